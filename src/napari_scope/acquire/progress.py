@@ -1,0 +1,138 @@
+"""The states of a run, its progress and its report: frozen snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_scope.stream import Output
+
+__all__ = ["RunProgress", "RunReport", "RunState", "SkippedFrame"]
+
+
+class RunState(str, Enum):
+    """Where a run is.
+
+    ready -> preparing -> (waiting <-> acquiring, pausing -> paused) -> closing ->
+    finished, cancelled or failed; cancelling from anywhere before closing.
+    """
+
+    READY = "ready"
+    PREPARING = "preparing"
+    WAITING = "waiting"
+    ACQUIRING = "acquiring"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    CLOSING = "closing"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run is over and all files are closed."""
+        return self in (RunState.FINISHED, RunState.CANCELLED, RunState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFrame:
+    """A frame that was left out, with the reason."""
+
+    axes: Mapping[str, int | str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    state : RunState
+        Where it is.
+    planned : int, optional
+        Frames planned; None for a generator.
+    acquired, saved, skipped, dropped : int
+        Frames taken, committed to every output, left out, and refused by a full buffer.
+    elapsed_s : float
+        Time since the start.
+    eta_s : float, optional
+        Estimated time to the end.
+    fps, mb_per_s : float
+        Rates of saving over the last seconds.
+    ring_fill : float
+        Part of the buffer in use, 0 to 1.
+    next_event_s : float, optional
+        Time to the next event, while one is waited for.
+    skipped_reasons : tuple of str
+        The last few reasons of skipped frames and warnings.
+    error : str, optional
+        What ended the run.
+    """
+
+    state: RunState
+    planned: int | None = None
+    acquired: int = 0
+    saved: int = 0
+    skipped: int = 0
+    dropped: int = 0
+    elapsed_s: float = 0.0
+    eta_s: float | None = None
+    fps: float = 0.0
+    mb_per_s: float = 0.0
+    ring_fill: float = 0.0
+    next_event_s: float | None = None
+    skipped_reasons: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """Part of the frames dealt with, 0 to 1; None for a generator."""
+        if not self.planned:
+            return None
+        return min(1.0, (self.saved + self.skipped + self.dropped) / self.planned)
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run ended.
+
+    Parameters
+    ----------
+    state : RunState
+        ``finished``, ``cancelled`` or ``failed``.
+    planned : int, optional
+        Frames planned.
+    saved, dropped : int
+        Frames committed to every output, and refused by a full buffer.
+    skipped : tuple of SkippedFrame
+        Frames left out, with reasons.
+    warnings : tuple of str
+        What went wrong although no frame is missing.
+    outputs : tuple of Output
+        What was written.
+    duration_s : float
+        From the start until all files were closed.
+    saved_bytes : int
+        Pixels saved, counted once.
+    """
+
+    state: RunState
+    planned: int | None
+    saved: int
+    dropped: int
+    skipped: tuple[SkippedFrame, ...]
+    outputs: tuple[Output, ...]
+    duration_s: float
+    saved_bytes: int
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def mb_per_s(self) -> float:
+        """Mean rate of saving, in megabytes in a second."""
+        return self.saved_bytes / 1e6 / self.duration_s if self.duration_s else 0.0

@@ -1,0 +1,478 @@
+"""A run: one plan, one thread, one stream, and an end that is never silent.
+
+The run owns the thread that drives the microscope. Frames go straight from the engine
+into the stream; nothing of it passes through signals or waits for a viewer. Progress
+is asked for, not sent. A run is *finished* only when all files are closed; whatever
+ended it early is raised by `Run.wait`.
+
+Examples
+--------
+>>> import useq
+>>> from napari_scope.acquire import CoreOwner, Run
+>>> with CoreOwner() as owner:
+...     owner.load()
+...     run = Run(owner, useq.MDASequence(channels=["DAPI", "FITC"])).start()
+...     report = run.wait()
+>>> report.state.value, report.saved
+('finished', 2)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from napari_scope.acquire.core import CoreOwner
+from napari_scope.acquire.engine import ErrorPolicy, ScopeEngine
+from napari_scope.acquire.facts import frame_facts, run_facts
+from napari_scope.acquire.progress import (
+    RunProgress,
+    RunReport,
+    RunState,
+    SkippedFrame,
+)
+from napari_scope.acquire.store import CameraNames, check_channels, store_spec
+from napari_scope.errors import AcquisitionError, OutputExistsError, ScopeError
+from napari_scope.events import Plan, estimate
+from napari_scope.stream import Output, Stream, StreamStats, make_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from pymmcore_plus import CMMCorePlus
+    from useq import MDAEvent
+
+    from napari_scope.events import PlanLike
+
+__all__ = ["Run", "cancel_runs"]
+
+_running: weakref.WeakSet[Run] = weakref.WeakSet()
+_start_lock = threading.Lock()
+
+_REASONS_SHOWN = 5
+
+
+class Run:
+    """One acquisition.
+
+    Parameters
+    ----------
+    owner : CoreOwner or CMMCorePlus
+        The microscope.
+    plan : MDASequence, list or generator of MDAEvent
+        What to take; copied.
+    outputs : sequence of Output
+        Where to save; none keeps the frames in memory.
+    on_error : {"stop", "skip"}
+        What a hardware failure does.
+    name : str, optional
+        Name stored with the data.
+    ring_bytes : int, optional
+        Size of the buffer, see `Stream`.
+    use_hardware_sequencing : bool
+        Whether events that the hardware can run by itself are merged. A merged run of
+        events cannot be paused, only cancelled.
+    """
+
+    def __init__(
+        self,
+        owner: CoreOwner | CMMCorePlus,
+        plan: PlanLike | Plan,
+        outputs: Sequence[Output] = (),
+        *,
+        on_error: ErrorPolicy = "stop",
+        name: str | None = None,
+        ring_bytes: int | None = None,
+        use_hardware_sequencing: bool = True,
+    ) -> None:
+        self._core = owner.core if isinstance(owner, CoreOwner) else owner
+        self._config = owner.config if isinstance(owner, CoreOwner) else None
+        self._plan = Plan.from_any(plan)
+        self._outputs = tuple(outputs)
+        self._name = name or _name_of(self._outputs)
+        self._ring_bytes = ring_bytes
+        self._cameras = CameraNames(())
+        self._engine = ScopeEngine(
+            self._core,
+            self,
+            on_error=on_error,
+            before_event=self._before_event,
+            use_hardware_sequencing=use_hardware_sequencing,
+        )
+        self._stream: Stream | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._report: RunReport | None = None
+        self._final: RunState | None = None
+        self._started_at = 0.0
+        self._ended_at: float | None = None
+        self._planned: int | None = None
+        self._duration_s: float | None = None
+        self._closing = False
+        self._cancelled = False
+        self._pause_wanted = False
+        self._next_event: MDAEvent | None = None
+        self._skipped: list[SkippedFrame] = []
+        self._warnings: list[str] = []
+        self._reasons: deque[str] = deque(maxlen=_REASONS_SHOWN)
+        self._done = threading.Event()
+
+    # ------------------------------------------------------------- control
+
+    def start(self) -> Run:
+        """Start the run on a thread of its own; returns at once.
+
+        Raises
+        ------
+        AcquisitionError
+            If this run was started before, or another one goes on.
+        OutputExistsError
+            If an output exists.
+        """
+        for output in self._outputs:
+            if output.format != "memory" and output.path.exists():
+                raise OutputExistsError(
+                    "the output exists already",
+                    path=output.path,
+                    hint="choose another name",
+                )
+        with _start_lock:
+            if self._thread is not None:
+                raise AcquisitionError("this run was started before; make a new one")
+            busy = any(r._core is self._core and not r.done for r in _running)
+            if busy or self._core.mda.is_running():
+                raise AcquisitionError(
+                    "another run goes on with this microscope",
+                    hint="wait for its end or cancel it",
+                )
+            self._started_at = time.perf_counter()
+            self._thread = threading.Thread(
+                target=self._work, name="napari-scope run", daemon=True
+            )
+            _running.add(self)
+            self._thread.start()
+        return self
+
+    def wait(self, timeout: float | None = None) -> RunReport:
+        """Wait until the run is over and all files are closed.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Longest time to wait, in seconds.
+
+        Returns
+        -------
+        RunReport
+            For a run that finished or was cancelled.
+
+        Raises
+        ------
+        ScopeError
+            What ended the run; what was saved until then is readable.
+        TimeoutError
+            If it still goes on; it is not disturbed.
+        """
+        if self._thread is None:
+            raise AcquisitionError("the run was not started")
+        if not self._done.wait(timeout):
+            raise TimeoutError(f"the run still goes on after {timeout} s")
+        if self._error is not None:
+            raise self._error
+        assert self._report is not None  # noqa: S101 - made before done is set
+        return self._report
+
+    def pause(self) -> None:
+        """Pause before the next event; a hardware sequence is finished first."""
+        self._pause_wanted = True
+        self._core.mda.set_paused(True)
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._pause_wanted = False
+        self._core.mda.set_paused(False)
+
+    def cancel(self) -> None:
+        """End the run as soon as possible; what was taken is saved."""
+        if not self._closing and not self.done:
+            self._cancelled = True
+            self._core.mda.cancel()
+
+    # ------------------------------------------------------------- looking
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is over and all files are closed."""
+        return self._done.is_set()
+
+    @property
+    def stream(self) -> Stream | None:
+        """The stream, once the hardware is set up; readable during and after the run."""
+        return self._stream
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Where the run saves."""
+        return self._outputs
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the run early, once it is over."""
+        return self._error
+
+    @property
+    def report(self) -> RunReport | None:
+        """The report, once the run is over (also when it failed)."""
+        return self._report
+
+    @property
+    def state(self) -> RunState:
+        """Where the run is."""
+        if self._final is not None:
+            return self._final
+        if self._thread is None:
+            return RunState.READY
+        if self._closing:
+            return RunState.CLOSING
+        if self._cancelled:
+            return RunState.CANCELLING
+        status = self._core.mda.status
+        phase = str(status.phase.value)
+        if phase == "paused":
+            return RunState.PAUSED
+        if self._stream is None or phase in ("idle", "preparing"):
+            return RunState.PREPARING
+        if self._pause_wanted:
+            return RunState.PAUSING
+        if phase == "waiting" and (self._seconds_to_next() or 0) > 0.2:
+            return RunState.WAITING
+        return RunState.ACQUIRING
+
+    def progress(self) -> RunProgress:
+        """Return how far the run is; cheap, from any thread."""
+        state = self.state
+        stats = self._stream.stats() if self._stream is not None else StreamStats()
+        end = time.perf_counter() if self._ended_at is None else self._ended_at
+        elapsed = end - self._started_at if self._thread is not None else 0.0
+        running = state not in (RunState.READY, RunState.PREPARING)
+        running = running and not state.is_final
+        return RunProgress(
+            state=state,
+            planned=self._planned,
+            acquired=stats.appended,
+            saved=stats.saved,
+            skipped=stats.skipped,
+            dropped=stats.dropped,
+            elapsed_s=elapsed,
+            eta_s=self._eta(stats, elapsed) if running else None,
+            fps=stats.frames_per_s if running else 0.0,
+            mb_per_s=stats.mb_per_s if running else 0.0,
+            ring_fill=stats.ring_fill,
+            next_event_s=self._seconds_to_next() if running else None,
+            skipped_reasons=tuple(self._reasons),
+            error=None if self._error is None else str(self._error),
+        )
+
+    def _eta(self, stats: StreamStats, elapsed: float) -> float | None:
+        """Estimate the time left from the pace so far and from the plan's clock."""
+        if not self._planned:
+            return None
+        dealt = stats.saved + stats.skipped + stats.dropped
+        if not dealt:
+            return self._duration_s
+        by_pace = elapsed / dealt * (self._planned - dealt)
+        if self._duration_s is None:
+            return by_pace
+        by_clock = self._duration_s * (1 - dealt / self._planned)
+        return max(by_clock, min(by_pace, by_clock + elapsed))
+
+    def _seconds_to_next(self) -> float | None:
+        event = self._next_event
+        mda = self._core.mda
+        if event is None or event.min_start_time is None:
+            return None
+        if str(mda.status.phase.value) not in ("waiting", "paused"):
+            return None
+        # The runner shifts its clock by the time it was paused.
+        start = event.min_start_time + getattr(mda, "_paused_time", 0.0)
+        left = start - mda.event_seconds_elapsed()
+        return left if left > 0 else None
+
+    # ------------------------------------------------------------- the thread
+
+    def _work(self) -> None:
+        try:
+            with _quiet_engine_log():
+                self._drive()
+        except BaseException as error:  # noqa: BLE001 - raised by wait()
+            self._error = error
+        finally:
+            self._closing = True
+            self._close_stream()
+            self._ended_at = time.perf_counter()
+            self._make_report()
+            _running.discard(self)
+            self._done.set()
+
+    def _drive(self) -> None:
+        mda = self._core.mda
+        if self._plan.is_finite:
+            check_channels(self._core, iter(self._plan.source))
+        before = mda.set_engine(self._engine)
+        try:
+            mda.run(self._plan.source)
+        finally:
+            self._quiet_down()
+            if before is not None:
+                mda.set_engine(before)
+
+    def _quiet_down(self) -> None:
+        """Leave camera and shutter at rest, however the run ended."""
+        core = self._core
+        with contextlib.suppress(RuntimeError):
+            if core.isSequenceRunning():
+                core.stopSequenceAcquisition()
+        if self._engine._autoshutter_was_set:
+            with contextlib.suppress(RuntimeError):
+                core.setAutoShutter(True)
+            with contextlib.suppress(RuntimeError):
+                core.setShutterOpen(False)
+
+    def _close_stream(self) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.close()
+        except BaseException as error:  # noqa: BLE001 - raised by wait()
+            if self._error is None:
+                self._error = error
+
+    def _make_report(self) -> None:
+        stats = self._stream.stats() if self._stream is not None else StreamStats()
+        if self._error is not None:
+            state = RunState.FAILED
+        elif self._cancelled or self._was_cancelled_elsewhere():
+            state = RunState.CANCELLED
+        else:
+            state = RunState.FINISHED
+        if state is RunState.FINISHED and self._planned is not None:
+            lost = self._planned - stats.saved - stats.skipped - stats.dropped
+            if lost:
+                state = RunState.FAILED
+                self._error = AcquisitionError(
+                    f"the run ended, but {lost} of {self._planned} frames are missing",
+                    hint="this should not happen; please report it",
+                )
+        if self._error is not None and not isinstance(self._error, ScopeError):
+            text = f"the run stopped, {type(self._error).__name__}: {self._error}"
+            wrapped = AcquisitionError(text)
+            wrapped.__cause__ = self._error
+            self._error = wrapped
+        written = self._outputs if self._stream is not None else ()
+        self._report = RunReport(
+            state=state,
+            planned=self._planned,
+            saved=stats.saved,
+            dropped=stats.dropped,
+            skipped=tuple(self._skipped),
+            warnings=tuple(self._warnings),
+            outputs=tuple(o for o in written if o.format != "memory"),
+            duration_s=(self._ended_at or 0.0) - self._started_at,
+            saved_bytes=stats.saved_bytes,
+        )
+        self._final = state
+
+    def _was_cancelled_elsewhere(self) -> bool:
+        """Whether somebody cancelled through the core instead of through us."""
+        reason = self._core.mda.status.finish_reason
+        return reason is not None and str(reason.value) == "canceled"
+
+    # ------------------------------------------------------------- FrameReceiver
+
+    def prepare(self) -> None:
+        """Open the stream; called by the engine once the hardware is set up."""
+        self._cameras = CameraNames.of(self._core)
+        facts = run_facts(self._core, self._plan, self._config)
+        spec = store_spec(
+            self._core, self._plan, self._name, cameras=self._cameras, summary=facts
+        )
+        self._planned = spec.n_frames
+        self._duration_s = estimate(
+            self._plan, spec.frame_shape, spec.dtype
+        ).duration_s
+        outputs = self._outputs or (Output(_nowhere(), "memory"),)
+        sinks = [
+            make_sink(o.path, o.format, under_pressure=self._under_pressure)
+            for o in outputs
+        ]
+        self._stream = Stream(spec, sinks, ring_bytes=self._ring_bytes)
+
+    def _under_pressure(self) -> bool:
+        stream = self._stream
+        return stream is not None and stream.stats().ring_fill > 0.5
+
+    def frame(
+        self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
+    ) -> None:
+        """Hand a frame to the stream; called by the engine."""
+        assert self._stream is not None  # noqa: S101 - prepare() comes first
+        axes = self._cameras.axes(self._plan.naming.axes(event))
+        self._stream.append(image, frame_facts(event, meta), index=axes)
+
+    def missing(self, event: MDAEvent, reason: str) -> None:
+        """Note a frame that will not come; called by the engine."""
+        assert self._stream is not None  # noqa: S101 - prepare() comes first
+        axes = self._cameras.axes(self._plan.naming.axes(event))
+        self._stream.skip(index=axes, reason=reason)
+        self._skipped.append(SkippedFrame(axes, reason))
+        self._reasons.append(reason)
+
+    def warn(self, text: str) -> None:
+        """Note what went wrong although no frame is missing; called by the engine."""
+        self._warnings.append(text)
+        self._reasons.append(text)
+
+    def _before_event(self, event: MDAEvent) -> None:
+        self._next_event = event
+        # Wishes uttered while the hardware was being set up count from here on.
+        if self._cancelled:
+            self._core.mda.cancel()
+        elif self._pause_wanted:
+            self._core.mda.set_paused(True)
+
+
+def _name_of(outputs: Sequence[Output]) -> str:
+    return outputs[0].path.name.split(".")[0] if outputs else "run"
+
+
+def _nowhere() -> Any:
+    from pathlib import Path
+
+    return Path("memory")
+
+
+@contextlib.contextmanager
+def _quiet_engine_log() -> Iterator[None]:
+    """Hold pymmcore-plus' log at WARNING: it writes each event to a file otherwise."""
+    logger = logging.getLogger("pymmcore-plus")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def cancel_runs(core: CMMCorePlus, timeout: float | None = None) -> None:
+    """Cancel the runs of a core and wait until their files are closed."""
+    for run in [r for r in list(_running) if r._core is core]:
+        run.cancel()
+        with contextlib.suppress(ScopeError, TimeoutError):
+            run.wait(timeout)

@@ -1,0 +1,105 @@
+"""From an event to the identity of its frame.
+
+An event's own axes (``event.metadata["axes"]``, as pycro-manager scripts give them)
+win. Otherwise the index of useq is translated: letters become canonical names, the
+channel becomes its preset's name and a named position its name.
+
+Examples
+--------
+>>> from useq import MDAEvent
+>>> frame_axes(MDAEvent(index={"t": 2, "c": 0, "z": 1}, channel="DAPI"))
+{'time': 2, 'channel': 'DAPI', 'z': 1}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from napari_scope.errors import PlanError
+from napari_scope.model import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from useq import MDAEvent
+
+__all__ = ["AxisNaming", "frame_axes"]
+
+
+class AxisNaming:
+    """How labels are chosen for one plan.
+
+    A label must name one thing. Two channels of different groups may share a preset
+    name, two positions may share a name: then the longer or the numbered form is used
+    for all of them, so that no two frames get the same axes.
+
+    Parameters
+    ----------
+    events : iterable of MDAEvent
+        The events that are known before the run; none for a generator.
+    """
+
+    def __init__(self, events: Iterable[MDAEvent] = ()) -> None:
+        channels: dict[int, set[tuple[str, str]]] = {}
+        names: dict[str, set[int]] = {}
+        unnamed = False
+        for event in events:
+            if event.channel is not None and "c" in event.index:
+                pair = (event.channel.group, event.channel.config)
+                channels.setdefault(event.index["c"], set()).add(pair)
+            if "p" in event.index:
+                if event.pos_name:
+                    names.setdefault(event.pos_name, set()).add(event.index["p"])
+                else:
+                    unnamed = True
+        presets = [config for pairs in channels.values() for _, config in pairs]
+        self._long_channels = len(set(presets)) < len(presets)
+        # A row with several presets has no single name: fall back to its number.
+        self._numbered_channels = any(len(pairs) > 1 for pairs in channels.values())
+        self._numbered_positions = unnamed or any(len(p) > 1 for p in names.values())
+
+    def axes(self, event: MDAEvent) -> dict[str, int | str]:
+        """Return the axes of an event's frame."""
+        own = event.metadata.get("axes")
+        if own is not None:
+            return _own_axes(own)
+        axes: dict[str, int | str] = {}
+        for key, value in event.index.items():
+            name = canonical(str(key))
+            axes[name] = int(value)
+            if name == "channel" and event.channel and not self._numbered_channels:
+                channel = event.channel
+                axes[name] = (
+                    f"{channel.group}-{channel.config}"
+                    if self._long_channels
+                    else channel.config
+                )
+            elif name == "position" and event.pos_name:
+                if not self._numbered_positions:
+                    axes[name] = event.pos_name
+        return axes
+
+
+def _own_axes(own: object) -> dict[str, int | str]:
+    if not isinstance(own, Mapping):
+        raise PlanError(
+            f"event metadata 'axes' must map names to numbers or labels, found {own!r}"
+        )
+    axes: dict[str, int | str] = {}
+    for key, value in own.items():
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            index = getattr(value, "__index__", None)
+            if index is None or isinstance(value, bool):
+                raise PlanError(
+                    f"axis {key!r} of an event must be a whole number or a label, "
+                    f"found {value!r}"
+                )
+            value = int(index())
+        axes[canonical(str(key))] = value
+    return axes
+
+
+def frame_axes(event: MDAEvent) -> dict[str, int | str]:
+    """Return the axes of a single event's frame."""
+    return AxisNaming().axes(event)

@@ -1,0 +1,333 @@
+"""A plan: whatever describes an acquisition, copied and ready to be run.
+
+`Plan` accepts a ``useq.MDASequence``, a list of ``useq.MDAEvent`` or a generator of
+them. It owns a copy, because the engine writes the size of the field of view into the
+sequence that it runs. A `PlanLayout` says which images and axes a finite plan will
+fill; a generator has none, its axes are found while it runs.
+
+This module knows no microscope: sizes that only a camera knows are passed in.
+
+Examples
+--------
+>>> import useq
+>>> plan = Plan.from_any(useq.MDASequence(time_plan={"interval": 0, "loops": 3},
+...                                       channels=["DAPI", "FITC"]))
+>>> plan.n_frames, plan.layout().labels["channel"]
+(6, ('DAPI', 'FITC'))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from useq import AcquireImage, MDAEvent, MDASequence
+
+from napari_scope.errors import PlanError
+from napari_scope.events.axes import AxisNaming
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["FieldLayout", "Plan", "PlanLayout", "PlanLike", "acquires_image"]
+
+PlanLike: TypeAlias = "MDASequence | Iterable[MDAEvent]"
+
+_PLACE_AXES = ("position", "grid", "row", "column")
+
+
+def acquires_image(event: MDAEvent) -> bool:
+    """Return whether an event takes an image (autofocus and custom actions do not)."""
+    return event.action is None or isinstance(event.action, AcquireImage)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLayout:
+    """One field of view: a position, or one tile of a grid at a position.
+
+    Parameters
+    ----------
+    place : mapping
+        The part of the frame axes that says where (``position``, ``grid``, ...).
+    name : str
+        Name to show and to store.
+    sizes : mapping
+        Number of samples on each other axis (the box around all planned frames).
+    x_um, y_um, z_um : float, optional
+        Stage position of the first planned frame, where the plan sets one.
+    n_frames : int
+        Number of frames planned here.
+    """
+
+    place: Mapping[str, int | str]
+    name: str
+    sizes: Mapping[str, int]
+    x_um: float | None
+    y_um: float | None
+    z_um: float | None
+    n_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLayout:
+    """What a finite plan will fill.
+
+    Parameters
+    ----------
+    order : tuple of str
+        Canonical axis names, slowest first, without those of the place.
+    labels : mapping
+        For each axis with labels, the labels in order of first appearance.
+    fields : tuple of FieldLayout
+        The fields of view in order of first appearance.
+    z_step_um, interval_s : float, optional
+        Step of a regular z stack and interval of a regular time lapse.
+    n_frames : int
+        Frames planned in all.
+    """
+
+    order: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    fields: tuple[FieldLayout, ...]
+    z_step_um: float | None
+    interval_s: float | None
+    n_frames: int
+
+
+@dataclass
+class _FieldDraft:
+    place: dict[str, int | str]
+    name: str
+    stage: tuple[float | None, float | None, float | None]
+    sizes: dict[str, int] = field(default_factory=dict)
+    frames: int = 0
+
+
+class Plan:
+    """A plan that is ready to be run once.
+
+    Use `Plan.from_any`.
+    """
+
+    def __init__(
+        self, events: MDASequence | list[MDAEvent] | Iterator[MDAEvent]
+    ) -> None:
+        self._events = events
+        self._layout: PlanLayout | None = None
+        self._naming: AxisNaming | None = None
+
+    @classmethod
+    def from_any(cls, plan: PlanLike | Plan) -> Plan:
+        """Return a plan that owns a copy of what it was given.
+
+        Parameters
+        ----------
+        plan : MDASequence, iterable of MDAEvent, or Plan
+            An iterator or generator is taken as it is: it is read during the run.
+
+        Raises
+        ------
+        PlanError
+            If it is none of these, or a list holds something else than events.
+        """
+        if isinstance(plan, Plan):
+            plan = plan.source
+        if isinstance(plan, MDASequence):
+            return cls(plan.model_copy(deep=True))
+        if isinstance(plan, Iterator):
+            return cls(_numbered(_checked(plan)))
+        if isinstance(plan, MDAEvent):
+            plan = [plan]
+        if isinstance(plan, Iterable) and not isinstance(plan, str | bytes | dict):
+            copies = (e.model_copy(deep=True) for e in _checked(iter(plan)))
+            return cls(list(_numbered(copies)))
+        raise PlanError(
+            f"a plan is a useq.MDASequence or a list or generator of useq.MDAEvent, "
+            f"found {type(plan).__name__}"
+        )
+
+    @property
+    def source(self) -> MDASequence | list[MDAEvent] | Iterator[MDAEvent]:
+        """What the engine is given to run."""
+        return self._events
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all events are known before the run."""
+        return not isinstance(self._events, Iterator)
+
+    @property
+    def sequence(self) -> MDASequence | None:
+        """The sequence, where the plan is one."""
+        return self._events if isinstance(self._events, MDASequence) else None
+
+    @property
+    def naming(self) -> AxisNaming:
+        """How the frames of this plan are named."""
+        if self._naming is None:
+            known = self._events if self.is_finite else ()
+            self._naming = AxisNaming(known)
+        return self._naming
+
+    @property
+    def n_frames(self) -> int | None:
+        """Number of frames, or None for a generator."""
+        if not self.is_finite:
+            return None
+        if self._layout is None and (n := _regular_count(self.sequence)) is not None:
+            return n
+        return self.layout().n_frames
+
+    def set_field_of_view(self, width_um: float, height_um: float) -> None:
+        """Fill in the field of view of grids that do not state one.
+
+        Grids are laid out in steps of the field, which only the camera knows.
+        """
+        sequence = self.sequence
+        if sequence is None:
+            return
+        grids = [sequence.grid_plan]
+        grids += [p.sequence.grid_plan for p in sequence.stage_positions if p.sequence]
+        for grid in grids:
+            if grid is not None and grid.fov_width is None and grid.fov_height is None:
+                grid.fov_width, grid.fov_height = width_um, height_um
+        self._layout = None
+
+    def layout(self) -> PlanLayout:
+        """Return which images and axes the plan will fill; reads every event once.
+
+        Raises
+        ------
+        PlanError
+            For a generator, and if two frames have the same axes.
+        """
+        if self._layout is None:
+            if isinstance(self._events, Iterator):
+                raise PlanError("the events of a generator are not known before it runs")
+            self._layout = _scan(self._events, self.naming)
+        return self._layout
+
+
+def _checked(events: Iterator[object]) -> Iterator[MDAEvent]:
+    for number, event in enumerate(events):
+        if not isinstance(event, MDAEvent):
+            raise PlanError(
+                f"event {number} of the plan is a {type(event).__name__}, "
+                "expected useq.MDAEvent"
+            )
+        yield event
+
+
+def _numbered(events: Iterator[MDAEvent]) -> Iterator[MDAEvent]:
+    """Give events without any index the next time point, so that none is lost."""
+    for number, event in enumerate(events):
+        if not event.index and "axes" not in event.metadata and acquires_image(event):
+            event = event.model_copy(update={"index": {"t": number}})
+        yield event
+
+
+def _regular_count(sequence: MDASequence | None) -> int | None:
+    """Count the frames of a sequence without going through its events, if possible.
+
+    Only a sequence without gaps is a product of its sizes.
+    """
+    if sequence is None or sequence.autofocus_plan is not None:
+        return None
+    if any(p.sequence is not None for p in sequence.stage_positions):
+        return None
+    if any(c.acquire_every != 1 or not c.do_stack for c in sequence.channels):
+        return None
+    count = 1
+    for size in sequence.sizes.values():
+        count *= size or 1
+    return count
+
+
+def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
+    order: list[str] = []
+    labels: dict[str, dict[str, None]] = {}
+    drafts: dict[tuple[tuple[str, int | str], ...], _FieldDraft] = {}
+    seen: set[tuple[tuple[str, int | str], ...]] = set()
+    times: dict[int, float] = {}
+    heights: dict[int, float] = {}
+    for event in events:
+        if not acquires_image(event):
+            continue
+        axes = naming.axes(event)
+        identity = tuple(sorted(axes.items()))
+        if identity in seen:
+            raise PlanError(f"the plan takes the frame {axes} twice")
+        seen.add(identity)
+        place = {k: v for k, v in axes.items() if k in _PLACE_AXES}
+        key = tuple(sorted(place.items()))
+        draft = drafts.get(key)
+        if draft is None:
+            stage = (event.x_pos, event.y_pos, event.z_pos)
+            draft = drafts[key] = _FieldDraft(place, _field_name(place, event), stage)
+        draft.frames += 1
+        for name, value in axes.items():
+            if name in _PLACE_AXES:
+                continue
+            if name not in order:
+                order.append(name)
+            if isinstance(value, str):
+                known = labels.setdefault(name, {})
+                known.setdefault(value)
+                value = list(known).index(value)
+            elif value < 0:
+                raise PlanError(f"axis {name!r} starts at {value}; it must count from 0")
+            draft.sizes[name] = max(draft.sizes.get(name, 0), value + 1)
+        time, height = axes.get("time"), axes.get("z")
+        if isinstance(time, int) and event.min_start_time is not None:
+            times.setdefault(time, event.min_start_time)
+        if isinstance(height, int) and event.z_pos is not None and len(drafts) == 1:
+            heights.setdefault(height, event.z_pos)
+    fields = tuple(
+        FieldLayout(d.place, d.name, d.sizes, *d.stage, d.frames)
+        for d in _unique_names(list(drafts.values()))
+    )
+    return PlanLayout(
+        order=tuple(order),
+        labels={k: tuple(v) for k, v in labels.items()},
+        fields=fields,
+        z_step_um=_regular_step(heights),
+        interval_s=_regular_step(times),
+        n_frames=len(seen),
+    )
+
+
+def _field_name(place: Mapping[str, int | str], event: MDAEvent) -> str:
+    position = place.get("position")
+    parts = []
+    if position is not None:
+        parts.append(str(event.pos_name or f"Pos{int(position):03d}"))
+    parts += [
+        f"{name}{value:03d}" if isinstance(value, int) else str(value)
+        for name, value in place.items()
+        if name != "position"
+    ]
+    return "_".join(parts) or "image"
+
+
+def _unique_names(drafts: list[_FieldDraft]) -> list[_FieldDraft]:
+    used: set[str] = set()
+    for draft in drafts:
+        name, number = draft.name, 1
+        while draft.name in used:
+            number += 1
+            draft.name = f"{name}_{number}"
+        used.add(draft.name)
+    return drafts
+
+
+def _regular_step(values: Mapping[int, float]) -> float | None:
+    """Return the step between neighbouring samples if it is the same everywhere."""
+    if len(values) < 2:
+        return None
+    indices = sorted(values)
+    steps = {
+        round((values[b] - values[a]) / (b - a), 6)
+        for a, b in zip(indices, indices[1:], strict=False)
+    }
+    return abs(steps.pop()) or None if len(steps) == 1 else None

@@ -1,0 +1,297 @@
+"""Uncompressed Zarr v3 shards that are valid for every reader from their first byte.
+
+The chunks of an uncompressed shard have a known size, so the place of each is known
+before any exists. When a shard file is made, its length and the whole index at its
+end are written; the chunks in between are a hole that takes no room and reads as
+zeros, which is the fill value. A frame is then a single positional write: no index is
+touched, any order is possible, a killed process leaves a valid file, and nothing has
+to be rewritten when the store is closed.
+
+`ShardGrid` is the arithmetic, `ShardWriter` the files. Neither knows of OME, channels
+or frames' metadata.
+
+Source: Zarr v3 ``sharding_indexed`` codec (index of offset and length pairs, little
+endian, CRC32C at its end, 2**64 - 1 for a chunk that does not exist).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crc32c import crc32c
+import numpy as np
+
+from napari_scope.fileio import DataFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+__all__ = ["ShardGrid", "ShardWriter", "choose_shard"]
+
+_MISSING = 2**64 - 1
+
+DEFAULT_SHARD_BYTES = 1 << 30
+"""A file of this size is quick to copy and a store of a terabyte has a thousand."""
+
+_MAX_CHUNKS = 4096  # keeps a shard's index at 64 KiB: one cheap read for any reader
+
+OPEN_FILES = 64
+"""Files that one writer keeps open; systems start at a limit of 256."""
+
+
+def choose_shard(
+    shape: tuple[int, ...], frame_bytes: int, *, limit: int = DEFAULT_SHARD_BYTES
+) -> tuple[int, ...]:
+    """Return how many frames a shard spans on each index axis.
+
+    The fastest axes are filled first, so that neighbouring frames share a file.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of frames on each axis; 0 stands for an axis that will grow.
+    frame_bytes : int
+        Size of a frame in bytes.
+    limit : int
+        Largest size of a shard in bytes; a single frame may be larger.
+
+    Examples
+    --------
+    >>> choose_shard((100, 3, 20), 1 << 20, limit=1 << 27)
+    (2, 3, 20)
+    """
+    room = max(1, min(limit // max(1, frame_bytes), _MAX_CHUNKS))
+    spans: list[int] = []
+    for size in reversed(shape):
+        span = room if size == 0 else max(1, min(size, room))
+        spans.append(span)
+        # Only an axis that is covered whole leaves room for the next slower one.
+        room = room // span if span == size else 1
+        room = max(1, room)
+    return tuple(reversed(spans))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardGrid:
+    """Where each frame lies: which shard file, at which offset.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of frames on each index axis; 0 for an axis that grows.
+    span : tuple of int
+        Number of frames that a shard covers on each axis.
+    frame_bytes : int
+        Size of a frame in bytes.
+    """
+
+    shape: tuple[int, ...]
+    span: tuple[int, ...]
+    frame_bytes: int
+
+    def locate(self, index: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+        """Return the coordinates of the shard and the offset in its file."""
+        shard = tuple(i // n for i, n in zip(index, self.span, strict=True))
+        extent = self.extent(shard)
+        place = 0
+        for i, n, size in zip(index, self.span, extent, strict=True):
+            place = place * size + i % n
+        return shard, place * self.frame_bytes
+
+    def extent(self, shard: tuple[int, ...]) -> tuple[int, ...]:
+        """Return how many frames of a shard lie inside the array on each axis."""
+        return tuple(
+            span if size == 0 else min(span, size - s * span)
+            for s, span, size in zip(shard, self.span, self.shape, strict=True)
+        )
+
+    def data_bytes(self, shard: tuple[int, ...]) -> int:
+        """Return the length of the chunks of a shard, without its index."""
+        return math.prod(self.extent(shard)) * self.frame_bytes
+
+    def index(self, shard: tuple[int, ...]) -> bytes:
+        """Return the complete index of a shard, with its checksum."""
+        table = np.full((*self.span, 2), _MISSING, "<u8")
+        extent = self.extent(shard)
+        count = math.prod(extent)
+        inside = tuple(slice(0, n) for n in extent)
+        offsets = np.arange(count, dtype="<u8") * np.uint64(self.frame_bytes)
+        table[(*inside, 0)] = offsets.reshape(extent)
+        table[(*inside, 1)] = self.frame_bytes
+        data = table.tobytes()
+        return data + crc32c(data).to_bytes(4, "little")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An open file and how many calls are using it."""
+
+    file: DataFile
+    users: int = 0
+
+
+class ShardWriter:
+    """The shard files of one array; frames in any order, from any thread.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the array (where its ``zarr.json`` is).
+    grid : ShardGrid
+        Where each frame lies.
+    frame_shape : tuple of int
+        Shape of a frame (height, width).
+    dtype : numpy.dtype
+        Type of the pixels; written little endian.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        grid: ShardGrid,
+        frame_shape: tuple[int, int],
+        dtype: npt.DTypeLike,
+    ) -> None:
+        self.folder = folder
+        self._grid = grid
+        self._frame_shape = frame_shape
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._files: OrderedDict[tuple[int, ...], _Entry] = OrderedDict()
+        self._made: set[tuple[int, ...]] = set()
+        self._unsynced: set[tuple[int, ...]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def grid(self) -> ShardGrid:
+        """Where each frame lies."""
+        return self._grid
+
+    def write(self, index: tuple[int, ...], frame: npt.NDArray[np.generic]) -> None:
+        """Write one frame; on return it survives a killed process."""
+        shard, offset = self._grid.locate(index)
+        pixels = np.ascontiguousarray(frame, self._dtype)
+        with self._file(shard, create=True) as file:
+            file.write_at(offset, pixels)
+        with self._lock:
+            self._unsynced.add(shard)
+
+    def read(self, index: tuple[int, ...]) -> npt.NDArray[np.generic] | None:
+        """Read one frame back, or None where its shard does not exist."""
+        shard, offset = self._grid.locate(index)
+        with self._lock:
+            if shard not in self._made:
+                return None
+        frame = np.empty(self._frame_shape, self._dtype)
+        with self._file(shard, create=False) as file:
+            file.read_into(offset, memoryview(frame))
+        return frame
+
+    @contextlib.contextmanager
+    def _file(self, shard: tuple[int, ...], *, create: bool) -> Iterator[DataFile]:
+        """Lend an open file; it is not closed while lent.
+
+        Input and output happen outside the lock: a reader never waits for a writer
+        that a slow disk holds up.
+        """
+        with self._lock:
+            entry = self._files.get(shard)
+            if entry is None:
+                if create and shard not in self._made:
+                    entry = _Entry(self._create(shard))
+                    self._made.add(shard)
+                else:
+                    path = self.path(shard)
+                    entry = _Entry(DataFile.open(path, writable=not self._closed))
+                self._files[shard] = entry
+            self._files.move_to_end(shard)
+            entry.users += 1
+            spare = self._take_spare()
+        for old in spare:
+            old.sync()
+            old.close()
+        try:
+            yield entry.file
+        finally:
+            with self._lock:
+                entry.users -= 1
+                last = self._closed and entry.users == 0
+                if last:
+                    self._files.pop(shard, None)
+            if last:
+                entry.file.close()
+
+    def _take_spare(self) -> list[DataFile]:
+        """Take out the files that were unused longest, where too many are open."""
+        spare: list[DataFile] = []
+        for shard in list(self._files):
+            if len(self._files) <= OPEN_FILES:
+                break
+            if self._files[shard].users == 0:
+                spare.append(self._files.pop(shard).file)
+                self._unsynced.discard(shard)
+        return spare
+
+    def _create(self, shard: tuple[int, ...]) -> DataFile:
+        """Make a shard file that is complete, all its frames zero.
+
+        It gets its name only once the index is in it: a reader that lists the folder
+        at that moment finds either no shard or a valid one.
+        """
+        path = self.path(shard)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        index = self._grid.index(shard)
+        size = self._grid.data_bytes(shard)
+        hidden = path.with_name(f".{path.name}.new")
+        file = DataFile.create(hidden)
+        try:
+            file.truncate(size + len(index))
+            file.write_at(size, index)
+        except OSError:
+            file.close()
+            hidden.unlink(missing_ok=True)
+            raise
+        if _RENAMES_OPEN_FILES:
+            hidden.rename(path)
+            return file
+        file.close()
+        hidden.rename(path)
+        return DataFile.open(path, writable=True)
+
+    def path(self, shard: tuple[int, ...]) -> Path:
+        """Return the path of a shard file; frames are never split in y and x."""
+        return self.folder.joinpath("c", *map(str, shard), "0", "0")
+
+    def sync(self) -> None:
+        """Wait until what was written survives a loss of power."""
+        with self._lock:
+            pending, self._unsynced = self._unsynced, set()
+        for shard in pending:
+            with self._file(shard, create=False) as file:
+                file.sync()
+
+    def close(self) -> None:
+        """Close all files; reading still works and opens a file for each read."""
+        with self._lock:
+            self._closed = True
+            idle = [s for s, entry in self._files.items() if entry.users == 0]
+            files = [self._files.pop(shard).file for shard in idle]
+        for file in files:
+            file.close()
+
+    def written_shards(self) -> list[tuple[int, ...]]:
+        """Return the coordinates of all shards that exist."""
+        with self._lock:
+            return sorted(self._made)
+
+
+_RENAMES_OPEN_FILES = os.name != "nt"

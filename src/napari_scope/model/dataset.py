@@ -1,0 +1,132 @@
+"""What a reader finds on disk: a data set of images, each a list of levels.
+
+These are plain frozen values. They hold lazy arrays (`LevelArray`) but know neither
+how those read their pixels nor how they will be shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_scope.model.axes import Axis
+
+__all__ = ["Channel", "Dataset", "Image", "LevelArray"]
+
+
+@runtime_checkable
+class LevelArray(Protocol):
+    """What napari and this package need of an array: slices first, pixels later."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the pixels."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    def __getitem__(self, key: object, /) -> LevelArray:
+        """Return a view; no pixel is read."""
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[np.generic]:
+        """Read the pixels of this view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of an image.
+
+    Parameters
+    ----------
+    name : str
+        Name that is shown.
+    color : str, optional
+        ``#RRGGBB``; None lets the viewer choose.
+    contrast_limits : (float, float), optional
+        Display range; None when the file does not say.
+    visible : bool
+        Whether the channel is shown at first.
+    """
+
+    name: str
+    color: str | None = None
+    contrast_limits: tuple[float, float] | None = None
+    visible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: levels of the same field, finest first.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image (a position, a tile, a series).
+    axes : tuple of Axis
+        One entry for each axis of the arrays, in order, full resolution values.
+    levels : tuple of LevelArray
+        The arrays, finest first, all with the axes of ``axes``.
+    channels : tuple of Channel
+        One entry for each sample of the ``c`` axis, or a single entry without one.
+    rgb : bool
+        True when the last axis holds the samples red, green, blue; it has an entry
+        in ``axes`` too (named ``rgb``).
+    bit_depth : int, optional
+        Significant bits of the camera, where known.
+    metadata : mapping
+        Small, JSON-able facts worth showing.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    levels: tuple[LevelArray, ...]
+    channels: tuple[Channel, ...] = ()
+    rgb: bool = False
+    bit_depth: int | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Short names of the axes, in order."""
+        return tuple(axis.name for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Everything found under one path.
+
+    Parameters
+    ----------
+    path : str
+        Folder or address that was opened.
+    format : str
+        ``"ome-zarr"`` or ``"ndtiff"``, with the version in ``format_version``.
+    format_version : str
+        Version of the format as found.
+    images : tuple of Image
+        The images, in a deterministic order.
+    problems : tuple of str
+        What could not be read and why; the rest is still here.
+    metadata : mapping
+        Small, JSON-able facts on the whole.
+    """
+
+    path: str
+    format: str
+    format_version: str
+    images: tuple[Image, ...]
+    problems: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""A lane: one sink, one thread that writes to it, one queue bounded by the ring.
+
+The queue has no bound of its own: an item holds a buffer of the ring, and the ring
+has few. Only news of skipped frames takes no buffer; those are a hundred bytes each.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_scope.stream.sinks.base import FrameItem, Sink
+    from napari_scope.stream.spec import StoreSpec
+
+__all__ = ["Lane"]
+
+_MAX_BATCH = 64
+_MAX_BATCH_BYTES = 64 * 1024 * 1024
+
+
+class Lane:
+    """Writes what it is given to one sink, in order, in batches.
+
+    Parameters
+    ----------
+    sink : Sink
+        Where to write; opened by the caller.
+    spec : callable
+        Returns what is stored by now.
+    done : callable
+        Called on this thread with each batch, after it was committed or given up.
+    failed : callable
+        Called once with the first error.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        spec: Callable[[], StoreSpec],
+        done: Callable[[Sequence[FrameItem]], None],
+        failed: Callable[[Sink, BaseException], None],
+    ) -> None:
+        self.sink = sink
+        self._spec = spec
+        self._done = done
+        self._failed = failed
+        self._queue: queue.SimpleQueue[FrameItem | threading.Event | None] = (
+            queue.SimpleQueue()
+        )
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=self._run, name=f"napari-scope {sink.format} writer", daemon=True
+        )
+        self._thread.start()
+
+    def put(self, item: FrameItem) -> None:
+        """Hand over an item; never waits."""
+        self._queue.put(item)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything handed over so far is committed or given up."""
+        reached = threading.Event()
+        self._queue.put(reached)
+        return reached.wait(timeout)
+
+    def finish(self) -> None:
+        """Write what is left and end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            batch, marks, ended = self._collect()
+            if batch:
+                if self._error is None:
+                    try:
+                        self.sink.write(batch, self._spec())
+                    except BaseException as error:  # noqa: BLE001 - handed to the stream
+                        self._error = error
+                        self._failed(self.sink, error)
+                self._done(batch)
+            for mark in marks:
+                mark.set()
+
+    def _collect(self) -> tuple[list[FrameItem], list[threading.Event], bool]:
+        """Wait for something, then take along what is there already."""
+        batch: list[FrameItem] = []
+        size = 0
+        entry = self._queue.get()
+        while True:
+            if entry is None:
+                return batch, [], True
+            if isinstance(entry, threading.Event):
+                return batch, [entry], False
+            batch.append(entry)
+            size += 0 if entry.frame is None else entry.frame.nbytes
+            if len(batch) >= _MAX_BATCH or size >= _MAX_BATCH_BYTES:
+                return batch, [], False
+            try:
+                entry = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, [], False

@@ -1,0 +1,98 @@
+"""The formats of outputs: their names, suffixes, sinks, and names that count up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from napari_scope.errors import SettingsError
+from napari_scope.stream.sinks import MemorySink, NDTiffSink, OmeZarrSink, Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from os import PathLike
+
+__all__ = [
+    "FORMATS",
+    "FormatName",
+    "Output",
+    "make_sink",
+    "next_free_name",
+    "output_path",
+]
+
+FormatName: TypeAlias = Literal["ome-zarr", "ndtiff", "memory"]
+
+FORMATS: dict[FormatName, tuple[str, ...]] = {
+    "ome-zarr": (".ome.zarr", ".zarr"),
+    "ndtiff": (".ndtiff",),
+    "memory": (),
+}
+"""Formats and the suffixes that choose them; the first is the one we add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a run: a path and a format."""
+
+    path: Path
+    format: FormatName
+
+
+def make_sink(
+    path: str | PathLike[str],
+    format: FormatName,  # noqa: A002 - the field's word
+    *,
+    levels: int | None = None,
+    under_pressure: Callable[[], bool] = lambda: False,
+) -> Sink:
+    """Return the sink of a format.
+
+    Raises
+    ------
+    SettingsError
+        For a format that does not exist.
+    """
+    if format == "ome-zarr":
+        return OmeZarrSink(path, levels=levels, under_pressure=under_pressure)
+    if format == "ndtiff":
+        return NDTiffSink(path)
+    if format == "memory":
+        return MemorySink()
+    raise SettingsError(
+        f"there is no format {format!r}", hint=f"use one of {', '.join(FORMATS)}"
+    )
+
+
+def output_path(
+    folder: str | PathLike[str],
+    name: str,
+    format: FormatName,  # noqa: A002 - the field's word
+) -> Path:
+    """Return the path of an output in a folder: the name and the format's suffix."""
+    suffixes = FORMATS[format]
+    return Path(folder) / (name + (suffixes[0] if suffixes else ""))
+
+
+def next_free_name(
+    folder: str | PathLike[str], name: str, formats: Iterable[FormatName]
+) -> str:
+    """Return a name that no output in the folder has, by counting up.
+
+    Examples
+    --------
+    >>> next_free_name("/nowhere", "cells", ["ome-zarr"])
+    'cells_001'
+    >>> next_free_name("/nowhere", "cells_007", ["ome-zarr"])
+    'cells_007'
+    """
+    match = re.fullmatch(r"(.*?)_(\d{3,})", name, re.DOTALL)
+    stem, number = (match[1], int(match[2])) if match else (name or "run", 1)
+    kinds = list(formats)
+    while True:
+        candidate = f"{stem}_{number:03d}"
+        if not any(output_path(folder, candidate, kind).exists() for kind in kinds):
+            return candidate
+        number += 1

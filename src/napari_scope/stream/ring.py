@@ -1,0 +1,116 @@
+"""A bounded pool of frame buffers: the only memory that frames under way take.
+
+Buffers are made when they are first needed, page aligned, and given out last in first
+out, so that a stream that keeps up works in the same few buffers, which stay in the
+processor's cache. When all are taken, the caller waits, is told, or drops.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["OverflowPolicy", "Ring", "default_ring_bytes"]
+
+OverflowPolicy: TypeAlias = Literal["block", "raise", "drop"]
+
+_MIN_SLOTS = 8
+_MAX_DEFAULT = 512 * 1024 * 1024
+
+
+def default_ring_bytes() -> int:
+    """Return the default size of the pool: a tenth of the memory, 512 MiB at most."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return _MAX_DEFAULT
+    return min(_MAX_DEFAULT, memory // 10)
+
+
+class Ring:
+    """The pool.
+
+    Parameters
+    ----------
+    frame_shape : tuple of int
+        Shape of a frame.
+    dtype : numpy.dtype
+        Type of the pixels.
+    limit_bytes : int, optional
+        Size of the pool; at least eight frames whatever it says.
+    """
+
+    def __init__(
+        self,
+        frame_shape: tuple[int, ...],
+        dtype: np.dtype[np.generic],
+        *,
+        limit_bytes: int | None = None,
+    ) -> None:
+        self._shape = frame_shape
+        self._dtype = dtype
+        frame_bytes = math.prod(frame_shape) * dtype.itemsize
+        limit = default_ring_bytes() if limit_bytes is None else limit_bytes
+        self.slots = max(_MIN_SLOTS, limit // max(1, frame_bytes))
+        self._made = 0
+        self._free: list[npt.NDArray[np.generic]] = []
+        self._changed = threading.Condition()
+        self._broken = False
+        self.waited_s = 0.0
+
+    @property
+    def used(self) -> int:
+        """Number of buffers that hold frames not yet written."""
+        with self._changed:
+            return self._made - len(self._free)
+
+    def acquire(self, *, wait: bool = True) -> npt.NDArray[np.generic] | None:
+        """Return a free buffer, or None when there is none (or the ring was broken).
+
+        Parameters
+        ----------
+        wait : bool
+            Wait until one is free.
+        """
+        with self._changed:
+            if not self._free and self._made >= self.slots:
+                if not wait:
+                    return None
+                start = time.perf_counter()
+                while not self._free and not self._broken:
+                    self._changed.wait()
+                self.waited_s += time.perf_counter() - start
+            if self._broken:
+                return None
+            if self._free:
+                return self._free.pop()
+            self._made += 1
+        return self._make()
+
+    def release(self, buffer: npt.NDArray[np.generic]) -> None:
+        """Give a buffer back."""
+        with self._changed:
+            self._free.append(buffer)
+            self._changed.notify()
+
+    def break_(self) -> None:
+        """Wake everybody who waits; from now on `acquire` returns None."""
+        with self._changed:
+            self._broken = True
+            self._changed.notify_all()
+
+    def _make(self) -> npt.NDArray[np.generic]:
+        size = math.prod(self._shape) * self._dtype.itemsize
+        memory = mmap.mmap(-1, max(1, size))
+        return np.frombuffer(memory, self._dtype, math.prod(self._shape)).reshape(
+            self._shape
+        )

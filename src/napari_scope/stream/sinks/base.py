@@ -1,0 +1,123 @@
+"""What a stream asks of a place where frames end up.
+
+A sink is used by one writer thread (`open`, `write`, `close`) while any thread may
+`read` and one may `sync`. A frame is *committed* when `write` returns: its pixels and
+its journal line survive a killed process. A sink need not know of queues, of memory
+limits, of other sinks, or of who waits.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from crc32c import crc32c
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_scope.model import Axes
+    from napari_scope.stream.router import Address
+    from napari_scope.stream.spec import StoreSpec
+
+__all__ = ["FrameItem", "Sink", "checksum"]
+
+
+def checksum(frame: npt.NDArray[np.generic]) -> int:
+    """Return the CRC32C of the pixels of a contiguous frame."""
+    return crc32c(memoryview(frame).cast("B"))
+
+
+@dataclass(slots=True)
+class FrameItem:
+    """One frame on its way, or the news that it will not come.
+
+    Parameters
+    ----------
+    address : Address
+        Where it is stored.
+    axes : mapping
+        Its identity.
+    frame : numpy.ndarray or None
+        The pixels; None for a frame that was skipped or dropped.
+    metadata : mapping
+        JSON-able facts. Keys the sinks understand: ``elapsed_ms``, ``exposure_ms``,
+        ``x_um``, ``y_um``, ``z_um``, ``camera``, ``position_name``.
+    status : str
+        ``"saved"``, ``"skipped"`` or ``"dropped"``.
+    reason : str
+        Why it is not there.
+    number : int
+        Running number in the order of arrival.
+    users : int
+        How many sinks and readers still need ``frame``; kept by the stream.
+    """
+
+    address: Address
+    axes: Axes
+    frame: npt.NDArray[np.generic] | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    status: str = "saved"
+    reason: str = ""
+    number: int = 0
+    users: int = 0
+
+    def journal_entry(self) -> dict[str, object]:
+        """Return the line of this frame in a journal."""
+        entry: dict[str, object] = {
+            "n": self.number,
+            "image": self.address.image,
+            "index": self.address.index,
+            "axes": self.axes,
+            "status": self.status,
+        }
+        if self.reason:
+            entry["reason"] = self.reason
+        if self.frame is not None:
+            entry["crc32c"] = checksum(self.frame)
+        if self.metadata:
+            entry["metadata"] = self.metadata
+        return entry
+
+
+class Sink(ABC):
+    """A place where frames end up."""
+
+    format: str
+    path: Path | None
+
+    @abstractmethod
+    def open(self, spec: StoreSpec) -> None:
+        """Create the store with complete metadata; refuse to overwrite anything."""
+
+    @abstractmethod
+    def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:
+        """Store a batch; on return all of it is committed.
+
+        Parameters
+        ----------
+        items : sequence of FrameItem
+            In the order of arrival.
+        spec : StoreSpec
+            What is stored by now; differs from that of `open` if the store grows.
+        """
+
+    @abstractmethod
+    def read(self, address: Address) -> npt.NDArray[np.generic] | None:
+        """Read a committed frame, or None where there is none; from any thread."""
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Wait until everything committed survives a loss of power."""
+
+    @abstractmethod
+    def close(self, spec: StoreSpec, totals: Mapping[str, object] | None) -> None:
+        """Finish the store; ``totals`` is None when the stream failed. Idempotent.
+
+        `read` works afterwards.
+        """

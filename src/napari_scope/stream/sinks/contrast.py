@@ -1,0 +1,59 @@
+"""The display range of each channel, measured on its first frame.
+
+A store whose display settings are the full range of the camera opens nearly black.
+The first frame of a channel is sampled sparsely, so this costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_scope.model import Channel
+
+__all__ = ["ContrastMeter", "display_range"]
+
+_SAMPLES = 256  # in each direction
+
+
+def display_range(frame: npt.NDArray[np.generic]) -> tuple[float, float] | None:
+    """Return the range from the 0.1 to the 99.9 percentile of a sample of a frame.
+
+    None where the frame is flat: it says nothing about the range.
+    """
+    rows = max(1, frame.shape[0] // _SAMPLES)
+    columns = max(1, frame.shape[1] // _SAMPLES)
+    sample = frame[::rows, ::columns].ravel().astype(np.float64)
+    low, high = np.percentile(sample, (0.1, 99.9))
+    return (float(low), float(high)) if high > low else None
+
+
+class ContrastMeter:
+    """Remembers the display range of the first telling frame of each channel."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[str | int, tuple[float, float]] = {}
+
+    def add(self, channel: str | int, frame: npt.NDArray[np.generic]) -> None:
+        """Look at a frame, unless its channel is known already."""
+        if channel not in self._ranges:
+            found = display_range(frame)
+            if found is not None:
+                self._ranges[channel] = found
+
+    def apply(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
+        """Return the channels with the ranges found, where they state none."""
+        result = []
+        for number, channel in enumerate(channels):
+            found = self._ranges.get(channel.name, self._ranges.get(number))
+            if channel.contrast_limits is None and found is not None:
+                channel = replace(channel, contrast_limits=found)
+            result.append(channel)
+        return tuple(result)

@@ -1,0 +1,520 @@
+"""The stream: frames come in at the camera's pace and end up in every sink.
+
+`Stream.append` copies a frame into a bounded buffer and returns; one thread for each
+sink writes. When the buffer is full the caller waits, is told, or the frame is dropped
+and recorded. The first error of a sink is raised by the next call, and `close` never
+reports success while a frame is missing.
+
+The stream knows no camera, no viewer and no file format.
+
+Examples
+--------
+>>> import numpy as np
+>>> from napari_scope.stream import ImageSpec, MemorySink, StoreSpec, Stream
+>>> spec = StoreSpec("demo", (4, 4), np.dtype("u2"), order=("time",),
+...                  images=(ImageSpec("demo", sizes={"time": 2}),))
+>>> with Stream(spec, [MemorySink()]) as stream:
+...     stream.append(np.full((4, 4), 7, "u2"), index={"time": 1})
+...     stream.skip(index={"time": 0}, reason="autofocus failed")
+>>> stream.stats().saved, stream.stats().skipped
+(1, 1)
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scope.errors import (
+    DiskSpaceError,
+    FrameError,
+    ScopeError,
+    SettingsError,
+    StreamClosedError,
+    StreamError,
+)
+from napari_scope.fileio import free_bytes
+from napari_scope.model import short
+from napari_scope.stream.lane import Lane
+from napari_scope.stream.ring import OverflowPolicy, Ring
+from napari_scope.stream.router import Address, Router
+from napari_scope.stream.sinks.base import FrameItem, Sink
+from napari_scope.stream.stats import RateMeter, StreamStats
+from napari_scope.stream.view import NewestFrame, StreamView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    import numpy.typing as npt
+
+    from napari_scope.model import Axes
+    from napari_scope.stream.spec import StoreSpec
+
+__all__ = ["Stream"]
+
+_open_streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+
+RESERVE_BYTES = 256 * 1024 * 1024
+"""Room that a stream leaves on a disk, so that files can still be closed."""
+
+
+class Stream:
+    """An open stream of frames.
+
+    Parameters
+    ----------
+    spec : StoreSpec
+        What is stored.
+    sinks : sequence of Sink
+        Where to; they are opened here.
+    ring_bytes : int, optional
+        Size of the buffer; a tenth of the memory, at most 512 MiB, by default.
+    overflow : {"block", "raise", "drop"}
+        What `append` does when the buffer is full.
+    sync_interval_s : float, optional
+        How often what was written is made safe against loss of power; None leaves it
+        to the system.
+
+    Raises
+    ------
+    OutputExistsError, SettingsError, DiskSpaceError, StreamError
+        If a sink cannot be opened; the others are closed again.
+    """
+
+    def __init__(
+        self,
+        spec: StoreSpec,
+        sinks: Sequence[Sink],
+        *,
+        ring_bytes: int | None = None,
+        overflow: OverflowPolicy = "block",
+        sync_interval_s: float | None = 1.0,
+    ) -> None:
+        if not sinks:
+            raise SettingsError("a stream needs at least one sink")
+        self._router = Router(spec)
+        self._sinks = tuple(sinks)
+        self._ring = Ring(spec.frame_shape, spec.dtype, limit_bytes=ring_bytes)
+        self._overflow: OverflowPolicy = overflow
+        self._lock = threading.RLock()
+        self._lanes: list[Lane] = []
+        self._under_way: dict[Address, FrameItem] = {}
+        self._error: BaseException | None = None
+        self._failed_sink: Sink | None = None
+        self._closed = False
+        self._appended = self._saved = self._skipped = self._dropped = 0
+        self._number = 0
+        self._saved_bytes = 0
+        self._newest: NewestFrame | None = None
+        self._rate = RateMeter()
+        self._stop_keeper = threading.Event()
+        self._keeper: threading.Thread | None = None
+        self._sync_interval = sync_interval_s
+        self._check_room(spec)
+        if not spec.growing:
+            self._open()
+        _open_streams.add(self)
+
+    # ------------------------------------------------------------- opening
+
+    def _check_room(self, spec: StoreSpec) -> None:
+        if not spec.n_frames:
+            return
+        # A third more for the coarse levels of a pyramid.
+        need = spec.n_frames * spec.frame_bytes
+        demand: dict[int, tuple[Sink, int]] = {}
+        for sink in self._sinks:
+            if sink.path is not None:
+                free = free_bytes(sink.path)
+                wanted = need + (need // 3 if sink.format == "ome-zarr" else 0)
+                # Sinks on one disk see the same free space: their needs add up.
+                _, sofar = demand.get(free >> 20, (sink, 0))
+                demand[free >> 20] = (sink, sofar + wanted)
+        for free_mib, (sink, wanted) in demand.items():
+            if wanted + RESERVE_BYTES > free_mib << 20:
+                raise DiskSpaceError(
+                    f"the run needs {wanted / 1e9:.1f} GB, the disk has "
+                    f"{(free_mib << 20) / 1e9:.1f} GB free",
+                    path=sink.path,
+                    hint="free some room, choose another disk, or take fewer frames",
+                )
+
+    def _open(self) -> None:
+        spec = self._router.spec
+        opened: list[Sink] = []
+        try:
+            for sink in self._sinks:
+                with _naming_the_path(sink):
+                    sink.open(spec)
+                opened.append(sink)
+        except BaseException:
+            for sink in opened:
+                sink.close(spec, None)
+            raise
+        self._lanes = [
+            Lane(sink, spec=self._spec, done=self._done, failed=self._fail)
+            for sink in self._sinks
+        ]
+        self._keeper = threading.Thread(
+            target=self._keep, name="napari-scope stream keeper", daemon=True
+        )
+        self._keeper.start()
+
+    def _spec(self) -> StoreSpec:
+        with self._lock:
+            return self._router.spec
+
+    # ------------------------------------------------------------- the data path
+
+    def append(
+        self,
+        frame: npt.ArrayLike,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        frame_metadata: Mapping[str, Any] | None = None,
+        index: Axes | None = None,
+    ) -> None:
+        """Take over one frame; the caller may change its array at once.
+
+        Parameters
+        ----------
+        frame : array-like
+            Pixels of the declared shape (height, width[, 3]) and type.
+        metadata : mapping, optional
+            JSON-able facts on the frame, stored with it.
+        frame_metadata : mapping, optional
+            The same under the name of ome-writers.
+        index : mapping, optional
+            The axes of the frame, if it does not come in the order of acquisition:
+            axis name to number or label.
+
+        Raises
+        ------
+        FrameError
+            If shape, type or axes do not fit; nothing was stored.
+        StreamError
+            If a sink failed earlier, or the buffer is full and the policy is
+            ``"raise"``.
+        StreamClosedError
+            After `close`.
+        """
+        pixels = np.asarray(frame)
+        facts = {**(metadata or {}), **(frame_metadata or {})}
+        self._check_open()
+        self._check_frame(pixels)
+        with self._lock:
+            axes = dict(self._router.next_axes() if index is None else index)
+            address = self._router.claim(axes)
+            if not self._lanes:
+                self._open()
+        buffer = self._ring.acquire(wait=self._overflow == "block")
+        if buffer is None:
+            self._refuse(address, axes)
+            return
+        np.copyto(buffer, pixels)
+        self._send(FrameItem(address, axes, buffer, facts))
+
+    def skip(
+        self, frames: int = 1, *, reason: str = "", index: Axes | None = None
+    ) -> None:
+        """Note that frames will not come; their places stay empty and keep their index.
+
+        Parameters
+        ----------
+        frames : int
+            How many, in the order of acquisition.
+        reason : str
+            Why, for the journal and the report.
+        index : mapping, optional
+            The axes of a single frame instead.
+        """
+        self._check_open()
+        for _ in range(1 if index is not None else frames):
+            with self._lock:
+                axes = dict(self._router.next_axes() if index is None else index)
+                address = self._router.claim(axes)
+                if not self._lanes:
+                    self._open()
+            item = FrameItem(address, axes, None, status="skipped", reason=reason)
+            self._send(item)
+
+    def _check_open(self) -> None:
+        if self._error is not None:
+            raise self._as_stream_error() from self._error
+        if self._closed:
+            raise StreamClosedError("the stream is closed; no frame can be appended")
+
+    def _check_frame(self, pixels: npt.NDArray[np.generic]) -> None:
+        spec = self._router.spec
+        if pixels.shape != spec.frame_shape or pixels.dtype != spec.dtype:
+            raise FrameError(
+                f"the stream stores frames of shape {spec.frame_shape} and type "
+                f"{spec.dtype}, found {pixels.shape} and {pixels.dtype}",
+                hint="the camera's size, binning or pixel type must not change during "
+                "a run",
+            )
+
+    def _refuse(self, address: Address, axes: Axes) -> None:
+        """Deal with a frame for which there is no buffer."""
+        if self._error is not None or self._closed:
+            with self._lock:
+                self._router.release(address)
+            self._check_open()
+        if self._overflow == "raise":
+            with self._lock:
+                self._router.release(address)
+            raise StreamError(
+                f"the buffer of {self._ring.slots} frames is full: the disk is slower "
+                "than the camera",
+                hint="take frames more slowly, or allow a larger buffer",
+            )
+        reason = "the buffer was full"
+        self._send(FrameItem(address, axes, None, status="dropped", reason=reason))
+
+    def _send(self, item: FrameItem) -> None:
+        with self._lock:
+            item.number = self._number
+            self._number += 1
+            item.users = len(self._lanes)
+            if item.frame is None:
+                if item.status == "dropped":
+                    self._dropped += 1
+                else:
+                    self._skipped += 1
+            else:
+                self._appended += 1
+                self._under_way[item.address] = item
+                self._newest = NewestFrame(
+                    item.address.image,
+                    self._named(item.address.index),
+                    self._appended,
+                )
+            # Under the lock, so that all lanes see the frames in the same order.
+            for lane in self._lanes:
+                lane.put(item)
+
+    def _named(self, index: tuple[int, ...]) -> dict[str, int]:
+        names = self._router.spec.index_axes
+        return {short(n): i for n, i in zip(names, index, strict=True)}
+
+    def _done(self, items: Sequence[FrameItem]) -> None:
+        """Count a batch that one lane has dealt with; free what all lanes have."""
+        with self._lock:
+            for item in items:
+                self._let_go(item)
+
+    def _let_go(self, item: FrameItem) -> None:
+        item.users -= 1
+        if item.users or item.frame is None:
+            return
+        if self._under_way.get(item.address) is item:
+            del self._under_way[item.address]
+        if self._error is None:
+            self._saved += 1
+            self._saved_bytes += item.frame.nbytes
+            self._rate.note(self._saved, self._saved_bytes)
+        self._ring.release(item.frame)
+
+    def _fail(self, sink: Sink, error: BaseException) -> None:
+        with self._lock:
+            if self._error is None:
+                self._error, self._failed_sink = error, sink
+        self._ring.break_()
+
+    def _as_stream_error(self) -> ScopeError:
+        error, sink = self._error, self._failed_sink
+        path = sink.path if sink is not None else None
+        lost = self._appended - self._saved
+        if isinstance(error, DiskSpaceError):
+            return DiskSpaceError(
+                f"{error.message}; {lost} frames in the buffer were not saved",
+                path=error.path,
+                hint=error.hint,
+            )
+        what = error.strerror if isinstance(error, OSError) else None
+        return StreamError(
+            f"saving failed, {what or error}; {self._saved} frames are saved, "
+            f"{lost} in the buffer were not",
+            path=path,
+            hint="check the disk; what was saved stays readable",
+        )
+
+    # ------------------------------------------------------------- looking
+
+    def read(self, address: Address) -> npt.NDArray[np.generic] | None:
+        """Return a copy of a frame: from the buffer if it is there, else from disk."""
+        with self._lock:
+            item = self._under_way.get(address)
+            if item is not None:
+                item.users += 1
+            elif not self._router.is_taken(address.image, address.index):
+                return None
+        if item is not None and item.frame is not None:
+            try:
+                return item.frame.copy()
+            finally:
+                with self._lock:
+                    self._let_go(item)
+        for sink in self._sinks:
+            frame = sink.read(address)
+            if frame is not None:
+                return frame
+        return None
+
+    def view(self) -> StreamView:
+        """Return the images as lazy arrays that show frames as soon as they come."""
+        return StreamView(self._spec, self.read, lambda: self._newest, self._growth)
+
+    def _growth(self) -> int:
+        return self._router.grown
+
+    def stats(self) -> StreamStats:
+        """Return what was done so far."""
+        with self._lock:
+            frames, megabytes = self._rate.rates(self._saved, self._saved_bytes)
+            return StreamStats(
+                appended=self._appended,
+                saved=self._saved,
+                skipped=self._skipped,
+                dropped=self._dropped,
+                saved_bytes=self._saved_bytes,
+                ring_used=self._ring.used,
+                ring_slots=self._ring.slots,
+                waited_s=self._ring.waited_s,
+                frames_per_s=frames,
+                mb_per_s=megabytes,
+            )
+
+    @property
+    def spec(self) -> StoreSpec:
+        """What is stored by now."""
+        return self._spec()
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """Where frames go."""
+        return self._sinks
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream was closed."""
+        return self._closed
+
+    # ------------------------------------------------------------- ending
+
+    def flush(self, *, sync: bool = False) -> None:
+        """Wait until every frame appended so far is committed.
+
+        Parameters
+        ----------
+        sync : bool
+            Wait until they survive a loss of power, too.
+        """
+        for lane in self._lanes:
+            lane.flush()
+        if self._error is not None:
+            raise self._as_stream_error() from self._error
+        if sync:
+            for sink in self._sinks:
+                sink.sync()
+
+    def close(self) -> None:
+        """Write what is left, finish the files; waits as long as that takes.
+
+        Raises
+        ------
+        StreamError
+            If any frame could not be stored. What was saved stays readable.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        for lane in self._lanes:
+            lane.finish()
+        self._stop_keeper.set()
+        if self._keeper is not None:
+            self._keeper.join()
+        totals = {
+            "saved": self._saved,
+            "skipped": self._skipped,
+            "dropped": self._dropped,
+        }
+        for lane in self._lanes:
+            try:
+                lane.sink.close(self._spec(), None if self._error else totals)
+            except BaseException as error:  # noqa: BLE001 - raised below
+                self._fail(lane.sink, error)
+        _open_streams.discard(self)
+        if self._error is not None:
+            raise self._as_stream_error() from self._error
+
+    def __enter__(self) -> Stream:
+        """Return the stream itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the stream; the error of the block is the one that counts."""
+        if error is None:
+            self.close()
+        else:
+            with contextlib.suppress(ScopeError):
+                self.close()
+
+    def _keep(self) -> None:
+        """Once in a while: make the data safe and look at the room on the disk."""
+        interval = self._sync_interval or 1.0
+        while not self._stop_keeper.wait(interval):
+            for sink in self._sinks:
+                try:
+                    self._keep_one(sink)
+                except BaseException as error:  # noqa: BLE001 - handed to the caller
+                    self._fail(sink, error)
+                    return
+
+    def _keep_one(self, sink: Sink) -> None:
+        if self._sync_interval is not None:
+            sink.sync()
+        if sink.path is not None and free_bytes(sink.path) < RESERVE_BYTES // 4:
+            raise DiskSpaceError(
+                "the disk is nearly full",
+                path=sink.path,
+                hint="the run was stopped while its files can still be closed",
+            )
+
+
+@contextlib.contextmanager
+def _naming_the_path(sink: Sink) -> Iterator[None]:
+    """Turn an error of the system while opening into one that names the store."""
+    try:
+        yield
+    except ScopeError:
+        raise
+    except OSError as error:
+        raise StreamError(
+            f"the output cannot be created, {error.strerror or error}",
+            path=sink.path,
+            hint="choose a folder that you may write to",
+        ) from error
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close streams that were forgotten, so that their last frames reach the disk."""
+    for stream in list(_open_streams):
+        with contextlib.suppress(ScopeError):
+            stream.close()
+
+
