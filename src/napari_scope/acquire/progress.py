@@ -64,7 +64,7 @@ class RunProgress:
     eta_s : float, optional
         Estimated time to the end.
     fps, mb_per_s : float
-        Rates of saving over the last seconds.
+        Rates of saving: over the last seconds, or over the whole run once it ended.
     ring_fill : float
         Part of the buffer in use, 0 to 1.
     next_event_s : float, optional

@@ -272,8 +272,12 @@ class Run:
             dropped=stats.dropped,
             elapsed_s=elapsed,
             eta_s=self._eta(stats, elapsed) if running else None,
-            fps=stats.frames_per_s if running else 0.0,
-            mb_per_s=stats.mb_per_s if running else 0.0,
+            fps=stats.frames_per_s if running else _per_s(stats.saved, elapsed),
+            mb_per_s=(
+                stats.mb_per_s
+                if running
+                else _per_s(stats.saved_bytes / 1e6, elapsed)
+            ),
             ring_fill=stats.ring_fill,
             next_event_s=self._seconds_to_next() if running else None,
             skipped_reasons=tuple(self._reasons),
@@ -448,6 +452,10 @@ class Run:
             self._core.mda.set_paused(True)
 
 
+def _per_s(amount: float, seconds: float) -> float:
+    return amount / seconds if seconds else 0.0
+
+
 def _name_of(outputs: Sequence[Output]) -> str:
     return outputs[0].path.name.split(".")[0] if outputs else "run"
 
@@ -464,10 +472,17 @@ def _quiet_engine_log() -> Iterator[None]:
     logger = logging.getLogger("pymmcore-plus")
     level = logger.level
     logger.setLevel(logging.WARNING)
+    logger.addFilter(_is_news)
     try:
         yield
     finally:
+        logger.removeFilter(_is_news)
         logger.setLevel(level)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drop the warning that a run was cancelled: who cancelled it knows."""
+    return not str(record.msg).startswith("MDA Canceled")
 
 
 def cancel_runs(core: CMMCorePlus, timeout: float | None = None) -> None:

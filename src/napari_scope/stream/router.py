@@ -133,12 +133,15 @@ class Router:
             self.spec = replace(self.spec, order=tuple(axes))
             self._names = frozenset(axes)
             self._index_axes = self.spec.index_axes
-        if axes.keys() != self._names:
+        place = {k: v for k, v in axes.items() if k in PLACE_AXES}
+        # The places of a plan may be of several kinds (a position here, a tile of a
+        # grid there); `_image` knows them. A growing store settles on the first.
+        names = axes.keys() if self.spec.growing else axes.keys() - place.keys()
+        if names != (self._names if self.spec.growing else set(self._index_axes)):
             raise FrameError(
                 f"the frame has the axes {_list(axes)}, the stream has "
                 f"{_list(self._names)}"
             )
-        place = {k: v for k, v in axes.items() if k in PLACE_AXES}
         image = self._image(place)
         index = tuple(self._number(name, axes[name]) for name in self._index_axes)
         self._check(image, index, axes)

@@ -1,0 +1,393 @@
+"""The command line: parse, call, report. Everything is done by the rooms below."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from napari_scope.errors import ScopeError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_scope._demo import Verification
+    from napari_scope.acquire import Run, RunReport
+    from napari_scope.model import Dataset
+    from napari_scope.stream import FormatName, Output
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="napari-scope",
+    help="Acquire, stream and browse microscope data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_out = Console()
+_err = Console(stderr=True)
+
+CANCELLED = 130  # what shells expect of a program that was interrupted
+POLL_S = 0.1
+
+
+class SaveAs(str, Enum):
+    """What to save a run as."""
+
+    OME_ZARR = "ome-zarr"
+    NDTIFF = "ndtiff"
+    BOTH = "both"
+
+
+class OnError(str, Enum):
+    """What a hardware failure does."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+def main() -> None:
+    """Run the command line; errors end in one line and a non-zero exit code."""
+    try:
+        app()
+    except ScopeError as error:
+        _err.print("[bold red]error:[/]", end=" ")
+        _err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback()
+def _root() -> None:
+    """Acquire, stream and browse microscope data."""
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Folder to save into; names count up.")
+    ] = Path("napari-scope-demo"),
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Do not open napari afterwards.")
+    ] = False,
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(help="Save a picture of napari with the result (needs a display)."),
+    ] = None,
+) -> None:
+    """Run an acquisition on the demo microscope, save it, and check every frame."""
+    from napari_scope._demo import WitnessedRun, demo_sequence, verify
+    from napari_scope.acquire import CoreOwner, Output, next_free_name, output_path
+
+    formats: tuple[FormatName, ...] = ("ome-zarr", "ndtiff")
+    name = next_free_name(out, "demo", formats)
+    outputs = [Output(output_path(out, name, f), f) for f in formats]
+    with CoreOwner() as owner:
+        owner.load()
+        run = WitnessedRun(owner, demo_sequence(), outputs, name=name)
+        report = _follow(run)
+    results = [verify(output.path, run) for output in outputs]
+    _print_verification(report, outputs, results)
+    if not all(result.passed for result in results):
+        raise typer.Exit(1)
+    if report.state.value != "finished":
+        raise typer.Exit(CANCELLED)
+    if screenshot is not None or (not headless and _has_display()):
+        _show(outputs[0], screenshot, stay=not headless)
+    elif not headless:
+        _out.print("There is no display, so napari is not opened.")
+
+
+@app.command()
+def acquire(
+    plan: Annotated[Path, typer.Argument(help="A useq sequence, yaml or json.")],
+    out: Annotated[Path, typer.Option(help="Folder and name to save as.")],
+    save_as: Annotated[
+        SaveAs | None,
+        typer.Option("--format", help="Format; by default the suffix of --out says."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Hardware configuration (.cfg); the demo one by default."),
+    ] = None,
+    on_error: Annotated[
+        OnError, typer.Option(help="What a hardware failure does.")
+    ] = OnError.STOP,
+) -> None:
+    """Run a plan and save it."""
+    from napari_scope.acquire import CoreOwner, Run
+    from napari_scope.events import load_plan
+
+    sequence = load_plan(plan)
+    outputs = _outputs(out, save_as)
+    with CoreOwner() as owner:
+        owner.load(config)
+        report = _follow(Run(owner, sequence, outputs, on_error=on_error.value))
+    _print_report(report)
+    if report.state.value == "cancelled":
+        raise typer.Exit(CANCELLED)
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A data set.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table.")
+    ] = False,
+) -> None:
+    """Say what a data set holds."""
+    from napari_scope.formats import open_dataset
+
+    dataset = open_dataset(path)
+    facts = _facts(dataset)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    title = f"{dataset.format} {dataset.format_version}  {dataset.path}"
+    table = Table(title=title, title_justify="left")
+    for column in ("image", "axes", "shape", "type", "levels", "pixel", "channels"):
+        table.add_column(column)
+    for image in facts["images"]:
+        table.add_row(
+            image["name"],
+            " ".join(image["axes"]),
+            " x ".join(map(str, image["shape"])),
+            image["dtype"],
+            str(image["levels"]),
+            image["pixel"] or "",
+            ", ".join(image["channels"]),
+        )
+    _out.print(table)
+    if facts["journal"]:
+        _out.print(_journal_sentence(facts["journal"]))
+    for problem in dataset.problems:
+        _err.print(f"problem: {problem}", markup=False, highlight=False)
+
+
+# ------------------------------------------------------------------ running
+
+
+def _outputs(out: Path, save_as: SaveAs | None) -> list[Output]:
+    """Return the outputs that a path and a format ask for."""
+    from napari_scope.stream import FORMATS, Output, output_path
+
+    folder, name = out.parent, out.name
+    found: FormatName | None = None
+    for known, suffixes in FORMATS.items():
+        for suffix in suffixes:
+            if found is None and name.lower().endswith(suffix):
+                found, name = known, name[: -len(suffix)]
+    if not name:
+        raise SettingsError("the output has no name", path=out)
+    if save_as is None:
+        formats: tuple[FormatName, ...] = (found or "ome-zarr",)
+    elif save_as is SaveAs.BOTH:
+        formats = ("ome-zarr", "ndtiff")
+    else:
+        formats = (save_as.value,)  # type: ignore[assignment]
+        if found is not None and found != formats[0]:
+            raise SettingsError(
+                f"the suffix of {out.name!r} means {found}, --format says {formats[0]}",
+                hint="leave one of the two out",
+            )
+    return [Output(output_path(folder, name, f), f) for f in formats]
+
+
+def _follow(run: Run) -> RunReport:
+    """Start a run and show its progress until all files are closed."""
+    run.start()
+    with _bar() as bar:
+        task = bar.add_task("preparing", total=None, rate="")
+        try:
+            while not run.done:
+                _update(bar, task, run)
+                time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            run.cancel()
+            while not run.done:
+                _update(bar, task, run)
+                time.sleep(POLL_S)
+        _update(bar, task, run)
+    return run.wait()
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description:>11}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_err) as bar:
+        yield bar
+
+
+def _update(bar: Progress, task: Any, run: Run) -> None:
+    progress = run.progress()
+    dealt = progress.saved + progress.skipped + progress.dropped
+    rate = f"{progress.fps:.0f} frames/s  {progress.mb_per_s:.0f} MB/s"
+    if progress.skipped or progress.dropped:
+        rate += f"  {progress.skipped} skipped  {progress.dropped} dropped"
+    bar.update(
+        task,
+        description=progress.state.value,
+        completed=dealt,
+        total=progress.planned,
+        rate=rate,
+    )
+
+
+def _print_report(report: RunReport) -> None:
+    planned = "" if report.planned is None else f" of {report.planned}"
+    _out.print(
+        f"{report.state.value}: {report.saved}{planned} frames saved in "
+        f"{report.duration_s:.1f} s ({report.mb_per_s:.0f} MB/s)"
+    )
+    for output in report.outputs:
+        _out.print(f"  {output.format}: {output.path}", highlight=False, soft_wrap=True)
+    if report.dropped:
+        _out.print(f"  {report.dropped} frames dropped, the buffer was full")
+    for skipped in report.skipped:
+        axes = ", ".join(f"{k}={v}" for k, v in skipped.axes.items())
+        _out.print(f"  skipped {axes}: {skipped.reason}", highlight=False)
+    for warning in report.warnings:
+        _out.print(f"  warning: {warning}", highlight=False)
+
+
+def _print_verification(
+    report: RunReport, outputs: Sequence[Output], results: Sequence[Verification]
+) -> None:
+    table = Table()
+    for column in ("format", "frames", "MB/s", "verified", "path"):
+        table.add_column(column, overflow="fold")
+    for output, result in zip(outputs, results, strict=True):
+        verdict = "[green]all[/]" if result.passed else "[red]no[/]"
+        table.add_row(
+            output.format,
+            str(result.expected),
+            f"{report.mb_per_s:.1f}",
+            f"{result.equal} of {result.expected} ({verdict})",
+            str(output.path),
+        )
+    _out.print(table)
+    for result in results:
+        for axes in result.wrong[:10]:
+            _err.print(f"differs or is missing: {axes}", markup=False)
+
+
+# ------------------------------------------------------------------ looking
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    images = []
+    for image in dataset.images:
+        level = image.levels[0]
+        x = image.axes[-2 if image.rgb else -1]
+        images.append(
+            {
+                "name": image.name,
+                "axes": list(image.axis_names),
+                "shape": list(level.shape),
+                "dtype": str(level.dtype),
+                "levels": len(image.levels),
+                "pixel": f"{x.scale:g} {x.unit}" if x.unit else None,
+                "scale": [axis.scale for axis in image.axes],
+                "translation": [axis.translation for axis in image.axes],
+                "units": [axis.unit for axis in image.axes],
+                "channels": [channel.name for channel in image.channels],
+            }
+        )
+    return {
+        "path": dataset.path,
+        "format": dataset.format,
+        "format_version": dataset.format_version,
+        "images": images,
+        "journal": _journal(Path(dataset.path)),
+        "problems": list(dataset.problems),
+    }
+
+
+def _journal(path: Path) -> dict[str, Any] | None:
+    """Return what the journal of a run says, if the store has one."""
+    from napari_scope.stream import JOURNAL_NAME, read_journal
+
+    folder = path if path.is_dir() else path.parent
+    for place in (folder / JOURNAL_NAME, folder / "acquisition" / JOURNAL_NAME):
+        if place.is_file():
+            content = read_journal(place)
+            status = [frame.get("status") for frame in content.frames]
+            return {
+                "planned": content.header.get("frames"),
+                "saved": status.count("saved"),
+                "skipped": status.count("skipped"),
+                "dropped": status.count("dropped"),
+                "closed": content.closed is not None,
+            }
+    return None
+
+
+def _journal_sentence(journal: dict[str, Any]) -> str:
+    planned = journal["planned"]
+    text = f"{journal['saved']}{'' if planned is None else f' of {planned}'} frames"
+    for kind in ("skipped", "dropped"):
+        if journal[kind]:
+            text += f", {journal[kind]} {kind}"
+    if not journal["closed"]:
+        text += "; the run goes on, or was interrupted"
+    return text
+
+
+def _has_display() -> bool:
+    if sys.platform != "linux":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _show(output: Output, screenshot: Path | None, *, stay: bool) -> None:
+    if not _has_display():
+        raise SettingsError(
+            "a screenshot needs a display",
+            hint="run it under 'xvfb-run -a -s \"-screen 0 1600x1000x24\"'",
+        )
+    import napari
+    from qtpy.QtWidgets import QApplication
+
+    viewer = napari.Viewer(title="napari-scope demo")
+    viewer.open(output.path, plugin="napari-scope")
+    viewer.window._qt_window.resize(1600, 1000)
+    for _ in range(20):  # lets the canvas be laid out and painted
+        QApplication.processEvents()
+        time.sleep(0.05)
+    viewer.reset_view()
+    if screenshot is not None:
+        screenshot.parent.mkdir(parents=True, exist_ok=True)
+        QApplication.processEvents()
+        viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
+        _out.print(f"screenshot: {screenshot}", highlight=False)
+    if stay:
+        napari.run()
+    else:
+        viewer.close()
+
+
+if __name__ == "__main__":
+    main()
