@@ -1,0 +1,35 @@
+"""What all tests share: the user's settings stay untouched, no display means a skip."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# napari reads this once, when its settings are first imported. One directory per run:
+# two runs at the same time must not write the same file.
+_settings = tempfile.TemporaryDirectory(prefix="napari-scope-tests-")
+os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+
+
+def _has_display() -> bool:
+    if not sys.platform.startswith("linux"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if _has_display():
+        return
+    skip = pytest.mark.skip(
+        reason="needs a display: run `make test`, or pytest under xvfb-run"
+    )
+    for item in items:
+        # Qt aborts the whole run where it finds no display, so a test that asks for the
+        # application is skipped even if its mark was forgotten.
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("gui") or "qapp" in fixtures:
+            item.add_marker(skip)
