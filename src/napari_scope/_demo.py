@@ -131,4 +131,4 @@ def _frame(
 
 
 def _checksum(image: npt.NDArray[np.generic]) -> int:
-    return crc32c(memoryview(np.ascontiguousarray(image)).cast("B"))
+    return crc32c(np.ascontiguousarray(image).data.cast("B"))

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +49,7 @@ CANCELLED = 130  # what shells expect of a program that was interrupted
 POLL_S = 0.1
 
 
-class SaveAs(str, Enum):
+class SaveAs(StrEnum):
     """What to save a run as."""
 
     OME_ZARR = "ome-zarr"
@@ -57,7 +57,7 @@ class SaveAs(str, Enum):
     BOTH = "both"
 
 
-class OnError(str, Enum):
+class OnError(StrEnum):
     """What a hardware failure does."""
 
     STOP = "stop"
@@ -89,7 +89,9 @@ def demo(
     ] = False,
     screenshot: Annotated[
         Path | None,
-        typer.Option(help="Save a picture of napari with the result (needs a display)."),
+        typer.Option(
+            help="Save a picture of napari with the result (needs a display)."
+        ),
     ] = None,
 ) -> None:
     """Run an acquisition on the demo microscope, save it, and check every frame."""
@@ -201,7 +203,7 @@ def _outputs(out: Path, save_as: SaveAs | None) -> list[Output]:
     elif save_as is SaveAs.BOTH:
         formats = ("ome-zarr", "ndtiff")
     else:
-        formats = (save_as.value,)  # type: ignore[assignment]
+        formats = (save_as.value,)
         if found is not None and found != formats[0]:
             raise SettingsError(
                 f"the suffix of {out.name!r} means {found}, --format says {formats[0]}",
@@ -369,18 +371,19 @@ def _show(output: Output, screenshot: Path | None, *, stay: bool) -> None:
             hint="run it under 'xvfb-run -a -s \"-screen 0 1600x1000x24\"'",
         )
     import napari
-    from qtpy.QtWidgets import QApplication
+    from napari.qt import get_qapp
 
+    events = get_qapp()
     viewer = napari.Viewer(title="napari-scope demo")
     viewer.open(output.path, plugin="napari-scope")
-    viewer.window._qt_window.resize(1600, 1000)
+    viewer.window.resize(1600, 1000)
     for _ in range(20):  # lets the canvas be laid out and painted
-        QApplication.processEvents()
+        events.processEvents()
         time.sleep(0.05)
     viewer.reset_view()
     if screenshot is not None:
         screenshot.parent.mkdir(parents=True, exist_ok=True)
-        QApplication.processEvents()
+        events.processEvents()
         viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
         _out.print(f"screenshot: {screenshot}", highlight=False)
     if stay:

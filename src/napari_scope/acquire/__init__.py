@@ -8,7 +8,8 @@ from napari_scope.acquire.progress import (
     RunState,
     SkippedFrame,
 )
-from napari_scope.acquire.run import Run, cancel_runs
+from napari_scope.acquire.registry import cancel_runs
+from napari_scope.acquire.run import Run
 from napari_scope.acquire.store import camera_frame
 from napari_scope.stream import FormatName, Output, next_free_name, output_path
 

@@ -8,7 +8,7 @@ core's own thread has delivered its last callbacks.
 Examples
 --------
 >>> with CoreOwner() as owner:
-...     owner.load()          # the demo microscope
+...     owner.load()  # the demo microscope
 ...     owner.core.getCameraDevice()
 'Camera'
 """
@@ -23,6 +23,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_scope.acquire.registry import cancel_runs
 from napari_scope.errors import AcquisitionError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class CoreOwner:
                 )
             self._config = None
             try:
+                # A configuration file need not begin by unloading what is there.
+                self._core.unloadAllDevices()
                 self._core.loadSystemConfiguration(_DEMO_FILE if demo else name)
             except FileNotFoundError as error:
                 raise ConfigurationError(
@@ -159,8 +162,6 @@ class CoreOwner:
             return
         self._closed = True
         _owners.discard(self)
-        from napari_scope.acquire.run import cancel_runs
-
         cancel_runs(self._core)
         if self._loaded_here:
             with contextlib.suppress(RuntimeError):

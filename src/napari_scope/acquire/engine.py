@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -27,7 +28,7 @@ from napari_scope.errors import HardwareError, ScopeError
 from napari_scope.events import acquires_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     import numpy.typing as npt
     from pymmcore_plus import CMMCorePlus
@@ -50,6 +51,9 @@ class FrameReceiver(Protocol):
 
     def prepare(self) -> None:
         """Hardware is set up for the run; the size of frames is known."""
+
+    def events(self) -> MDASequence | list[MDAEvent] | Iterator[MDAEvent]:
+        """Return the events to run, now that the size of the field is known."""
 
     def frame(
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
@@ -110,8 +114,17 @@ class ScopeEngine(MDAEngine):
         """Do nothing: the plan has the field of view, and what it states counts."""
 
     def event_iterator(self, events: Iterable[MDAEvent]) -> Iterator[MDAEvent]:
-        """Iterate over events, merged where the hardware can run them by itself."""
-        iterator = iter(super().event_iterator(events))
+        """Iterate over events, merged where the hardware can run them by itself.
+
+        The receiver says which events: those the runner was given may lack the field
+        of view. An iterator is read event by event, as each may depend on the last.
+        """
+        planned = self._receiver.events()
+        iterator = (
+            planned
+            if isinstance(planned, Iterator)
+            else iter(super().event_iterator(planned))
+        )
         while True:
             try:
                 event = next(iterator)
@@ -135,7 +148,7 @@ class ScopeEngine(MDAEngine):
             frames = self._frames_of(event)
             for sub_event in frames:
                 self._receiver.missing(sub_event, str(failure))
-            raise SkipEvent(str(failure), num_frames=len(frames)) from error
+            raise SkipEvent(len(frames), str(failure)) from error
 
     def setup_single_event(self, event: MDAEvent) -> None:
         """Set stage, focus, channel, exposure, properties, ROI and shutter."""
@@ -185,7 +198,7 @@ class ScopeEngine(MDAEngine):
         core = self.mmcore
         if channel is None:
             return
-        if (channel.group, channel.config) != core._last_config:  # noqa: SLF001
+        if (channel.group, channel.config) != core._last_config:
             core.setConfig(channel.group, channel.config)
 
     def _set_event_properties(self, properties: Sequence[PropertyTuple]) -> None:

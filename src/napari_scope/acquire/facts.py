@@ -58,7 +58,7 @@ def frame_facts(event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stage(event: MDAEvent, measured: Mapping[str, Any]) -> dict[str, float]:
-    """Return the stage position: as measured, else as planned."""
+    """Return where the stage is (measured, else as planned) and where it should be."""
     planned = {"x": event.x_pos, "y": event.y_pos, "z": event.z_pos}
     stage = {}
     for name, plan in planned.items():
@@ -66,6 +66,8 @@ def _stage(event: MDAEvent, measured: Mapping[str, Any]) -> dict[str, float]:
         value = plan if value is None else value
         if value is not None:
             stage[f"{name}_um"] = round(float(value), 4)
+        if plan is not None:
+            stage[f"{name}_um_intended"] = round(float(plan), 4)
     return stage
 
 

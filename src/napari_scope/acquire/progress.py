@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["RunProgress", "RunReport", "RunState", "SkippedFrame"]
 
 
-class RunState(str, Enum):
+class RunState(StrEnum):
     """Where a run is.
 
     ready -> preparing -> (waiting <-> acquiring, pausing -> paused) -> closing ->

@@ -23,8 +23,8 @@ import contextlib
 import logging
 import threading
 import time
-import weakref
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.acquire.core import CoreOwner
@@ -36,25 +36,23 @@ from napari_scope.acquire.progress import (
     RunState,
     SkippedFrame,
 )
+from napari_scope.acquire.registry import claim_core, release_core
 from napari_scope.acquire.store import CameraNames, check_channels, store_spec
 from napari_scope.errors import AcquisitionError, OutputExistsError, ScopeError
 from napari_scope.events import Plan, estimate
 from napari_scope.stream import Output, Stream, StreamStats, make_sink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
     from pymmcore_plus import CMMCorePlus
-    from useq import MDAEvent
+    from useq import MDAEvent, MDASequence
 
     from napari_scope.events import PlanLike
 
-__all__ = ["Run", "cancel_runs"]
-
-_running: weakref.WeakSet[Run] = weakref.WeakSet()
-_start_lock = threading.Lock()
+__all__ = ["Run"]
 
 _REASONS_SHOWN = 5
 
@@ -74,8 +72,8 @@ class Run:
         What a hardware failure does.
     name : str, optional
         Name stored with the data.
-    ring_bytes : int, optional
-        Size of the buffer, see `Stream`.
+    ring_bytes, sync_interval_s
+        Size of the buffer and how often data are made durable, see `Stream`.
     use_hardware_sequencing : bool
         Whether events that the hardware can run by itself are merged. A merged run of
         events cannot be paused, only cancelled.
@@ -90,6 +88,7 @@ class Run:
         on_error: ErrorPolicy = "stop",
         name: str | None = None,
         ring_bytes: int | None = None,
+        sync_interval_s: float | None = 1.0,
         use_hardware_sequencing: bool = True,
     ) -> None:
         self._core = owner.core if isinstance(owner, CoreOwner) else owner
@@ -98,6 +97,7 @@ class Run:
         self._outputs = tuple(outputs)
         self._name = name or _name_of(self._outputs)
         self._ring_bytes = ring_bytes
+        self._sync_interval_s = sync_interval_s
         self._cameras = CameraNames(())
         self._engine = ScopeEngine(
             self._core,
@@ -143,21 +143,14 @@ class Run:
                     path=output.path,
                     hint="choose another name",
                 )
-        with _start_lock:
-            if self._thread is not None:
-                raise AcquisitionError("this run was started before; make a new one")
-            busy = any(r._core is self._core and not r.done for r in _running)
-            if busy or self._core.mda.is_running():
-                raise AcquisitionError(
-                    "another run goes on with this microscope",
-                    hint="wait for its end or cancel it",
-                )
-            self._started_at = time.perf_counter()
-            self._thread = threading.Thread(
-                target=self._work, name="napari-scope run", daemon=True
-            )
-            _running.add(self)
-            self._thread.start()
+        if self._thread is not None:
+            raise AcquisitionError("this run was started before; make a new one")
+        claim_core(self)
+        self._started_at = time.perf_counter()
+        self._thread = threading.Thread(
+            target=self._work, name="napari-scope run", daemon=True
+        )
+        self._thread.start()
         return self
 
     def wait(self, timeout: float | None = None) -> RunReport:
@@ -186,7 +179,7 @@ class Run:
             raise TimeoutError(f"the run still goes on after {timeout} s")
         if self._error is not None:
             raise self._error
-        assert self._report is not None  # noqa: S101 - made before done is set
+        assert self._report is not None  # made before done is set
         return self._report
 
     def pause(self) -> None:
@@ -213,8 +206,13 @@ class Run:
         return self._done.is_set()
 
     @property
+    def core(self) -> CMMCorePlus:
+        """The microscope."""
+        return self._core
+
+    @property
     def stream(self) -> Stream | None:
-        """The stream, once the hardware is set up; readable during and after the run."""
+        """The stream, once the hardware is set up; readable afterwards too."""
         return self._stream
 
     @property
@@ -274,9 +272,7 @@ class Run:
             eta_s=self._eta(stats, elapsed) if running else None,
             fps=stats.frames_per_s if running else _per_s(stats.saved, elapsed),
             mb_per_s=(
-                stats.mb_per_s
-                if running
-                else _per_s(stats.saved_bytes / 1e6, elapsed)
+                stats.mb_per_s if running else _per_s(stats.saved_bytes / 1e6, elapsed)
             ),
             ring_fill=stats.ring_fill,
             next_event_s=self._seconds_to_next() if running else None,
@@ -315,14 +311,14 @@ class Run:
         try:
             with _quiet_engine_log():
                 self._drive()
-        except BaseException as error:  # noqa: BLE001 - raised by wait()
+        except BaseException as error:  # raised by wait()
             self._error = error
         finally:
             self._closing = True
             self._close_stream()
             self._ended_at = time.perf_counter()
             self._make_report()
-            _running.discard(self)
+            release_core(self)
             self._done.set()
 
     def _drive(self) -> None:
@@ -331,7 +327,7 @@ class Run:
             check_channels(self._core, iter(self._plan.source))
         before = mda.set_engine(self._engine)
         try:
-            mda.run(self._plan.source)
+            mda.run(_not_an_iterator(self._plan))
         finally:
             self._quiet_down()
             if before is not None:
@@ -354,7 +350,7 @@ class Run:
             return
         try:
             self._stream.close()
-        except BaseException as error:  # noqa: BLE001 - raised by wait()
+        except BaseException as error:  # raised by wait()
             if self._error is None:
                 self._error = error
 
@@ -408,31 +404,38 @@ class Run:
             self._core, self._plan, self._name, cameras=self._cameras, summary=facts
         )
         self._planned = spec.n_frames
-        self._duration_s = estimate(
-            self._plan, spec.frame_shape, spec.dtype
-        ).duration_s
+        self._duration_s = estimate(self._plan, spec.frame_shape, spec.dtype).duration_s
         outputs = self._outputs or (Output(_nowhere(), "memory"),)
         sinks = [
             make_sink(o.path, o.format, under_pressure=self._under_pressure)
             for o in outputs
         ]
-        self._stream = Stream(spec, sinks, ring_bytes=self._ring_bytes)
+        self._stream = Stream(
+            spec,
+            sinks,
+            ring_bytes=self._ring_bytes,
+            sync_interval_s=self._sync_interval_s,
+        )
 
     def _under_pressure(self) -> bool:
         stream = self._stream
         return stream is not None and stream.stats().ring_fill > 0.5
 
+    def events(self) -> MDASequence | list[MDAEvent] | Iterator[MDAEvent]:
+        """Return the events to run; called by the engine after `prepare`."""
+        return self._plan.source
+
     def frame(
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
     ) -> None:
         """Hand a frame to the stream; called by the engine."""
-        assert self._stream is not None  # noqa: S101 - prepare() comes first
+        assert self._stream is not None  # prepare() comes first
         axes = self._cameras.axes(self._plan.naming.axes(event))
         self._stream.append(image, frame_facts(event, meta), index=axes)
 
     def missing(self, event: MDAEvent, reason: str) -> None:
         """Note a frame that will not come; called by the engine."""
-        assert self._stream is not None  # noqa: S101 - prepare() comes first
+        assert self._stream is not None  # prepare() comes first
         axes = self._cameras.axes(self._plan.naming.axes(event))
         self._stream.skip(index=axes, reason=reason)
         self._skipped.append(SkippedFrame(axes, reason))
@@ -450,6 +453,21 @@ class Run:
             self._core.mda.cancel()
         elif self._pause_wanted:
             self._core.mda.set_paused(True)
+
+
+class _Events:
+    """An iterable that is no iterator: the runner would pass the engine by for one."""
+
+    def __init__(self, events: Iterator[MDAEvent]) -> None:
+        self._events = events
+
+    def __iter__(self) -> Iterator[MDAEvent]:
+        return self._events
+
+
+def _not_an_iterator(plan: Plan) -> Iterable[MDAEvent]:
+    source = plan.source
+    return _Events(source) if isinstance(source, Iterator) else source
 
 
 def _per_s(amount: float, seconds: float) -> float:
@@ -483,11 +501,3 @@ def _quiet_engine_log() -> Iterator[None]:
 def _is_news(record: logging.LogRecord) -> bool:
     """Drop the warning that a run was cancelled: who cancelled it knows."""
     return not str(record.msg).startswith("MDA Canceled")
-
-
-def cancel_runs(core: CMMCorePlus, timeout: float | None = None) -> None:
-    """Cancel the runs of a core and wait until their files are closed."""
-    for run in [r for r in list(_running) if r._core is core]:
-        run.cancel()
-        with contextlib.suppress(ScopeError, TimeoutError):
-            run.wait(timeout)

@@ -160,7 +160,7 @@ def store_spec(
     channels = 1
     if factor > 1:
         channels = max((f.sizes.get("channel", 1) for f in layout.fields), default=1)
-        known = labels.get("channel") or (
+        known: tuple[int | str | None, ...] = labels.get("channel") or (
             tuple(range(channels)) if "channel" in order else (None,)
         )
         labels["channel"] = cameras.labels(known)

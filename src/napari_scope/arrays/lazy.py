@@ -283,14 +283,6 @@ class LazyArray:
         pixels = self._source.read(tuple(block))[tuple(after)]
         return np.asarray(pixels, dtype=dtype)
 
-    def to_dask(self) -> object:
-        """Return a dask array for analysis, one task for each cheap block."""
-        import dask.array as da
-
-        return da.from_array(  # type: ignore[no-untyped-call]
-            self, chunks=self.chunks or "auto", asarray=True, inline_array=True
-        )
-
     def __repr__(self) -> str:
         """Show shape and type, never pixels."""
         return f"<LazyArray shape={self.shape} dtype={self.dtype}>"
@@ -311,7 +303,7 @@ def _expand(key: object, ndim: int) -> list[object]:
         if not isinstance(item, slice) and not hasattr(item, "__index__"):
             raise IndexError(
                 f"only integers, slices and ellipsis select from a lazy array, "
-                f"not {type(item).__name__}; use to_dask() for anything else"
+                f"not {type(item).__name__}; use formats.to_dask() for anything else"
             )
     return items + [slice(None)] * (ndim - len(items))
 

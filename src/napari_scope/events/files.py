@@ -45,14 +45,12 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
         raise PlanError("the plan is not a text file", path=path) from error
     try:
         data = (
-            json.loads(text)
-            if path.suffix.lower() == ".json"
-            else yaml.safe_load(text)
+            json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
         )
     except (yaml.YAMLError, ValueError) as error:
-        raise PlanError(f"the plan is not valid yaml or json, {error}", path=path) from (
-            error
-        )
+        raise PlanError(
+            f"the plan is not valid yaml or json, {error}", path=path
+        ) from (error)
     if not isinstance(data, dict):
         raise PlanError(
             f"a plan is a mapping of keys such as time_plan and channels, found "

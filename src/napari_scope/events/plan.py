@@ -10,8 +10,11 @@ This module knows no microscope: sizes that only a camera knows are passed in.
 Examples
 --------
 >>> import useq
->>> plan = Plan.from_any(useq.MDASequence(time_plan={"interval": 0, "loops": 3},
-...                                       channels=["DAPI", "FITC"]))
+>>> plan = Plan.from_any(
+...     useq.MDASequence(
+...         time_plan={"interval": 0, "loops": 3}, channels=["DAPI", "FITC"]
+...     )
+... )
 >>> plan.n_frames, plan.layout().labels["channel"]
 (6, ('DAPI', 'FITC'))
 """
@@ -182,16 +185,23 @@ class Plan:
     def set_field_of_view(self, width_um: float, height_um: float) -> None:
         """Fill in the field of view of grids that do not state one.
 
-        Grids are laid out in steps of the field, which only the camera knows.
+        Grids are laid out in steps of the field, which only the camera knows. This
+        makes a new sequence: useq remembers the places of one it went through.
         """
         sequence = self.sequence
         if sequence is None:
             return
-        grids = [sequence.grid_plan]
-        grids += [p.sequence.grid_plan for p in sequence.stage_positions if p.sequence]
-        for grid in grids:
-            if grid is not None and grid.fov_width is None and grid.fov_height is None:
-                grid.fov_width, grid.fov_height = width_um, height_um
+        field_of_view = (width_um, height_um)
+        positions = tuple(
+            position.replace(sequence=_with_field(position.sequence, field_of_view))
+            if position.sequence
+            else position
+            for position in sequence.stage_positions
+        )
+        replaced = _with_field(sequence, field_of_view)
+        if isinstance(sequence.stage_positions, tuple):
+            replaced = replaced.replace(stage_positions=positions)
+        self._events = replaced
         self._layout = None
 
     def layout(self) -> PlanLayout:
@@ -204,9 +214,23 @@ class Plan:
         """
         if self._layout is None:
             if isinstance(self._events, Iterator):
-                raise PlanError("the events of a generator are not known before it runs")
+                raise PlanError(
+                    "the events of a generator are not known before it runs"
+                )
             self._layout = _scan(self._events, self.naming)
         return self._layout
+
+
+def _with_field(
+    sequence: MDASequence, field_of_view: tuple[float, float]
+) -> MDASequence:
+    """Return a sequence whose grid has the field of view, unless it states one."""
+    grid = sequence.grid_plan
+    if grid is None or grid.fov_width is not None or grid.fov_height is not None:
+        return sequence
+    width, height = field_of_view
+    sized = grid.model_copy(update={"fov_width": width, "fov_height": height})
+    return sequence.replace(grid_plan=sized)
 
 
 def _checked(events: Iterator[object]) -> Iterator[MDAEvent]:
@@ -276,7 +300,9 @@ def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
                 known.setdefault(value)
                 value = list(known).index(value)
             elif value < 0:
-                raise PlanError(f"axis {name!r} starts at {value}; it must count from 0")
+                raise PlanError(
+                    f"axis {name!r} starts at {value}; it must count from 0"
+                )
             draft.sizes[name] = max(draft.sizes.get(name, 0), value + 1)
         time, height = axes.get("time"), axes.get("z")
         if isinstance(time, int) and event.min_start_time is not None:

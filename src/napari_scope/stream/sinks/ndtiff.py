@@ -26,9 +26,12 @@ __all__ = ["NDTiffSink"]
 _KEYS = {
     "elapsed_ms": "ElapsedTime-ms",
     "exposure_ms": "Exposure",
-    "x_um": "XPosition_um_Intended",
-    "y_um": "YPosition_um_Intended",
-    "z_um": "ZPosition_um_Intended",
+    "x_um": "XPositionUm",
+    "y_um": "YPositionUm",
+    "z_um": "ZPositionUm",
+    "x_um_intended": "XPosition_um_Intended",
+    "y_um_intended": "YPosition_um_Intended",
+    "z_um_intended": "ZPosition_um_Intended",
     "camera": "Core-Camera",
     "position_name": "PositionName",
     "time": "ReceivedTime",
@@ -99,7 +102,7 @@ class NDTiffSink(Sink):
         self._closed = True
         try:
             if self._writer is not None:
-                if totals is not None:
+                if totals is not None and self.durable:
                     self.sync()
                 self._writer.close()
         except BaseException:

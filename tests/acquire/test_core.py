@@ -1,0 +1,110 @@
+"""The owner of the core: configurations load, fail clearly, and are let go."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import useq
+from pymmcore_plus import CMMCorePlus
+
+from napari_scope.acquire import CoreOwner, Run
+from napari_scope.errors import AcquisitionError, ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_demo_is_loaded_by_default(owner: CoreOwner) -> None:
+    assert owner.core.getCameraDevice() == "Camera"
+    assert owner.config == "demo"
+    assert owner.has_devices
+
+
+def test_new_owner_has_no_devices() -> None:
+    with CoreOwner(CMMCorePlus()) as owner:
+        assert not owner.has_devices
+        assert owner.config is None
+
+
+def test_missing_configuration(tmp_path: Path) -> None:
+    with CoreOwner(CMMCorePlus()) as owner:
+        with pytest.raises(ConfigurationError, match=r"does not exist.*nope\.cfg"):
+            owner.load(tmp_path / "nope.cfg")
+
+
+def test_broken_configuration_leaves_no_devices(tmp_path: Path) -> None:
+    config = tmp_path / "bad.cfg"
+    config.write_text("Device,DHub,DemoCamera,DHub\nDevice,Foo,DemoCamera,Nope\n")
+    with CoreOwner(CMMCorePlus()) as owner:
+        owner.load()
+        with pytest.raises(ConfigurationError, match=r"does not load.*Nope.*bad\.cfg"):
+            owner.load(config)
+        assert not owner.has_devices
+        owner.load()
+        assert owner.config == "demo"
+
+
+def test_own_configuration_file(tmp_path: Path, owner: CoreOwner) -> None:
+    config = tmp_path / "mine.cfg"
+    owner.core.saveSystemConfiguration(str(config))
+    owner.load(config)
+    assert owner.config == str(config)
+    assert owner.core.getCameraDevice() == "Camera"
+
+
+def test_adopted_devices_are_kept(core: CMMCorePlus) -> None:
+    core.setExposure(33)
+    second = CoreOwner(core)
+    second.ensure_loaded()
+    assert core.getExposure() == 33
+    assert second.config == "demo"
+    second.close()
+    second.close()
+    assert core.getCameraDevice() == "Camera", "only what was loaded here is unloaded"
+
+
+def test_no_loading_while_a_run_goes_on(owner: CoreOwner) -> None:
+    plan = useq.MDASequence(time_plan={"interval": 5, "loops": 2})
+    run = Run(owner, plan).start()
+    while run.progress().saved < 1:
+        pass
+    with pytest.raises(AcquisitionError, match="a run goes on"):
+        owner.load()
+    run.cancel()
+    assert run.wait(10).saved == 1
+
+
+def test_closing_cancels_the_run(tmp_path: Path) -> None:
+    owner = CoreOwner(CMMCorePlus())
+    owner.load()
+    plan = useq.MDASequence(time_plan={"interval": 60, "loops": 2})
+    run = Run(owner, plan).start()
+    while run.progress().saved < 1:
+        pass
+    owner.close()
+    assert run.done
+    assert run.state.value == "cancelled"
+
+
+@pytest.mark.parametrize("how", ["finished", "going on"])
+def test_process_ends_cleanly_right_after_a_run(how: str) -> None:
+    """Without draining the core a third of such processes aborts."""
+    code = """
+import sys, useq
+from napari_scope.acquire import CoreOwner, Run
+owner = CoreOwner()
+owner.load()
+loops, interval = (20, 0) if sys.argv[1] == "finished" else (2, 60)
+plan = useq.MDASequence(time_plan={"interval": interval, "loops": loops})
+run = Run(owner, plan).start()
+if sys.argv[1] == "finished":
+    run.wait()
+"""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", code, how], capture_output=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
