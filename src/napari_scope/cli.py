@@ -198,12 +198,13 @@ def _outputs(out: Path, save_as: SaveAs | None) -> list[Output]:
                 found, name = known, name[: -len(suffix)]
     if not name:
         raise SettingsError("the output has no name", path=out)
+    formats: tuple[FormatName, ...]
     if save_as is None:
-        formats: tuple[FormatName, ...] = (found or "ome-zarr",)
+        formats = (found or "ome-zarr",)
     elif save_as is SaveAs.BOTH:
         formats = ("ome-zarr", "ndtiff")
     else:
-        formats = (save_as.value,)
+        formats = ("ome-zarr",) if save_as is SaveAs.OME_ZARR else ("ndtiff",)
         if found is not None and found != formats[0]:
             raise SettingsError(
                 f"the suffix of {out.name!r} means {found}, --format says {formats[0]}",

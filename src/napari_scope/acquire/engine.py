@@ -42,8 +42,8 @@ ErrorPolicy: TypeAlias = Literal["stop", "skip"]
 
 _Signal: TypeAlias = 'Literal["cancel", "pause"] | None'
 
-# What the core and its devices raise.
-_DEVICE_ERRORS = (RuntimeError, ValueError, MemoryError, TimeoutError)
+# What the core and its devices raise (IndexError: no image in its buffer).
+_DEVICE_ERRORS = (RuntimeError, ValueError, MemoryError, TimeoutError, IndexError)
 
 
 class FrameReceiver(Protocol):
@@ -215,9 +215,20 @@ class ScopeEngine(MDAEngine):
 
     def _set_event_roi(self, event: MDAEvent) -> None:
         roi = event.roi
-        if roi is not None:
-            self.mmcore.clearROI()
-            self.mmcore.setROI(roi.offset_x, roi.offset_y, roi.width, roi.height)
+        if roi is None:
+            return
+        core = self.mmcore
+        core.clearROI()
+        width, height = core.getImageWidth(), core.getImageHeight()
+        # Some cameras take any region and fail, or worse, when they use it.
+        if roi.offset_x + roi.width > width or roi.offset_y + roi.height > height:
+            raise HardwareError(
+                f"the plan reads {roi.width} x {roi.height} pixels at "
+                f"({roi.offset_x}, {roi.offset_y}) of a camera that has "
+                f"{width} x {height}",
+                hint="make the region smaller",
+            )
+        core.setROI(roi.offset_x, roi.offset_y, roi.width, roi.height)
 
     def _set_event_slm_image(self, event: MDAEvent) -> None:
         slm = event.slm_image

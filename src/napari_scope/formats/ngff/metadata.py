@@ -5,8 +5,9 @@ key is the specification of OME-NGFF 0.5 and of Zarr v3 (core and sharding-index
 
 Examples
 --------
->>> array_metadata((3, 8, 8), "uint16", chunk=(1, 8, 8), shard=(3, 8, 8),
-...                names=("t", "y", "x"))["chunk_grid"]["configuration"]
+>>> array_metadata(
+...     (3, 8, 8), "uint16", chunk=(1, 8, 8), shard=(3, 8, 8), names=("t", "y", "x")
+... )["chunk_grid"]["configuration"]
 {'chunk_shape': [3, 8, 8]}
 """
 

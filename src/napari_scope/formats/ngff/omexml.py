@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["XmlImage", "ome_xml"]
+__all__ = ["PIXEL_TYPES", "XmlImage", "ome_xml"]
 
-_PIXEL_TYPES = {
+PIXEL_TYPES = {
     "uint8": "uint8",
     "uint16": "uint16",
     "uint32": "uint32",
@@ -24,6 +24,7 @@ _PIXEL_TYPES = {
     "float32": "float",
     "float64": "double",
 }
+"""The pixel types that OME-XML knows, by their numpy names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def ome_xml(images: Sequence[XmlImage]) -> str:
     for number, image in enumerate(images):
         sizes = image.sizes
         count = sizes.get("c", 1)
-        names = list(image.channels) or [None] * count
+        names: list[str | None] = [*image.channels] or [None] * count
         document.images.append(
             ome.Image(
                 id=f"Image:{number}",
@@ -74,7 +75,7 @@ def ome_xml(images: Sequence[XmlImage]) -> str:
                 pixels=ome.Pixels(
                     id=f"Pixels:{number}",
                     dimension_order=ome.Pixels_DimensionOrder.XYZCT,
-                    type=ome.PixelType(_PIXEL_TYPES[image.dtype]),
+                    type=ome.PixelType(PIXEL_TYPES[image.dtype]),
                     size_x=sizes["x"],
                     size_y=sizes["y"],
                     size_z=sizes.get("z", 1),

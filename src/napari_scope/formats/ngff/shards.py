@@ -24,8 +24,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crc32c import crc32c
 import numpy as np
+from crc32c import crc32c
 
 from napari_scope.fileio import DataFile
 
@@ -125,8 +125,8 @@ class ShardGrid:
         count = math.prod(extent)
         inside = tuple(slice(0, n) for n in extent)
         offsets = np.arange(count, dtype="<u8") * np.uint64(self.frame_bytes)
-        table[(*inside, 0)] = offsets.reshape(extent)
-        table[(*inside, 1)] = self.frame_bytes
+        table[..., 0][inside] = offsets.reshape(extent)
+        table[..., 1][inside] = self.frame_bytes
         data = table.tobytes()
         return data + crc32c(data).to_bytes(4, "little")
 
@@ -193,7 +193,7 @@ class ShardWriter:
                 return None
         frame = np.empty(self._frame_shape, self._dtype)
         with self._file(shard, create=False) as file:
-            file.read_into(offset, memoryview(frame))
+            file.read_into(offset, frame.data)
         return frame
 
     @contextlib.contextmanager
@@ -217,7 +217,6 @@ class ShardWriter:
             entry.users += 1
             spare = self._take_spare()
         for old in spare:
-            old.sync()
             old.close()
         try:
             yield entry.file
@@ -238,7 +237,6 @@ class ShardWriter:
                 break
             if self._files[shard].users == 0:
                 spare.append(self._files.pop(shard).file)
-                self._unsynced.discard(shard)
         return spare
 
     def _create(self, shard: tuple[int, ...]) -> DataFile:
@@ -275,9 +273,17 @@ class ShardWriter:
         """Wait until what was written survives a loss of power."""
         with self._lock:
             pending, self._unsynced = self._unsynced, set()
-        for shard in pending:
-            with self._file(shard, create=False) as file:
-                file.sync()
+        try:
+            while pending:
+                # Through a descriptor of its own: the file may be one of those that
+                # were closed to keep few open.
+                shard = next(iter(pending))
+                with DataFile.open(self.path(shard), writable=True) as file:
+                    file.sync()
+                pending.remove(shard)
+        finally:
+            with self._lock:
+                self._unsynced |= pending
 
     def close(self) -> None:
         """Close all files; reading still works and opens a file for each read."""

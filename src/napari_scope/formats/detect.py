@@ -1,0 +1,108 @@
+"""Which format a path holds, from file names and a few bytes.
+
+napari offers every reader for every folder, so most paths that come here are foreign:
+the answer takes a handful of system calls and imports no reader. `detect` never
+raises for what is on disk; a store that is ours but damaged is still ours, and its
+reader says what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+__all__ = ["Format", "detect"]
+
+Format: TypeAlias = Literal["ome-zarr", "ndtiff"]
+
+_OME_KEYS = ("multiscales", "plate", "well", "bioformats2raw.layout")
+_ZARR_DOCUMENTS = ("zarr.json", ".zattrs", ".zgroup")
+_NDTIFF_INDEX = "NDTiff.index"
+_NDTIFF_FOLDER = "Full resolution"  # of tiled NDTiff and of version 2
+
+_HEAD = 1 << 18
+"""Bytes of a metadata document that are looked at; complete for nearly all."""
+
+
+def detect(path: str | os.PathLike[str]) -> Format | None:
+    """Return the format of a file or folder, or None if it is none of ours.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A folder (an OME-Zarr store or a group in it, an NDTiff data set), or the file
+        that describes it: ``zarr.json``, ``.zattrs``, ``.zgroup``, ``NDTiff.index``.
+    """
+    place = Path(path)
+    try:
+        is_folder = stat.S_ISDIR(place.stat().st_mode)
+    except (OSError, ValueError):
+        return None
+    if not is_folder:
+        if place.name == _NDTIFF_INDEX:
+            return "ndtiff" if _is_ndtiff_index(place) else None
+        if place.name in _ZARR_DOCUMENTS:
+            return "ome-zarr" if _is_ome_zarr(place.parent) else None
+        return None
+    if _is_ome_zarr(place):
+        return "ome-zarr"
+    for folder in (place, place / _NDTIFF_FOLDER):
+        if _is_ndtiff_index(folder / _NDTIFF_INDEX):
+            return "ndtiff"
+    return None
+
+
+def _is_ndtiff_index(path: Path) -> bool:
+    """Return whether a file starts like an index: a length and a JSON object.
+
+    An acquisition that has not saved a frame yet has an empty index, or one that is
+    all zeros (the Java writer reserves its room).
+    """
+    head = _head(path, 5)
+    return head is not None and (head[4:5] == b"{" or not head.strip(b"\0"))
+
+
+def _is_ome_zarr(folder: Path) -> bool:
+    head = _head(folder / "zarr.json", _HEAD)
+    if head is None:
+        head = _head(folder / ".zattrs", _HEAD)
+        return head is not None and _has_ome_keys(head, version=2)
+    return _has_ome_keys(head, version=3)
+
+
+def _has_ome_keys(head: bytes, *, version: Literal[2, 3]) -> bool:
+    if len(head) < _HEAD:
+        try:
+            attributes = json.loads(head)
+        except (ValueError, RecursionError):
+            return _mentions_ome_keys(head)
+        if version == 3 and isinstance(attributes, dict):
+            attributes = attributes.get("attributes")
+        if not isinstance(attributes, dict):
+            return False
+        block = attributes.get("ome", attributes)
+        return isinstance(block, dict) and any(key in block for key in _OME_KEYS)
+    return _mentions_ome_keys(head)
+
+
+def _mentions_ome_keys(head: bytes) -> bool:
+    """Return whether text that cannot be parsed speaks of OME-Zarr.
+
+    It is cut off (attributes come before the long consolidated metadata) or damaged:
+    then the reader is to explain the damage.
+    """
+    return any(f'"{key}"'.encode() in head for key in _OME_KEYS)
+
+
+def _head(path: Path, size: int) -> bytes | None:
+    """Return the first bytes of a regular file, or None."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None  # a pipe would block
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError:
+        return None

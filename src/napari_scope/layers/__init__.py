@@ -1,0 +1,10 @@
+"""From data sets to napari's layers; knows what napari wants, never imports it."""
+
+from napari_scope.layers.build import (
+    MAX_LAYERS,
+    LayerData,
+    dataset_to_layers,
+    image_to_layers,
+)
+
+__all__ = ["MAX_LAYERS", "LayerData", "dataset_to_layers", "image_to_layers"]

@@ -1,0 +1,221 @@
+"""Lazy arrays in the shape a layer needs: axes put in order, levels chosen, stacked.
+
+Everything here is a view over the levels of an image. Nothing is read before napari
+asks for a plane, and then only that plane is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scope.arrays import LazyArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_scope.layers.frame import Frame
+    from napari_scope.model import Image, LevelArray
+
+__all__ = ["COARSEST", "arranged_levels", "stacked"]
+
+COARSEST = 512
+"""Levels below this many pixels in y and x are left out.
+
+napari reads the coarsest level whole at every step (thumbnail) and shows it alone in
+three dimensions: smaller loses detail there, larger costs time everywhere.
+"""
+
+Block = tuple[slice, ...]
+
+
+def arranged_levels(image: Image, channel: int, frame: Frame) -> list[LevelArray]:
+    """Return the levels of one channel with the axes of the frame, finest first.
+
+    Parameters
+    ----------
+    image : Image
+        The image.
+    channel : int
+        Index on its c axis; ignored without one.
+    frame : Frame
+        Axes wanted, outermost first. An axis that the image lacks gets length 1.
+
+    Returns
+    -------
+    list of LevelArray
+        Each strictly smaller than the one before. Where a level is coarser along
+        another axis than y and x, its planes are repeated: napari looks up planes by
+        rounding and would show those of a neighbour.
+    """
+    names = list(image.axis_names)
+    chosen = [image.levels[number] for number in _useful_levels(image)]
+    if "c" in names:
+        place = names.index("c")
+        index = (slice(None),) * place + (channel,)
+        chosen = [level[index] for level in chosen]
+        names.remove("c")
+    order: list[int | None] = [
+        names.index(name) if name in names else None for name in frame.names
+    ]
+    if image.rgb:
+        order.append(names.index("rgb"))
+    yx = {names.index("y"), names.index("x")}
+    full = chosen[0].shape
+    arranged: list[LevelArray] = []
+    for level in chosen:
+        lengths = {
+            axis: full[axis]
+            for axis in range(len(names))
+            if axis not in yx and level.shape[axis] != full[axis]
+        }
+        if order == list(range(len(names))) and not lengths:
+            arranged.append(level)
+        else:
+            arranged.append(LazyArray(_ArrangedSource(level, order, lengths)))
+    return arranged
+
+
+def stacked(
+    parts: Sequence[Sequence[LevelArray] | None],
+) -> list[LevelArray]:
+    """Return levels with one more axis in front, one sample for each part.
+
+    Parameters
+    ----------
+    parts : sequence of (levels or None)
+        Levels of each sample, all of the same shapes; None is a sample of zeros.
+    """
+    first = next(part for part in parts if part is not None)
+    return [
+        LazyArray(
+            _StackedSource([None if part is None else part[number] for part in parts])
+        )
+        for number in range(len(first))
+    ]
+
+
+def _useful_levels(image: Image) -> list[int]:
+    """Return the numbers of the levels that napari can use."""
+    names = image.axis_names
+    y, x = names.index("y"), names.index("x")
+    fixed = [names.index(name) for name in ("c", "rgb") if name in names]
+    full = image.levels[0].shape
+    useful = [0]
+    for number, level in enumerate(image.levels[1:], 1):
+        last = image.levels[useful[-1]].shape
+        if max(last[y], last[x]) <= COARSEST:
+            break
+        shape = level.shape
+        smaller = shape[y] * shape[x] < last[y] * last[x]
+        fits = all(0 < n <= m for n, m in zip(shape, last, strict=True))
+        if smaller and fits and all(shape[axis] == full[axis] for axis in fixed):
+            useful.append(number)
+    return useful
+
+
+class _ArrangedSource:
+    """A level with its axes in another order, with axes of length 1, planes repeated.
+
+    Parameters
+    ----------
+    level : LevelArray
+        The array.
+    order : sequence of (int or None)
+        For each axis the axis of the array, or None for one of length 1.
+    lengths : mapping of int to int
+        Axes of the array that are shown longer than they are, by repeating planes.
+    """
+
+    def __init__(
+        self,
+        level: LevelArray,
+        order: Sequence[int | None],
+        lengths: dict[int, int],
+    ) -> None:
+        self._level = level
+        self._order = tuple(order)
+        self._lengths = lengths
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis; it grows as the level grows."""
+        shape = self._level.shape
+        return tuple(
+            1 if axis is None else self._lengths.get(axis, shape[axis])
+            for axis in self._order
+        )
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the pixels."""
+        return self._level.dtype
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Block size that is cheap to read."""
+        chunks = getattr(self._level, "chunks", None)
+        if chunks is None:
+            return None
+        return tuple(1 if axis is None else chunks[axis] for axis in self._order)
+
+    def read(self, block: Block) -> npt.NDArray[np.generic]:
+        """Read one block of the level and put its axes in order."""
+        wanted = [range(s.start, s.stop, s.step or 1) for s in block]
+        if any(len(r) == 0 for r in wanted):
+            return np.empty(tuple(len(r) for r in wanted), self.dtype)
+        shape = self._level.shape
+        key: list[slice] = [slice(None)] * len(shape)
+        repeats: list[tuple[int, npt.NDArray[np.intp]]] = []
+        for place, (axis, indices) in enumerate(zip(self._order, wanted, strict=True)):
+            if axis is None:
+                continue
+            if axis in self._lengths:
+                coarse = np.asarray(indices) * shape[axis] // self._lengths[axis]
+                key[axis] = slice(int(coarse[0]), int(coarse[-1]) + 1)
+                repeats.append((place, coarse - coarse[0]))
+            else:
+                key[axis] = slice(indices.start, indices.stop, indices.step)
+        pixels = np.asarray(self._level[tuple(key)])
+        pixels = pixels.transpose([axis for axis in self._order if axis is not None])
+        missing = [place for place, axis in enumerate(self._order) if axis is None]
+        pixels = np.expand_dims(pixels, tuple(missing))
+        for place, indices_in_block in repeats:
+            pixels = pixels.take(indices_in_block, place)
+        return pixels
+
+
+class _StackedSource:
+    """Arrays of the same shape one behind the other; missing ones are zeros.
+
+    Parameters
+    ----------
+    parts : sequence of (LevelArray or None)
+        At least one is an array.
+    """
+
+    def __init__(self, parts: Sequence[LevelArray | None]) -> None:
+        self._parts = tuple(parts)
+        first = next(part for part in parts if part is not None)
+        # Asked once: the data sets that are stacked are on disk and do not grow.
+        self.shape: tuple[int, ...] = (len(parts), *first.shape)
+        self.dtype: np.dtype[np.generic] = first.dtype
+        chunks = getattr(first, "chunks", None)
+        self.chunks: tuple[int, ...] | None = None if chunks is None else (1, *chunks)
+
+    def read(self, block: Block) -> npt.NDArray[np.generic]:
+        """Read the parts of a block."""
+        lengths = tuple(len(range(s.start, s.stop, s.step or 1)) for s in block)
+        out = np.zeros(lengths, self.dtype)
+        if out.size == 0:
+            return out
+        chosen = block[0]
+        numbers = range(chosen.start, chosen.stop, chosen.step or 1)
+        for place, number in enumerate(numbers):
+            part = self._parts[number]
+            if part is not None:
+                out[place] = np.asarray(part[block[1:]])
+        return out

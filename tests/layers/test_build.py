@@ -1,0 +1,385 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from tests.formats.ngff.ngff_stores import pixels, write_image, write_plate
+
+from napari_scope.arrays import FrameSource, LazyArray, MemorySource
+from napari_scope.formats import open_dataset
+from napari_scope.layers import (
+    MAX_LAYERS,
+    LayerData,
+    dataset_to_layers,
+    image_to_layers,
+)
+from napari_scope.model import Axis, Channel, Dataset, Image, axis_kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def lazy(array: Any) -> LazyArray:
+    return LazyArray(MemorySource(np.asarray(array)))
+
+
+def make_image(
+    names: str | list[str],
+    *levels: Any,
+    name: str = "image",
+    axes: dict[str, Axis] | None = None,
+    **fields: Any,
+) -> Image:
+    known = {n: Axis(n, axis_kind(n)) for n in names} | (axes or {})
+    arrays = tuple(x if isinstance(x, LazyArray) else lazy(x) for x in levels)
+    return Image(name, tuple(known[n] for n in names), arrays, **fields)
+
+
+def make_dataset(*images: Image) -> Dataset:
+    return Dataset("/data/run", "ome-zarr", "0.5", images)
+
+
+def arguments(layers: list[LayerData], key: str) -> list[Any]:
+    return [layer[1][key] for layer in layers]
+
+
+def place(name: str, scale: float, translation: float = 0.0) -> Axis:
+    unit = {"t": "second", "a": None}.get(name, "micrometer")
+    return Axis(name, axis_kind(name), unit, scale, translation)
+
+
+def show(layers: list[LayerData]) -> ViewerModel:
+    viewer = ViewerModel()
+    for data, kwargs, kind in layers:
+        assert kind == "image"
+        viewer.add_image(data, **kwargs)
+    return viewer
+
+
+AXES = {
+    "t": place("t", 2.0, 5.0),
+    "z": place("z", 0.75, -1.5),
+    "y": place("y", 0.5, 100.0),
+    "x": place("x", 0.25, -200.0),
+}
+
+
+def test_one_layer_for_each_channel_with_everything_said() -> None:
+    data = pixels((2, 2, 3, 8, 9))
+    image = make_image(
+        "tczyx",
+        data,
+        axes=AXES,
+        channels=(
+            Channel("DAPI", contrast_limits=(3.0, 77.0)),
+            Channel("custom", "#12AB9F", (1.0, 2.0), visible=False),
+        ),
+        bit_depth=12,
+        metadata={"path": "0"},
+    )
+    first, second = layers = dataset_to_layers(make_dataset(image))
+    np.testing.assert_array_equal(np.asarray(first[0]), data[:, 0])
+    np.testing.assert_array_equal(np.asarray(second[0]), data[:, 1])
+    assert {k: v for k, v in first[1].items() if k != "metadata"} == {
+        "name": "DAPI",
+        "scale": (2.0, 0.75, 0.5, 0.25),
+        "translate": (5.0, -1.5, 100.0, -200.0),
+        "units": ("second", "micrometer", "micrometer", "micrometer"),
+        "axis_labels": ("t", "z", "y", "x"),
+        "colormap": "#0000FF",
+        "contrast_limits": (3.0, 77.0),
+        "blending": "additive",
+        "multiscale": False,
+        "rgb": False,
+        "visible": True,
+    }
+    assert second[1]["colormap"] == "#12AB9F"
+    assert second[1]["visible"] is False
+    metadata = second[1]["metadata"]
+    assert metadata == {
+        "napari_scope": {
+            "path": "/data/run",
+            "format": "ome-zarr",
+            "format_version": "0.5",
+            "image": "image",
+            "image_index": 0,
+            "channel": "custom",
+            "channel_index": 1,
+            "axes": ["t", "z", "y", "x"],
+            "bit_depth": 12,
+            "about_image": {"path": "0"},
+        }
+    }
+    assert json.loads(json.dumps(metadata)) == metadata
+
+    viewer = show(layers)
+    layer = viewer.layers[0]
+    assert [str(unit) for unit in layer.units] == ["second", *["micrometer"] * 3]
+    assert viewer.dims.axis_labels == ("t", "z", "y", "x")
+    assert tuple(layer.scale) == (2.0, 0.75, 0.5, 0.25)
+    np.testing.assert_allclose(layer.colormap.map(np.array([1.0]))[0], [0, 0, 1, 1])
+    np.testing.assert_allclose(
+        viewer.layers[1].colormap.map(np.array([1.0]))[0],
+        [0x12 / 255, 0xAB / 255, 0x9F / 255, 1],
+        atol=1e-6,
+    )
+
+
+def test_a_single_channel_is_grey_and_covers() -> None:
+    image = make_image("yx", pixels((8, 9)), name="cells", bit_depth=12)
+    (layer,) = dataset_to_layers(make_dataset(image))
+    assert layer[1]["name"] == "cells"
+    assert layer[1]["colormap"] == "gray"
+    assert layer[1]["contrast_limits"] == (0.0, 4095.0)
+    assert "blending" not in layer[1]
+    assert layer[1]["axis_labels"] == ("y", "x")
+    show([layer])
+
+
+def test_levels_become_a_multiscale_layer() -> None:
+    levels = [np.zeros((2, 3, n, n), np.uint8) for n in (2048, 1024, 512, 256)]
+    for data, kwargs, _ in dataset_to_layers(make_dataset(make_image("czyx", *levels))):
+        assert isinstance(data, list)
+        assert [level.shape for level in data] == [(3, n, n) for n in (2048, 1024, 512)]
+        assert kwargs["multiscale"] is True
+
+
+@pytest.mark.parametrize("multiscale", [True, False])
+def test_napari_reads_only_the_planes_that_it_shows(multiscale: bool) -> None:
+    read: list[tuple[int, ...]] = []
+
+    def source(n: int) -> LazyArray:
+        def frame(index: tuple[int, ...]) -> Any:
+            read.append((n, *index))
+            return np.full((n, n), 1 + index[0], np.uint8)
+
+        return LazyArray(FrameSource((7, 2, 5, n, n), np.uint8, frame))
+
+    sizes = (1024, 512) if multiscale else (256,)
+    image = make_image("tczyx", *map(source, sizes), bit_depth=8)
+    viewer = ViewerModel()
+    for data, kwargs, _ in image_to_layers(image):
+        viewer.add_image(data, **kwargs)
+    read.clear()
+    viewer.dims.set_current_step((0, 1), (3, 4))
+    shown = {(t, c, z) for _, t, c, z in read}
+    # Moving two sliders at once may draw once between them.
+    assert shown <= {(3, c, z) for c in (0, 1) for z in (2, 4)}
+    assert {(3, 0, 4), (3, 1, 4)} <= shown
+    read.clear()
+    viewer.dims.set_current_step(0, 6)
+    assert {index[1:] for index in read} == {(6, 0, 4), (6, 1, 4)}
+    assert len(read) <= 2 * 2 * len(sizes)
+
+
+def test_adding_layers_reads_no_pixel_to_find_contrast_that_is_known() -> None:
+    def refuse(_: tuple[int, ...]) -> Any:
+        raise AssertionError("a pixel was read")
+
+    source = FrameSource((3, 8, 8), np.uint16, refuse)
+    for fields in (
+        {"bit_depth": 12},
+        {"channels": (Channel("", contrast_limits=(0, 5)),)},
+    ):
+        dataset_to_layers(make_dataset(make_image("tyx", LazyArray(source), **fields)))
+    # A live image is never sampled: its frames are still to come.
+    (layer,) = image_to_layers(make_image("tyx", LazyArray(source)))
+    assert layer[1]["contrast_limits"] == (0, 65535)
+
+
+def test_contrast_is_sampled_where_nothing_is_known() -> None:
+    data = np.zeros((2, 8, 8), np.uint16)
+    data[0, 2] = 40
+    data[1, 3] = 70
+    image = make_image("cyx", data)
+    limits = arguments(dataset_to_layers(make_dataset(image)), "contrast_limits")
+    assert limits == [(0, 40), (0, 70)]
+
+
+def test_a_channel_has_the_same_contrast_in_all_images() -> None:
+    def field(low: int, high: int, name: str) -> Image:
+        return make_image("yx", np.array([[low, high]], np.uint16), name=name)
+
+    images = [field(5, 9, "a"), field(1, 4, "b"), field(3, 30, "c")]
+    layers = dataset_to_layers(make_dataset(*images))
+    assert arguments(layers, "contrast_limits") == [(1, 30)] * 3
+
+
+def test_nothing_written_yet_shows_the_whole_range() -> None:
+    (layer,) = dataset_to_layers(make_dataset(make_image("yx", np.zeros((4, 4), "u1"))))
+    assert layer[1]["contrast_limits"] == (0, 255)
+
+
+def test_images_of_a_collection_share_one_frame_at_their_stage_positions() -> None:
+    one = make_image(
+        "tcyx", np.zeros((2, 2, 4, 4), np.uint8), name="Pos0",
+        axes={"t": place("t", 1.0), "y": place("y", 0.5, 0), "x": place("x", 0.5, 50)},
+        channels=(Channel("DAPI"), Channel("GFP")),
+    )  # fmt: skip
+    nanometer = Axis("y", "space", "nanometer", 500.0, 20_000.0)
+    two = make_image(
+        "zyx", np.zeros((3, 4, 4), np.uint8), name="Pos1",
+        axes={"z": place("z", 2.0), "y": nanometer, "x": place("x", 0.5, -50)},
+    )  # fmt: skip
+    layers = dataset_to_layers(make_dataset(one, two))
+    assert arguments(layers, "name") == ["Pos0 - DAPI", "Pos0 - GFP", "Pos1"]
+    assert {layer[1]["axis_labels"] for layer in layers} == {("t", "z", "y", "x")}
+    assert {layer[1]["units"] for layer in layers} == {
+        ("second", "micrometer", "micrometer", "micrometer")
+    }
+    assert [np.shape(layer[0]) for layer in layers] == [
+        (2, 1, 4, 4),
+        (2, 1, 4, 4),
+        (1, 3, 4, 4),
+    ]
+    assert arguments(layers, "translate") == [
+        (0, 0, 0, 50),
+        (0, 0, 0, 50),
+        (0, 0, 20, -50),
+    ]
+    assert arguments(layers, "scale") == [
+        (1, 2, 0.5, 0.5),
+        (1, 2, 0.5, 0.5),
+        (1, 2, 0.5, 0.5),
+    ]
+    viewer = show(layers)
+    assert viewer.dims.nsteps[:2] == (2, 3)
+
+
+def test_time_never_lines_up_with_z_of_another_data_set() -> None:
+    viewer = show(
+        [
+            *dataset_to_layers(make_dataset(make_image("tyx", np.zeros((5, 4, 4))))),
+            *dataset_to_layers(make_dataset(make_image("zyx", np.zeros((3, 4, 4))))),
+            *dataset_to_layers(make_dataset(make_image("yx", np.zeros((4, 4))))),
+        ]
+    )
+    assert viewer.dims.axis_labels == ("t", "z", "y", "x")
+    assert viewer.dims.nsteps[:2] == (5, 3)
+
+
+def test_colour_images() -> None:
+    data = pixels((2, 4, 5, 3), "uint8")
+    image = make_image(["t", "y", "x", "rgb"], data, rgb=True, name="colour")
+    ((array, kwargs, _),) = dataset_to_layers(make_dataset(image))
+    assert kwargs["rgb"] is True
+    assert not {"colormap", "contrast_limits"} & set(kwargs)
+    assert kwargs["axis_labels"] == ("t", "z", "y", "x")
+    viewer = show([(array, kwargs, "image")])
+    np.testing.assert_array_equal(viewer.layers[0]._data_view, data[0])
+
+
+def positions(
+    count: int, n_channels: int = 2, *, odd: tuple[int, ...] = ()
+) -> list[Image]:
+    return [
+        make_image(
+            "cyx",
+            pixels((n_channels, 6 if i in odd else 4, 5), seed=i) + i,
+            name=f"Pos{i}",
+            axes={"y": place("y", 0.5, 10.0 * i), "x": place("x", 0.25)},
+            channels=tuple(Channel(f"ch{c}") for c in range(n_channels)),
+        )
+        for i in range(count)
+    ]
+
+
+def test_very_many_images_share_a_slider() -> None:
+    assert MAX_LAYERS == 32
+    assert len(dataset_to_layers(make_dataset(*positions(16)))) == 32
+    images = positions(17)
+    layers = dataset_to_layers(make_dataset(*images))
+    assert arguments(layers, "name") == ["ch0", "ch1"]
+    for index, (data, kwargs, _) in enumerate(layers):
+        expected = np.stack([np.asarray(i.levels[0])[index] for i in images])
+        np.testing.assert_array_equal(np.asarray(data), expected)
+        assert kwargs["axis_labels"] == ("p", "y", "x")
+        assert kwargs["units"] == ("pixel", "micrometer", "micrometer")
+        assert kwargs["scale"] == (1.0, 0.5, 0.25)
+        assert kwargs["translate"] == (0.0, 0.0, 0.0)
+        facts = kwargs["metadata"]["napari_scope"]  # type: ignore[index]
+        assert facts["images"] == [f"Pos{i}" for i in range(17)]
+        json.dumps(facts)
+    viewer = show(layers)
+    assert viewer.dims.nsteps[0] == 17
+    viewer.dims.set_current_step(0, 9)
+    np.testing.assert_array_equal(
+        viewer.layers[1]._data_view, np.asarray(images[9].levels[0])[1]
+    )
+
+
+def test_images_of_another_shape_get_layers_on_the_same_slider() -> None:
+    images = positions(20, odd=(3, 7))
+    layers = dataset_to_layers(make_dataset(*images))
+    assert arguments(layers, "name") == [
+        "Pos0 - ch0",
+        "Pos0 - ch1",
+        "Pos3 - ch0",
+        "Pos3 - ch1",
+    ]
+    assert [np.shape(layer[0]) for layer in layers] == [
+        (20, 4, 5),
+        (20, 4, 5),
+        (20, 6, 5),
+        (20, 6, 5),
+    ]
+    odd = np.asarray(layers[3][0])
+    np.testing.assert_array_equal(odd[7], np.asarray(images[7].levels[0])[1])
+    assert not odd[[i for i in range(20) if i not in (3, 7)]].any()
+    facts = layers[2][1]["metadata"]["napari_scope"]  # type: ignore[index]
+    assert [n for n in facts["images"] if n] == ["Pos3", "Pos7"]
+    show(layers)
+
+
+def test_empty_samples_never_cover_the_images_of_another_layer() -> None:
+    layers = dataset_to_layers(make_dataset(*positions(40, 1, odd=(3,))))
+    assert arguments(layers, "blending") == ["additive", "additive"]
+    (layer,) = dataset_to_layers(make_dataset(*positions(40, 1)))
+    assert "blending" not in layer[1]
+
+
+def test_many_channels_of_one_image_stay_layers() -> None:
+    assert len(dataset_to_layers(make_dataset(*positions(1, 40)))) == 40
+
+
+def test_an_empty_data_set_has_no_layers() -> None:
+    assert dataset_to_layers(make_dataset()) == []
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_store_on_disk_as_napari_shows_it(tmp_path: Path, zarr_format: int) -> None:
+    data = pixels((3, 2, 4, 1100, 600), "uint8")
+    levels = write_image(
+        tmp_path / "a.zarr",
+        "tczyx",
+        data,
+        3,
+        zarr_format=zarr_format,
+        scale=[0.0, 1.0, 2.0, 0.5, 0.5],
+        options={"chunks": (1, 1, 1, 256, 256)},
+    )
+    layers = dataset_to_layers(open_dataset(tmp_path / "a.zarr"))
+    viewer = show(layers)
+    assert viewer.layers[0].multiscale
+    assert len(viewer.layers[0].data) == 3
+    viewer.dims.set_current_step((0, 1), (2, 3))
+    for channel, layer in enumerate(viewer.layers):
+        shown = layer._data_view
+        level = layer.data_level
+        np.testing.assert_array_equal(shown, levels[level][2, channel, 3])
+        assert layer.scale[0] == 1.0
+
+
+def test_a_plate_on_disk_is_a_slider_of_fields(tmp_path: Path) -> None:
+    wells = {f"{row}/{column}": ["0", "1"] for row in "AB" for column in range(1, 6)}
+    written = write_plate(tmp_path, wells)
+    layers = dataset_to_layers(open_dataset(tmp_path))
+    assert len(layers) == 2
+    facts = layers[0][1]["metadata"]["napari_scope"]  # type: ignore[index]
+    assert facts["images"] == list(written)
+    np.testing.assert_array_equal(
+        np.asarray(layers[1][0]), np.stack(list(written.values()))[:, 1]
+    )

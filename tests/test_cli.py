@@ -1,0 +1,204 @@
+"""The command line: real processes, exit codes, and one clear line for each error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_scope.formats import open_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAN = """
+time_plan: {interval: 0, loops: 3}
+channels: [{config: DAPI, exposure: 1}, {config: FITC, exposure: 1}]
+"""
+
+
+def scope(
+    *arguments: object, cwd: Path, **env: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "napari_scope.cli", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "error", **env},
+    )
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN)
+    return path
+
+
+def test_demo_verifies_every_frame(tmp_path: Path) -> None:
+    done = scope("demo", "--headless", "--out", "d", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("80 of 80 (all)") == 2
+    for name in ("demo_001.ome.zarr", "demo_001.ndtiff"):
+        images = open_dataset(tmp_path / "d" / name).images
+        assert [i.levels[0].shape for i in images] == [(4, 2, 5, 512, 512)] * 2
+    again = scope("demo", "--headless", "--out", "d", cwd=tmp_path)
+    assert again.returncode == 0
+    assert "demo_002.ome.zarr" in again.stdout
+
+
+def test_demo_fails_on_a_wrong_frame(tmp_path: Path) -> None:
+    """One changed bit on disk must make the demonstration fail."""
+    code = """
+import sys
+from napari_scope.formats.ngff.shards import ShardWriter
+real = ShardWriter.write
+def wrong(self, index, frame):
+    frame = frame.copy()
+    if index == (1, 0, 2):
+        frame[3, 4] ^= 1
+    real(self, index, frame)
+ShardWriter.write = wrong
+sys.argv = ["napari-scope", "demo", "--headless", "--out", "d"]
+from napari_scope.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == 1
+    assert "78 of 80 (no)" in done.stdout
+    assert "80 of 80 (all)" in done.stdout
+    assert "differs or is missing: channel=DAPI, position=Pos0, time=1, z=2" in (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "paths"),
+    [
+        (["--out", "a/run"], ["a/run.ome.zarr"]),
+        (["--out", "run.ome.zarr"], ["run.ome.zarr"]),
+        (["--out", "run.ndtiff"], ["run.ndtiff"]),
+        (["--out", "run", "--format", "ndtiff"], ["run.ndtiff"]),
+        (["--out", "run", "--format", "both"], ["run.ome.zarr", "run.ndtiff"]),
+    ],
+)
+def test_acquire(
+    tmp_path: Path, plan: Path, arguments: list[str], paths: list[str]
+) -> None:
+    done = scope("acquire", plan, *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 frames saved" in done.stdout
+    for path in paths:
+        assert path in done.stdout
+        (image,) = open_dataset(tmp_path / path).images
+        assert np.asarray(image.levels[0]).reshape(6, -1).any(axis=1).all()
+
+
+def test_info(tmp_path: Path, plan: Path) -> None:
+    scope("acquire", plan, "--out", "run", "--format", "both", cwd=tmp_path)
+    for name, version in [("run.ome.zarr", "0.5"), ("run.ndtiff", "3.3")]:
+        done = scope("info", name, "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        facts = json.loads(done.stdout)
+        assert facts["format_version"] == version
+        assert facts["images"][0]["shape"] == [3, 2, 512, 512]
+        assert facts["images"][0]["channels"] == ["DAPI", "FITC"]
+        assert facts["journal"] == {
+            "planned": 6,
+            "saved": 6,
+            "skipped": 0,
+            "dropped": 0,
+            "closed": True,
+        }
+        table = scope("info", name, cwd=tmp_path)
+        assert "3 x 2 x 512 x 512" in table.stdout
+        assert "6 of 6 frames" in table.stdout
+
+
+def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
+    (tmp_path / "taken.ndtiff").mkdir()
+    (tmp_path / "broken.cfg").write_text("Device,Foo,DemoCamera,Nope\n")
+    (tmp_path / "typo.yaml").write_text("time_plann: {interval: 0, loops: 3}\n")
+    (tmp_path / "preset.yaml").write_text("channels: [{config: NOPE}]\n")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    (tmp_path / "file").write_text("not a folder")
+    for arguments, text in [
+        (["acquire", "nope.yaml", "--out", "r"], "nope.yaml"),
+        (["acquire", "typo.yaml", "--out", "r"], "unknown key 'time_plann'"),
+        (["acquire", "list.yaml", "--out", "r"], "a plan is a mapping"),
+        (["acquire", "preset.yaml", "--out", "r"], "has no preset 'NOPE'"),
+        (["acquire", plan, "--out", "taken.ndtiff"], "exists already"),
+        (["acquire", plan, "--out", "file/r"], "cannot be created"),
+        (["acquire", plan, "--out", "r.ndtiff", "--format", "ome-zarr"], "suffix"),
+        (["acquire", plan, "--out", "r", "--config", "nope.cfg"], "nope.cfg"),
+        (["acquire", plan, "--out", "r", "--config", "broken.cfg"], "Nope"),
+        (["info", "plan.yaml"], "plan.yaml"),
+        (["info", "nowhere"], "nowhere"),
+    ]:
+        done = scope(*arguments, cwd=tmp_path)
+        assert done.returncode == 1, arguments
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("error: "), done.stderr
+        assert text in last, done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r.ome.zarr").exists()
+    assert not list((tmp_path / "taken.ndtiff").iterdir())
+
+
+def test_too_little_room(tmp_path: Path) -> None:
+    plan = tmp_path / "huge.yaml"
+    plan.write_text("time_plan: {interval: 0, loops: 100000000}\n")
+    done = scope("acquire", plan, "--out", "r", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "GB free" in done.stderr
+    assert not (tmp_path / "r.ome.zarr").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_interrupt_cancels_and_closes(tmp_path: Path) -> None:
+    plan = tmp_path / "slow.yaml"
+    plan.write_text("time_plan: {interval: 0.05, loops: 1000}\n")
+    command = [sys.executable, "-m", "napari_scope.cli", "acquire", str(plan)]
+    process = subprocess.Popen(
+        [*command, "--out", "r"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    journal = tmp_path / "r.ome.zarr" / "acquisition" / "frames.jsonl"
+    end = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "cancelled" in out
+    facts = json.loads(scope("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
+    assert facts["journal"]["closed"]
+    assert 4 <= facts["journal"]["saved"] < 1000
+
+
+def test_screenshot_without_display(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("every other system has a display")
+    done = scope(
+        "demo", "--headless", "--screenshot", "s.png", cwd=tmp_path, DISPLAY="",
+        WAYLAND_DISPLAY="",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "needs a display" in done.stderr

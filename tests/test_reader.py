@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from tests.formats.ngff.ngff_stores import pixels, write_image, write_plate
+
+from napari_scope._reader import napari_get_reader, read
+from napari_scope.errors import FormatError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    messages: list[str] = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", messages.append)
+    return messages
+
+
+def test_foreign_paths_are_declined(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.zarr", "yx", pixels((4, 4)))
+    foreign: list[Any] = [
+        tmp_path, str(tmp_path), tmp_path / "gone", [], [tmp_path],
+        [tmp_path / "a.zarr", tmp_path],
+    ]  # fmt: skip
+    for path in foreign:
+        assert napari_get_reader(path) is None
+
+
+def test_layers_of_what_is_ours(tmp_path: Path, warned: list[str]) -> None:
+    data = pixels((2, 4, 4))
+    path = tmp_path / "a.zarr"
+    write_image(path, "cyx", data)
+    for given in (path, str(path), [str(path)]):
+        reader = napari_get_reader(given)
+        assert reader is not None
+        layers = reader(given)
+        assert [np.asarray(layer[0]).tolist() for layer in layers] == data.tolist()
+    assert warned == []
+
+
+def test_several_paths_are_opened_together(tmp_path: Path) -> None:
+    paths = []
+    for name in ("a", "b"):
+        write_image(tmp_path / name, "yx", pixels((4, 4)))
+        paths.append(str(tmp_path / name))
+    reader = napari_get_reader(paths)
+    assert reader is not None
+    assert [layer[1]["name"] for layer in reader(paths)] == ["a", "b"]
+
+
+def test_what_was_left_out_is_one_short_warning(
+    tmp_path: Path, warned: list[str]
+) -> None:
+    wells = {f"A/{i}": ["0"] for i in range(1, 10)}
+    write_plate(tmp_path, wells)
+    for i in range(1, 9):
+        shutil.rmtree(tmp_path / "A" / str(i))
+    assert read(tmp_path)
+    (message,) = warned
+    assert str(tmp_path) in message
+    assert "well A/1" in message
+    assert "well A/6" not in message
+    assert "... and 3 more" in message
+
+
+def test_a_damaged_store_raises_our_error(tmp_path: Path) -> None:
+    write_image(tmp_path, "yx", pixels((4, 4)))
+    shutil.rmtree(tmp_path / "0")
+    reader = napari_get_reader(tmp_path)
+    assert reader is not None
+    with pytest.raises(FormatError, match="no level can be read"):
+        reader(tmp_path)
