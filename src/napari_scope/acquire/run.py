@@ -323,8 +323,7 @@ class Run:
 
     def _drive(self) -> None:
         mda = self._core.mda
-        if self._plan.is_finite:
-            check_channels(self._core, iter(self._plan.source))
+        check_channels(self._core, self._plan)
         before = mda.set_engine(self._engine)
         try:
             mda.run(_not_an_iterator(self._plan))

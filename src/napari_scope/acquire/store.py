@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pymmcore_plus import CMMCorePlus
-    from useq import MDAEvent
 
     from napari_scope.events import FieldLayout, Plan
 
@@ -89,7 +88,7 @@ class CameraNames:
         return tuple(self._label(c, name) for c in channels for name in self.names)
 
 
-def check_channels(core: CMMCorePlus, events: Iterable[MDAEvent]) -> None:
+def check_channels(core: CMMCorePlus, plan: Plan) -> None:
     """Refuse a plan with a channel that the microscope does not have.
 
     Raises
@@ -97,9 +96,8 @@ def check_channels(core: CMMCorePlus, events: Iterable[MDAEvent]) -> None:
     PlanError
         Naming the channel and what there is.
     """
-    pairs = {(e.channel.group, e.channel.config) for e in events if e.channel}
     groups = list(core.getAvailableConfigGroups())
-    for group, config in sorted(pairs):
+    for group, config in sorted(plan.channels()):
         if group not in groups:
             raise PlanError(
                 f"the microscope has no channel group {group!r}",

@@ -43,20 +43,28 @@ class AxisNaming:
     def __init__(self, events: Iterable[MDAEvent] = ()) -> None:
         channels: dict[int, set[tuple[str, str]]] = {}
         names: dict[str, set[int]] = {}
-        unnamed = False
+        unnamed = unnamed_channel = False
         for event in events:
-            if event.channel is not None and "c" in event.index:
-                pair = (event.channel.group, event.channel.config)
-                channels.setdefault(event.index["c"], set()).add(pair)
+            if "c" in event.index:
+                if event.channel is not None:
+                    pair = (event.channel.group, event.channel.config)
+                    channels.setdefault(event.index["c"], set()).add(pair)
+                else:
+                    unnamed_channel = True
             if "p" in event.index:
                 if event.pos_name:
                     names.setdefault(event.pos_name, set()).add(event.index["p"])
                 else:
                     unnamed = True
-        presets = [config for pairs in channels.values() for _, config in pairs]
-        self._long_channels = len(set(presets)) < len(presets)
-        # A row with several presets has no single name: fall back to its number.
-        self._numbered_channels = any(len(pairs) > 1 for pairs in channels.values())
+        known = [pair for pairs in channels.values() for pair in pairs]
+        self._long_channels = len({config for _, config in known}) < len(known)
+        # A row with several presets has no single name, nor have two rows with the
+        # same one: fall back to numbers.
+        self._numbered_channels = (
+            unnamed_channel
+            or any(len(pairs) > 1 for pairs in channels.values())
+            or len(set(known)) < len(known)
+        )
         self._numbered_positions = unnamed or any(len(p) > 1 for p in names.values())
 
     def axes(self, event: MDAEvent) -> dict[str, int | str]:
@@ -96,7 +104,10 @@ def _own_axes(own: object) -> dict[str, int | str]:
                     f"found {value!r}"
                 )
             value = int(index())
-        axes[canonical(str(key))] = value
+        name = canonical(str(key))
+        if name in axes:
+            raise PlanError(f"the axes {dict(own)} of an event name {name!r} twice")
+        axes[name] = value
     return axes
 
 

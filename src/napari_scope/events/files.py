@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import ValidationError
-from useq import MDASequence
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
+from useq import MDASequence, MultiPhaseTimePlan
 
 from napari_scope.errors import PlanError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from os import PathLike
 
 __all__ = ["PLAN_SUFFIXES", "load_plan", "save_plan"]
@@ -36,7 +38,7 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PlanError("this file is too large to be a plan", path=path)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows add a mark
     except OSError as error:
         raise PlanError(
             f"the plan cannot be read, {error.strerror}", path=path
@@ -47,7 +49,7 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
         data = (
             json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
         )
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PlanError(
             f"the plan is not valid yaml or json, {error}", path=path
         ) from (error)
@@ -57,25 +59,38 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
             f"{type(data).__name__}",
             path=path,
         )
-    unknown = sorted(set(map(str, data)) - _known_keys())
-    if unknown:
-        raise PlanError(
-            f"unknown key {unknown[0]!r}",
-            path=path,
-            hint=f"known keys are {', '.join(sorted(_known_keys()))}",
-        )
     try:
-        return MDASequence.model_validate(data)
+        sequence = MDASequence.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the plan"
         raise PlanError(f"{where}: {first['msg']}", path=path) from error
+    for where, known in _unknown_keys(data, sequence, ""):
+        raise PlanError(
+            f"unknown key {where!r}",
+            path=path,
+            hint=f"known keys there are {', '.join(sorted(known))}",
+        )
+    return sequence
 
 
-def _known_keys() -> set[str]:
-    names = set(MDASequence.model_fields)
-    names |= {f.alias for f in MDASequence.model_fields.values() if f.alias}
-    return names
+def _unknown_keys(
+    data: object, value: object, where: str
+) -> Iterator[tuple[str, set[str]]]:
+    """Go through a file beside what became of it, and find keys that had no effect."""
+    if isinstance(value, BaseModel) and isinstance(data, dict):
+        known = set(type(value).model_fields)
+        for key, part in data.items():
+            place = f"{where}.{key}" if where else str(key)
+            if key in known:
+                yield from _unknown_keys(part, getattr(value, key), place)
+            elif not (where == "" and key == "uid"):  # useq writes it itself
+                yield place, known
+    elif isinstance(value, MultiPhaseTimePlan):
+        yield from _unknown_keys(data, value.phases, where)
+    elif isinstance(data, list) and isinstance(value, list | tuple):
+        for number, (part, item) in enumerate(zip(data, value, strict=False)):
+            yield from _unknown_keys(part, item, f"{where}.{number}")
 
 
 def save_plan(sequence: MDASequence, path: str | PathLike[str]) -> Path:
@@ -95,7 +110,12 @@ def save_plan(sequence: MDASequence, path: str | PathLike[str]) -> Path:
         )
     # The identifier is made anew for each sequence; a saved one would pretend that
     # two runs are the same.
-    json_text = sequence.model_dump_json(exclude={"uid"}, exclude_unset=True, indent=2)
+    try:
+        json_text = sequence.model_dump_json(
+            exclude={"uid"}, exclude_unset=True, indent=2
+        )
+    except PydanticSerializationError as error:
+        raise PlanError(f"the plan cannot be saved, {error}", path=path) from error
     text = (
         json_text
         if suffix == ".json"

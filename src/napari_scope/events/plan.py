@@ -21,11 +21,13 @@ Examples
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from useq import AcquireImage, MDAEvent, MDASequence
+from useq import AcquireImage, MDAEvent, MDASequence, TIntervalLoops
 
 from napari_scope.errors import PlanError
 from napari_scope.events.axes import AxisNaming
@@ -169,9 +171,32 @@ class Plan:
     def naming(self) -> AxisNaming:
         """How the frames of this plan are named."""
         if self._naming is None:
-            known = self._events if self.is_finite else ()
+            known = () if isinstance(self._events, Iterator) else self._sample()[0]
             self._naming = AxisNaming(known)
         return self._naming
+
+    def _sample(self) -> tuple[MDASequence | list[MDAEvent], int]:
+        """Return events that say all about a finite plan, and their repetitions.
+
+        The time points of a sequence without gaps are alike, so the first two tell
+        what a million hold.
+        """
+        sequence = self.sequence
+        if sequence is None or _regular_count(sequence) is None:
+            assert not isinstance(self._events, Iterator)
+            return self._events, 1
+        times = sequence.time_plan
+        if not isinstance(times, TIntervalLoops) or times.loops < 3:
+            return sequence, 1
+        short = times.model_copy(update={"loops": 2})
+        return sequence.replace(time_plan=short), times.loops
+
+    def channels(self) -> set[tuple[str, str]]:
+        """Return the (group, preset) of every channel of a finite plan."""
+        if isinstance(self._events, Iterator):
+            return set()
+        known = (e.channel for e in self._sample()[0])
+        return {(c.group, c.config) for c in known if c is not None}
 
     @property
     def n_frames(self) -> int | None:
@@ -205,7 +230,7 @@ class Plan:
         self._layout = None
 
     def layout(self) -> PlanLayout:
-        """Return which images and axes the plan will fill; reads every event once.
+        """Return which images and axes the plan will fill.
 
         Raises
         ------
@@ -217,7 +242,9 @@ class Plan:
                 raise PlanError(
                     "the events of a generator are not known before it runs"
                 )
-            self._layout = _scan(self._events, self.naming)
+            events, times = self._sample()
+            layout = _scan(events, self.naming)
+            self._layout = layout if times == 1 else _repeated(layout, times)
         return self._layout
 
 
@@ -245,9 +272,11 @@ def _checked(events: Iterator[object]) -> Iterator[MDAEvent]:
 
 def _numbered(events: Iterator[MDAEvent]) -> Iterator[MDAEvent]:
     """Give events without any index the next time point, so that none is lost."""
-    for number, event in enumerate(events):
+    free = 0
+    for event in events:
         if not event.index and "axes" not in event.metadata and acquires_image(event):
-            event = event.model_copy(update={"index": {"t": number}})
+            event = event.model_copy(update={"index": {"t": free}})
+        free = max(free, event.index.get("t", -1) + 1)
         yield event
 
 
@@ -262,24 +291,24 @@ def _regular_count(sequence: MDASequence | None) -> int | None:
         return None
     if any(c.acquire_every != 1 or not c.do_stack for c in sequence.channels):
         return None
-    count = 1
-    for size in sequence.sizes.values():
-        count *= size or 1
-    return count
+    sizes = [size for size in sequence.sizes.values() if size]
+    return math.prod(sizes) if sizes else 0
 
 
 def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
     order: list[str] = []
     labels: dict[str, dict[str, None]] = {}
     drafts: dict[tuple[tuple[str, int | str], ...], _FieldDraft] = {}
-    seen: set[tuple[tuple[str, int | str], ...]] = set()
+    seen: set[frozenset[tuple[str, int | str]]] = set()
+    kinds: dict[str, type] = {}
     times: dict[int, float] = {}
     heights: dict[int, float] = {}
+    stack: _FieldDraft | None = None
     for event in events:
         if not acquires_image(event):
             continue
         axes = naming.axes(event)
-        identity = tuple(sorted(axes.items()))
+        identity = frozenset(axes.items())
         if identity in seen:
             raise PlanError(f"the plan takes the frame {axes} twice")
         seen.add(identity)
@@ -289,12 +318,23 @@ def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
         if draft is None:
             stage = (event.x_pos, event.y_pos, event.z_pos)
             draft = drafts[key] = _FieldDraft(place, _field_name(place, event), stage)
+            draft.sizes = dict.fromkeys(axes.keys() - place.keys(), 0)
+        elif axes.keys() - place.keys() != draft.sizes.keys():
+            raise PlanError(
+                f"the frame {axes} has other axes than those before it at this place",
+                hint="give all frames of a place the same axes",
+            )
         draft.frames += 1
         for name, value in axes.items():
             if name in _PLACE_AXES:
                 continue
             if name not in order:
                 order.append(name)
+            if kinds.setdefault(name, type(value)) is not type(value):
+                raise PlanError(
+                    f"axis {name!r} has both numbers and labels, at the frame {axes}",
+                    hint="give all frames either numbers or labels",
+                )
             if isinstance(value, str):
                 known = labels.setdefault(name, {})
                 known.setdefault(value)
@@ -307,8 +347,11 @@ def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
         time, height = axes.get("time"), axes.get("z")
         if isinstance(time, int) and event.min_start_time is not None:
             times.setdefault(time, event.min_start_time)
-        if isinstance(height, int) and event.z_pos is not None and len(drafts) == 1:
-            heights.setdefault(height, event.z_pos)
+        if isinstance(height, int) and event.z_pos is not None:
+            # Each field may begin at another height: one tells the step.
+            stack = stack or draft
+            if stack is draft:
+                heights.setdefault(height, event.z_pos)
     fields = tuple(
         FieldLayout(d.place, d.name, d.sizes, *d.stage, d.frames)
         for d in _unique_names(list(drafts.values()))
@@ -323,11 +366,25 @@ def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
     )
 
 
+def _repeated(layout: PlanLayout, times: int) -> PlanLayout:
+    """Return the layout of a time lapse from that of its first two time points."""
+    fields = tuple(
+        replace(
+            field,
+            sizes={**field.sizes, "time": times},
+            n_frames=field.n_frames // 2 * times,
+        )
+        for field in layout.fields
+    )
+    return replace(layout, fields=fields, n_frames=layout.n_frames // 2 * times)
+
+
 def _field_name(place: Mapping[str, int | str], event: MDAEvent) -> str:
     position = place.get("position")
     parts = []
     if position is not None:
-        parts.append(str(event.pos_name or f"Pos{int(position):03d}"))
+        number = f"Pos{position:03d}" if isinstance(position, int) else position
+        parts.append(event.pos_name or number)
     parts += [
         f"{name}{value:03d}" if isinstance(value, int) else str(value)
         for name, value in place.items()
@@ -354,6 +411,6 @@ def _regular_step(values: Mapping[int, float]) -> float | None:
     indices = sorted(values)
     steps = {
         round((values[b] - values[a]) / (b - a), 6)
-        for a, b in zip(indices, indices[1:], strict=False)
+        for a, b in itertools.pairwise(indices)
     }
     return abs(steps.pop()) or None if len(steps) == 1 else None
