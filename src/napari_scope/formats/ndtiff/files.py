@@ -1,0 +1,204 @@
+"""The TIFF files of a store, opened when needed, and the frames in them.
+
+A store of terabytes has hundreds of files, more than a process may hold open. A file
+that no reader is using may be closed at any time; one that is in use never is, because
+its descriptor could come to mean another file under the reader's hands.
+
+Names come from an index, which is not to be trusted: only a plain name of a regular
+file inside the folder is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+import sys
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_scope.errors import FormatError
+from napari_scope.fileio import DataFile
+from napari_scope.formats.ndtiff.record import PIXEL_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+__all__ = ["FilePool", "FrameLocation", "is_plain_name"]
+
+
+class FrameLocation(NamedTuple):
+    """Where a frame is stored.
+
+    Offsets and lengths are bytes, ``width`` and ``height`` pixels; ``pixel_type`` is
+    the code of the index.
+    """
+
+    file: str
+    pixel_offset: int
+    width: int
+    height: int
+    pixel_type: int
+    metadata_offset: int
+    metadata_length: int
+
+
+# A colon is a drive or a stream on Windows, and a letter like any other elsewhere.
+_OUTSIDE = "/\\\0:" if sys.platform == "win32" else "/\\\0"
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name stays inside its folder."""
+    return name not in ("", ".", "..") and not any(c in name for c in _OUTSIDE)
+
+
+class _Entry:
+    __slots__ = ("file", "users")
+
+    def __init__(self, file: DataFile) -> None:
+        self.file = file
+        self.users = 0
+
+
+class FilePool:
+    """Files of one folder, read-only, at most ``limit`` of them open while idle.
+
+    Thread safe. After `close` a file that is asked for is opened again, so that a
+    late viewer still works; whatever is open is closed with the pool's own end.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    limit : int
+        How many idle files may stay open.
+    """
+
+    def __init__(self, folder: Path, *, limit: int = 32) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def use(self, name: str) -> Iterator[DataFile]:
+        """Lend a file for the length of a ``with`` block.
+
+        Raises
+        ------
+        FormatError
+            The name leaves the folder, or the file is missing or no regular file.
+        """
+        entry = self._take(name)
+        try:
+            yield entry.file
+        finally:
+            with self._lock:
+                entry.users -= 1
+                self._shrink()
+
+    def read_frame(
+        self, location: FrameLocation, *, order: str = "<"
+    ) -> npt.NDArray[np.generic]:
+        """Return the pixels of a frame, shape (height, width) or (height, width, 3).
+
+        Parameters
+        ----------
+        location : FrameLocation
+            Where the frame is; it is checked against the file.
+        order : str
+            Byte order of the file, ``"<"`` or ``">"``.
+
+        Raises
+        ------
+        FormatError
+            The file is missing or ends before the frame does.
+        """
+        kind = PIXEL_TYPES.get(location.pixel_type)
+        if kind is None:
+            raise FormatError(
+                f"pixel type {location.pixel_type} is not known",
+                path=self._folder / location.file,
+            )
+        shape: tuple[int, ...] = (location.height, location.width)
+        nbytes = location.height * location.width * kind.nbytes
+        if kind.samples > 1:
+            shape = (*shape, kind.samples)
+        with self.use(location.file) as file:
+            # Before memory is taken for it: the numbers may be anything.
+            self._check(file, location.pixel_offset, nbytes, "pixels")
+            frame = np.empty(shape, np.dtype(f"{order}{kind.dtype.str[1:]}"))
+            if nbytes:
+                view = memoryview(frame.reshape(-1).view(np.uint8).data)
+                if file.read_into(location.pixel_offset, view) != nbytes:
+                    self._check(file, location.pixel_offset, nbytes, "pixels")
+        return frame if frame.dtype.isnative else frame.astype(kind.dtype)
+
+    def read_bytes(self, name: str, offset: int, length: int, what: str) -> bytes:
+        """Return bytes of a file; ``what`` names them in the error.
+
+        Raises
+        ------
+        FormatError
+            The file is missing or ends before the bytes do.
+        """
+        with self.use(name) as file:
+            self._check(file, offset, length, what)
+            return file.read_at(offset, length)
+
+    def _check(self, file: DataFile, offset: int, length: int, what: str) -> None:
+        size = file.size()
+        if offset + length > size:
+            raise FormatError(
+                f"the file ends at byte {size}, before its {what} at byte {offset} "
+                f"({length} bytes)",
+                path=file.path,
+                hint="it was cut, or is still being copied",
+            )
+
+    def _take(self, name: str) -> _Entry:
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is None:
+                entry = self._entries[name] = _Entry(self._open(name))
+            self._entries.move_to_end(name)
+            entry.users += 1
+            return entry
+
+    def _open(self, name: str) -> DataFile:
+        if not is_plain_name(name):
+            raise FormatError(
+                f"the index names a file outside the store: {name!r}",
+                path=self._folder,
+            )
+        path = self._folder / name
+        try:
+            # A pipe or a device of that name would hang or worse.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise FormatError("not a regular file", path=path)
+            return DataFile.open(path)
+        except OSError as error:
+            raise FormatError(
+                f"cannot be opened: {error.strerror or error}", path=path
+            ) from error
+
+    def _shrink(self) -> None:
+        idle = len(self._entries) - self._limit
+        if idle <= 0:
+            return
+        for name in [n for n, e in self._entries.items() if not e.users][:idle]:
+            self._entries.pop(name).file.close()
+
+    def close(self) -> None:
+        """Close all files that are not in use; again is harmless."""
+        with self._lock:
+            for name in [n for n, e in self._entries.items() if not e.users]:
+                self._entries.pop(name).file.close()
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,139 @@
+"""The axes of an image in space and time: scale, unit and place, from metadata.
+
+Nothing is guessed: where the metadata are silent an axis counts samples, without a
+unit.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from napari_scope.errors import FormatError
+from napari_scope.formats.ndtiff import metadata as facts
+from napari_scope.model import Axis, axis_kind, canonical, short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_scope.formats.ndtiff.reader import NDTiffReader
+
+__all__ = ["frame_axes", "lead_axis"]
+
+
+def lead_axis(
+    reader: NDTiffReader,
+    axis: int,
+    codes: Sequence[int],
+    first: int,
+    about: Mapping[str, object],
+) -> Axis:
+    """Return an axis before y and x.
+
+    Parameters
+    ----------
+    reader : NDTiffReader
+        The store.
+    axis : int
+        Place of the axis in ``reader.table.names``.
+    codes : sequence of int
+        Codes of its values that the image has.
+    first : int
+        Row of the first frame of the image.
+    about : mapping
+        Metadata of that frame.
+    """
+    name = reader.table.names[axis]
+    kind = axis_kind(name)
+    values = [reader.table.values[name][code] for code in codes]
+    stride = _stride(values)
+    if stride is None:
+        return Axis(short(name), kind, labels=tuple(str(value) for value in values))
+    step, unit = None, None
+    if kind == "time":
+        step, unit = facts.interval_s(reader.summary), "second"
+    elif canonical(name) == "z":
+        step, unit = facts.z_step_um(reader.summary), "micrometer"
+        if step is None:
+            step = _measured_step(reader, axis, codes, first, about)
+    if step is None:
+        return Axis(short(name), kind)
+    # Values count steps: planes -5 to 5 lie around zero.
+    return Axis(short(name), kind, unit, step * stride, float(values[0]) * step)
+
+
+def _stride(values: Sequence[int | str]) -> int | None:
+    """Return the distance of evenly spaced integers, or None."""
+    if not all(isinstance(value, int) for value in values):
+        return None
+    steps = {int(b) - int(a) for a, b in pairwise(values)} or {1}
+    return steps.pop() if len(steps) == 1 else None
+
+
+def _measured_step(
+    reader: NDTiffReader,
+    axis: int,
+    codes: Sequence[int],
+    first: int,
+    about: Mapping[str, object],
+) -> float | None:
+    """Return the distance of two planes from the positions of two frames."""
+    start = facts.z_um(about)
+    own = reader.table.codes[first].tolist()
+    if start is None or own[axis] not in codes:
+        return None
+    values = reader.table.values[reader.table.names[axis]]
+    place = list(codes).index(own[axis])
+    for neighbour in (*codes[place + 1 : place + 2], *codes[max(0, place - 1) : place]):
+        row = reader.row_of_codes([*own[:axis], neighbour, *own[axis + 1 :]])
+        if row is None or not reader.readable[row]:
+            continue
+        try:
+            end = facts.z_um(reader.metadata_of_row(row))
+        except FormatError:
+            continue  # only the scale is lost, and the frame itself still reads
+        if end is not None and end != start:
+            return abs(
+                (end - start) / (int(values[neighbour]) - int(values[own[axis]]))
+            )
+    return None
+
+
+def frame_axes(
+    summary: Mapping[str, object],
+    about: Mapping[str, object],
+    place: Mapping[str, int | str],
+    height: int,
+    width: int,
+) -> tuple[Axis, Axis]:
+    """Return the axes y and x with the place of the frame.
+
+    Tiles of a tiled store are placed by row and column, as Micro-Manager shows them;
+    all others by the stage, whose position is the centre of the frame.
+
+    Parameters
+    ----------
+    summary, about : mapping
+        Metadata of the store and of the frame.
+    place : mapping
+        Position axes of the frame, by canonical name.
+    height, width : int
+        Size of the frame in pixels.
+    """
+    pixel = facts.pixel_size_um(about, summary)
+    unit = None if pixel is None else "micrometer"
+    size = pixel or 1.0
+    x = y = 0.0
+    # Micrometres of the stage cannot be told in pixels of unknown size.
+    stage = facts.stage_um(about) if pixel else None
+    overlap = facts.tile_overlap(summary)
+    row, column = place.get("row"), place.get("column")
+    is_tile = isinstance(row, int) and isinstance(column, int)
+    if is_tile and (overlap is not None or stage is None):
+        overlap_x, overlap_y = overlap or (0.0, 0.0)
+        x = int(column or 0) * (width - overlap_x) * size
+        y = int(row or 0) * (height - overlap_y) * size
+    elif stage is not None:
+        x = stage[0] - (width - 1) / 2 * size
+        y = stage[1] - (height - 1) / 2 * size
+    return Axis("y", "space", unit, size, y), Axis("x", "space", unit, size, x)

@@ -1,0 +1,332 @@
+"""The reader on damaged and hostile stores."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_scope.errors import FormatError
+from napari_scope.formats.ndtiff import NDTiffReader, NDTiffWriter, open_ndtiff
+from napari_scope.formats.ndtiff.files import FilePool, is_plain_name
+from napari_scope.formats.ndtiff.index import encode_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("any_io")
+
+
+def _frame(number: int) -> np.ndarray:
+    return np.full((20, 30), number, "u2")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Eight frames in four files of two."""
+    folder = tmp_path / "run"
+    with NDTiffWriter(folder, summary={"a": 1}, max_file_bytes=3100) as writer:
+        for time in range(8):
+            writer.put({"time": time}, _frame(time), {"PixelSizeUm": 0.5})
+    assert len(list(folder.glob("*.tif"))) == 4
+    return folder
+
+
+def _expect(folder: Path, times: list[int], *problems: str) -> None:
+    """Check which frames read, and that each problem is named."""
+    with NDTiffReader(folder) as reader:
+        found = reader.problems
+        assert len(found) == len(problems), found
+        for problem, part in zip(found, problems, strict=True):
+            assert part in problem
+    dataset = open_ndtiff(folder)
+    (image,) = dataset.images
+    (axis,) = (axis for axis in image.axes if axis.name == "t")
+    level = np.asarray(image.levels[0])
+    assert level[:, 0, 0].tolist() == times
+    assert axis.name == "t"
+    for number, frame in zip(times, level, strict=True):
+        np.testing.assert_array_equal(frame, _frame(number))
+    assert all(problem in dataset.problems for problem in found)
+
+
+def test_a_healthy_store(store: Path) -> None:
+    _expect(store, list(range(8)))
+    with NDTiffReader(store) as reader:
+        assert len(reader) == 8
+        assert reader.version == (3, 3)
+        assert reader.summary == {"a": 1}
+        assert reader.axes == {"time": list(range(8))}
+        for wrong in ({}, {"time": 8}, {"time": "0"}, {"time": 0, "z": 0}, {"z": 0}):
+            assert not reader.has(wrong)  # type: ignore[arg-type]
+            assert reader.read_frame(wrong) is None  # type: ignore[arg-type]
+            assert reader.read_metadata(wrong) is None  # type: ignore[arg-type]
+
+
+def test_a_missing_file(store: Path) -> None:
+    (store / "NDTiffStack_1.tif").unlink()
+    _expect(
+        store,
+        [0, 1, 4, 5, 6, 7],
+        "NDTiffStack_1.tif: cannot be opened",
+        "NDTiffStack_1.tif: 2 frames are missing",
+    )
+    with NDTiffReader(store) as reader, pytest.raises(FormatError, match=r"_1\.tif"):
+        reader.read_frame({"time": 2})
+
+
+def test_the_first_file_is_missing(store: Path) -> None:
+    (store / "NDTiffStack.tif").unlink()
+    with NDTiffReader(store) as reader:
+        assert reader.summary == {"a": 1}
+    _expect(store, list(range(2, 8)), "cannot be opened", "2 frames are missing")
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0" + bytes(100), b"no tiff at all" * 9])
+def test_a_file_that_is_no_ndtiff(store: Path, content: bytes) -> None:
+    (store / "NDTiffStack_3.tif").write_bytes(content)
+    _expect(store, list(range(6)), "NDTiffStack_3.tif: ", "2 frames are missing")
+
+
+def test_foreign_files_in_the_folder_do_not_matter(store: Path) -> None:
+    (store / "empty.tif").write_bytes(b"")
+    (store / "A.tif").write_bytes(b"something else")
+    (store / "notes").mkdir()
+    _expect(store, list(range(8)))
+
+
+def test_a_file_that_was_cut(store: Path) -> None:
+    path = store / "NDTiffStack_2.tif"
+    os.truncate(path, path.stat().st_size - 100)
+    _expect(
+        store,
+        [0, 1, 2, 3, 4, 6, 7],
+        "NDTiffStack_2.tif: 1 frames lie behind the end of the file",
+    )
+    with NDTiffReader(store) as reader, pytest.raises(FormatError, match="ends at"):
+        reader.read_frame({"time": 5})
+
+
+def test_metadata_that_were_cut(store: Path) -> None:
+    path = store / "NDTiffStack_3.tif"
+    os.truncate(path, path.stat().st_size - 10)
+    _expect(store, list(range(8)))
+    with NDTiffReader(store) as reader, pytest.raises(FormatError, match="metadata"):
+        reader.read_metadata({"time": 7})
+
+
+def test_a_file_that_is_cut_while_it_is_open(store: Path) -> None:
+    with NDTiffReader(store) as reader:
+        os.truncate(store / "NDTiffStack.tif", 500)
+        with pytest.raises(FormatError, match="ends at byte 500"):
+            reader.read_frame({"time": 0})
+
+
+def test_a_file_that_java_allocated_ahead(store: Path) -> None:
+    with open(store / "NDTiffStack_3.tif", "r+b") as file:
+        file.truncate(2**32)
+    with open(store / "NDTiff.index", "ab") as file:
+        file.write(bytes(25 * 2**20))
+    _expect(store, list(range(8)), "not closed by its writer")
+
+
+@pytest.mark.parametrize("missing", range(1, 80, 7))
+def test_an_index_that_was_cut(store: Path, missing: int) -> None:
+    index = store / "NDTiff.index"
+    size = index.stat().st_size
+    record = size // 8 - 1
+    os.truncate(index, size - missing)
+    _expect(store, list(range(8 - 1 - missing // record)), "the index ends inside")
+
+
+def test_an_empty_index_and_none(store: Path) -> None:
+    (store / "NDTiff.index").write_bytes(b"")
+    with NDTiffReader(store) as reader:
+        assert len(reader) == 0
+        assert reader.axes == {}
+        assert not reader.has({})
+    with pytest.raises(FormatError, match="its index is empty"):
+        open_ndtiff(store)
+    (store / "NDTiff.index").unlink()
+    with pytest.raises(FormatError, match=r"there is no NDTiff\.index"):
+        open_ndtiff(store)
+    with pytest.raises(FormatError, match=r"there is no NDTiff\.index"):
+        open_ndtiff(store / "nothing here")
+
+
+def test_version_1_is_named(tmp_path: Path) -> None:
+    (tmp_path / "Full resolution").mkdir()
+    with pytest.raises(FormatError, match="version 1"):
+        open_ndtiff(tmp_path)
+
+
+def test_big_endian_store(tmp_path: Path) -> None:
+    summary = b'{"a":1}'
+    frame = np.arange(12, dtype=">u2").reshape(3, 4)
+    start = 28 + len(summary) + 1
+    header = struct.pack(
+        ">2sHIIIIII", b"MM", 42, start, 483729, 3, 3, 2355492, len(summary)
+    )
+    (tmp_path / "x.tif").write_bytes(
+        header + summary + bytes(1) + frame.tobytes() + b'{"b":2}'
+    )
+    numbers = (start, 4, 3, 1, 0, start + 24, 7, 0)
+    (tmp_path / "NDTiff.index").write_bytes(
+        struct.pack(">I7sI5s8I", 7, b'{"z":1}', 5, b"x.tif", *numbers)
+    )
+    with NDTiffReader(tmp_path) as reader:
+        found = reader.read_frame({"z": 1})
+        np.testing.assert_array_equal(found, frame)  # type: ignore[arg-type]
+        assert found is not None
+        assert found.dtype.isnative
+        assert reader.read_metadata({"z": 1}) == {"b": 2}
+    np.testing.assert_array_equal(open_ndtiff(tmp_path).images[0].levels[0][0], frame)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../secret.tif", "/etc/passwd", "..", "sub/x.tif", "..\\x.tif", "a\0b"],
+)
+def test_an_index_cannot_name_files_outside_the_store(
+    tmp_path: Path, store: Path, name: str
+) -> None:
+    (store / "NDTiffStack.tif").rename(tmp_path / "secret.tif")
+    (store / "sub").mkdir()
+    (store / "sub" / "x.tif").write_bytes((tmp_path / "secret.tif").read_bytes())
+    record = encode_record(b'{"time":9}', name.encode(), 300, 30, 20, 1, 1500, 10)
+    with open(store / "NDTiff.index", "ab") as file:
+        file.write(record)
+    with NDTiffReader(store) as reader:
+        assert any("outside the store" in problem for problem in reader.problems)
+        with pytest.raises(FormatError):
+            reader.read_frame({"time": 9})
+        with pytest.raises(FormatError):
+            reader.read_metadata({"time": 9})
+    image = open_ndtiff(store).images[0]
+    assert image.levels[0].shape[0] == 6
+    assert not is_plain_name(name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are POSIX")
+def test_a_pipe_in_place_of_a_file_does_not_hang(store: Path) -> None:
+    (store / "NDTiffStack_1.tif").unlink()
+    os.mkfifo(store / "NDTiffStack_1.tif")
+    _expect(store, [0, 1, 4, 5, 6, 7], "not a regular file", "2 frames are missing")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (2**32 - 1, 30, 20, 1, 0, 10),
+        (0, 2**32 - 1, 2**32 - 1, 1, 0, 10),
+        (0, 2**31, 2, 0, 0, 10),
+        (0, 30, 20, 99, 0, 10),
+        (0, 0, 20, 1, 0, 10),
+        (200, 30, 20, 1, 2**32 - 1, 2**32 - 1),
+    ],
+)
+def test_huge_offsets_and_sizes_are_refused_without_memory(
+    store: Path, numbers: tuple[int, ...]
+) -> None:
+    offset, width, height, kind, about, length = numbers
+    with open(store / "NDTiff.index", "ab") as file:
+        file.write(
+            encode_record(
+                b'{"time":9}',
+                b"NDTiffStack.tif",
+                offset,
+                width,
+                height,
+                kind,
+                about,
+                length,
+            )
+        )
+    readable = numbers[0] == 200
+    with NDTiffReader(store) as reader:
+        if not readable:
+            assert "NDTiffStack.tif: 1 frames" in reader.problems[0]
+        with pytest.raises(FormatError):
+            reader.read_metadata({"time": 9})
+        if kind == 99 or (offset + width * height > 3100):
+            with pytest.raises(FormatError):
+                reader.read_frame({"time": 9})
+    assert open_ndtiff(store).images[0].levels[0].shape[0] == 8 + readable
+
+
+def test_a_compressed_frame_is_not_shown_as_noise(store: Path) -> None:
+    index = store / "NDTiff.index"
+    data = bytearray(index.read_bytes())
+    data[-16:-12] = struct.pack("<I", 5)
+    index.write_bytes(data)
+    _expect(store, list(range(7)), "1 frames have a pixel type, a compression")
+    with NDTiffReader(store) as reader, pytest.raises(FormatError, match="compressed"):
+        reader.read_frame({"time": 7})
+
+
+@pytest.mark.parametrize(
+    "text", [b"[1, 2]", b"{" * 18, b'{"a": "\xff\xff\xff\xff\xff"']
+)
+def test_metadata_that_are_no_object(store: Path, text: bytes) -> None:
+    with NDTiffReader(store) as reader:
+        row = reader.row({"time": 0})
+        assert row is not None
+        place = reader.table.location(row)
+    with open(store / place.file, "r+b") as file:
+        file.seek(place.metadata_offset)
+        file.write(text.ljust(place.metadata_length))
+    with NDTiffReader(store) as reader, pytest.raises(FormatError):
+        reader.read_metadata({"time": 0})
+    # The image still opens; only what its metadata would have told is lost.
+    dataset = open_ndtiff(store)
+    assert dataset.images[0].axes[-1].unit is None
+    assert len(dataset.problems) == 1
+
+
+def test_damaged_summary(store: Path) -> None:
+    for path in store.glob("*.tif"):
+        with open(path, "r+b") as file:
+            file.seek(28)
+            file.write(b"#")
+    _expect(store, list(range(8)), "summary metadata")
+
+
+def test_threads_share_a_pool_with_few_files(store: Path) -> None:
+    with NDTiffReader(store) as reader:
+        reader._pool._limit = 1
+        wrong: list[object] = []
+
+        def work(seed: int) -> None:
+            rng = np.random.default_rng(seed)
+            for time in rng.integers(0, 8, 300):
+                frame = reader.read_frame({"time": int(time)})
+                if frame is None or not (frame == time).all():
+                    wrong.append(time)
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+        assert len(reader._pool._entries) <= 1
+
+
+def test_a_pool_closes_idle_files_only(store: Path) -> None:
+    pool = FilePool(store, limit=1)
+    with pool.use("NDTiffStack.tif") as first:
+        with pool.use("NDTiffStack_1.tif") as second:
+            pool.close()
+            assert first.read_at(0, 2) == second.read_at(0, 2) == b"II"
+        with pytest.raises(ValueError, match="closed"):
+            second.fileno()
+        assert first.read_at(0, 2) == b"II"
+    pool.close()
+    pool.close()
+    with pytest.raises(ValueError, match="closed"):
+        first.fileno()

@@ -1,0 +1,55 @@
+"""What the tests of the docks share: settings in a temporary place, a microscope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_scope.acquire import CoreOwner
+
+
+@pytest.fixture(autouse=True)
+def settings_folder(tmp_path: Path) -> Path:
+    """Keep what the docks remember away from the user's own settings."""
+    from qtpy.QtCore import QSettings
+
+    folder = tmp_path / "settings"
+    QSettings.setPath(
+        QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder)
+    )
+    return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every attempt to fetch an icon fail loudly."""
+    import pyconify.api
+
+    def refuse(*args: object, **kwargs: object) -> bytes:
+        raise AssertionError(f"an icon was asked for over the network: {args}")
+
+    monkeypatch.setattr(pyconify.api, "svg", refuse)
+    monkeypatch.setattr(pyconify.api, "_session", refuse)
+
+
+@pytest.fixture
+def empty_owner(qapp: object) -> Iterator[CoreOwner]:
+    """Own a core of this test's own without any device."""
+    from pymmcore_plus import CMMCorePlus
+
+    from napari_scope.acquire import CoreOwner
+
+    with CoreOwner(CMMCorePlus()) as owner:
+        yield owner
+
+
+@pytest.fixture
+def owner(empty_owner: CoreOwner) -> CoreOwner:
+    """Own a core with the demo microscope."""
+    empty_owner.load()
+    return empty_owner

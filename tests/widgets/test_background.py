@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from qtpy.QtCore import QObject
+
+from napari_scope.widgets.background import BackgroundCall
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+pytestmark = pytest.mark.gui
+
+
+def test_result_arrives_in_the_gui_thread(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+    threads: list[threading.Thread] = []
+    call.finished.connect(lambda _: threads.append(threading.current_thread()))
+    with qtbot.waitSignal(call.finished) as caught:
+        call.start(threading.current_thread, "worker")
+        assert call.busy
+    assert caught.args is not None
+    assert caught.args[0].name == "worker"
+    assert threads == [threading.main_thread()]
+    assert not call.busy
+
+
+def test_exception_is_handed_over_as_a_value(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    with qtbot.waitSignal(call.failed) as caught:
+        call.start(fail, "worker")
+    assert caught.args is not None
+    assert isinstance(caught.args[0], ValueError)
+    with qtbot.waitSignal(call.finished):
+        call.start(lambda: None, "again")
+
+
+def test_only_one_call_at_a_time(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+    gate = threading.Event()
+    call.start(gate.wait, "first")
+    with pytest.raises(RuntimeError, match="first is still running"):
+        call.start(lambda: None, "second")
+    gate.set()
+    qtbot.waitUntil(lambda: not call.busy)
+
+
+def test_close_waits_and_delivers_nothing(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+    delivered: list[object] = []
+    call.finished.connect(delivered.append)
+    ran = threading.Event()
+    call.start(ran.set, "worker")
+    call.close()
+    call.close()
+    assert ran.is_set() and not call.busy
+    qtbot.wait(80)
+    assert delivered == []

@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_scope.layers.live import LayerKey
+from napari_scope.stream import ImageSpec, MemorySink, StoreSpec, Stream
+from napari_scope.widgets.live_layers import LiveLayers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import napari
+
+pytestmark = pytest.mark.gui
+
+SIDE = 32
+
+
+class Bench:
+    """A viewer that shows a stream; the test plays the timer and the clock."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self.viewer = viewer
+        self.now = 0.0
+        self.live = LiveLayers(viewer, clock=lambda: self.now)
+        self.stream: Stream | None = None
+
+    def run(self, spec: StoreSpec, order: tuple[str, ...]) -> Stream:
+        """Begin a run."""
+        if self.stream is not None:
+            self.stream.close()
+        self.stream = stream = Stream(spec, [MemorySink()])
+        self.live.start(stream.view, order)
+        self.live._timer.stop()  # the test ticks
+        return stream
+
+    def put(self, value: int | None = None, **index: int | str) -> None:
+        """Append a frame that says where it belongs, or one of a single value."""
+        assert self.stream is not None
+        if value is None:
+            frame = np.arange(SIDE * SIDE, dtype="u2").reshape(SIDE, SIDE)
+        else:
+            frame = np.full((SIDE, SIDE), value, "u2")
+        self.stream.append(frame, index=index)
+
+    def tick(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.now += 0.034
+            self.live.tick()
+
+    def finish(self) -> None:
+        self.live._timer.start()
+        self.live.finish()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return tuple(self.viewer.dims.current_step[:-2])
+
+    @property
+    def names(self) -> list[str]:
+        return [layer.name for layer in self.viewer.layers]
+
+
+@pytest.fixture
+def bench(make_napari_viewer: Callable[..., napari.Viewer]) -> Iterator[Bench]:
+    made = Bench(make_napari_viewer())
+    yield made
+    made.live.stop()
+    if made.stream is not None:
+        made.stream.close()
+
+
+def spec(
+    t: int = 3,
+    z: int = 2,
+    channels: tuple[str, ...] = ("DAPI", "FITC"),
+    places: tuple[tuple[float, float], ...] = ((0.0, 0.0),),
+    order: tuple[str, ...] = ("time", "z", "channel"),
+    **more: Any,
+) -> StoreSpec:
+    sizes = {"time": t, "z": z, "channel": len(channels)}
+    several = len(places) > 1
+    return StoreSpec(
+        "run",
+        (SIDE, SIDE),
+        np.dtype("u2"),
+        order=("position", *order) if several else order,
+        images=tuple(
+            ImageSpec(
+                f"Pos{i}",
+                place={"position": i} if several else {},
+                sizes=sizes,
+                y_um=y,
+                x_um=x,
+                z_um=5.0,
+            )
+            for i, (y, x) in enumerate(places)
+        ),
+        labels={"channel": channels},
+        pixel_um=0.5,
+        z_um=2.0,
+        interval_s=1.5,
+        bit_depth=12,
+        **more,
+    )
+
+
+def test_nothing_is_shown_before_the_first_frame(bench: Bench) -> None:
+    bench.run(spec(), ("t", "z", "c"))
+    bench.tick(3)
+    assert bench.names == []
+
+
+def test_a_channel_appears_with_its_first_frame_fully_described(bench: Bench) -> None:
+    bench.run(spec(), ("t", "z", "c"))
+    bench.put(time=0, z=0, channel="DAPI")
+    bench.tick(3)
+    assert bench.names == ["DAPI"]
+    layer = bench.viewer.layers[0]
+    assert layer.data.shape == (3, 2, SIDE, SIDE)
+    assert tuple(layer.scale) == (1.5, 2.0, 0.5, 0.5)
+    assert [str(u) for u in layer.units] == ["second"] + ["micrometer"] * 3
+    assert layer.translate[1] == 5.0
+    assert layer.metadata["napari_scope"]["channel"] == "DAPI"
+    # The contrast comes from the frame, the range from the camera.
+    assert layer.contrast_limits == pytest.approx([1, 1022], abs=1)
+    assert layer.contrast_limits_range == [0, 4095]
+    bench.put(time=0, z=0, channel="FITC")
+    bench.tick()
+    assert bench.names == ["DAPI", "FITC"]
+
+
+def test_one_look_makes_one_layer(bench: Bench) -> None:
+    bench.run(spec(), ("t", "z", "c"))
+    for channel in ("DAPI", "FITC"):
+        bench.put(time=0, z=0, channel=channel)
+    bench.tick()
+    assert bench.names == ["DAPI"]
+    bench.tick()
+    assert bench.names == ["DAPI", "FITC"]
+
+
+def test_sliders_follow_the_newest_whole_plane(bench: Bench) -> None:
+    bench.run(spec(), ("t", "z", "c"))
+    seen = []
+    for t in range(3):
+        for z in range(2):
+            for channel in ("DAPI", "FITC"):
+                bench.put(time=t, z=z, channel=channel)
+                bench.tick()
+                seen.append(bench.steps)
+    assert seen[-1] == (2, 1)
+    assert seen[3:] == sorted(seen[3:])
+    # Whole planes only: z=1 is shown when its second channel is there.
+    assert seen[2] == (0, 0) and seen[3] == (0, 1)
+    shown = bench.viewer.layers["FITC"]._slice.image.raw
+    assert shown.max() == SIDE * SIDE - 1
+
+
+def test_the_pixels_on_screen_are_those_of_the_newest_frame(bench: Bench) -> None:
+    bench.run(spec(t=20, z=1, channels=("DAPI",)), ("t", "z", "c"))
+    for t in range(20):
+        bench.put(100 + t, time=t, z=0, channel="DAPI")
+        bench.tick()
+        shown = np.asarray(bench.viewer.layers[0]._slice.image.raw)
+        assert set(shown.ravel().tolist()) == {100 + t}
+
+
+def test_moving_a_slider_ends_following_until_asked_for(bench: Bench) -> None:
+    said: list[bool] = []
+    bench.live.following_changed.connect(said.append)
+    bench.run(spec(t=9, z=1), ("t", "c"))
+    for t in range(4):
+        for channel in ("DAPI", "FITC"):
+            bench.put(time=t, z=0, channel=channel)
+        bench.tick(2)
+    assert bench.steps[0] == 3 and said == []
+    bench.viewer.dims.set_current_step(0, 1)
+    for channel in ("DAPI", "FITC"):
+        bench.put(time=4, z=0, channel=channel)
+    bench.tick(2)
+    assert said == [False] and not bench.live.following
+    assert bench.steps[0] == 1
+    bench.live.set_following(True)
+    assert bench.steps[0] == 4
+
+
+def test_a_move_is_noticed_while_no_frame_comes(bench: Bench) -> None:
+    said: list[bool] = []
+    bench.live.following_changed.connect(said.append)
+    bench.run(spec(), ("t", "z", "c"))
+    bench.put(time=0, z=0, channel="DAPI")
+    bench.tick(2)
+    bench.viewer.dims.set_current_step(0, 2)
+    bench.tick()
+    assert said == [False]
+
+
+def test_the_shown_plane_is_redrawn_once_when_it_is_written(bench: Bench) -> None:
+    bench.run(spec(t=9, z=1, channels=("DAPI",)), ("t", "z", "c"))
+    bench.put(50, time=0, z=0, channel="DAPI")
+    bench.tick(2)
+    bench.viewer.dims.set_current_step(0, 2)  # still to come
+    bench.tick()
+    layer = bench.viewer.layers[0]
+    assert np.asarray(layer._slice.image.raw).max() == 0
+    drawn = bench.live.redraws
+    bench.put(51, time=1, z=0, channel="DAPI")
+    bench.tick()
+    assert bench.live.redraws == drawn
+    bench.put(52, time=2, z=0, channel="DAPI")
+    bench.tick()
+    assert np.asarray(layer._slice.image.raw).max() == 52
+    assert bench.live.redraws == drawn + 1
+    bench.put(53, time=3, z=0, channel="DAPI")
+    bench.tick(3)
+    assert bench.live.redraws == drawn + 1
+
+
+def test_positions_lie_where_the_stage_was(bench: Bench) -> None:
+    bench.run(spec(places=((0, 0), (0, 20), (10, 0))), ("p", "t", "z", "c"))
+    for place in range(3):
+        for channel in ("DAPI", "FITC"):
+            bench.put(position=place, time=0, z=0, channel=channel)
+    bench.tick(8)
+    assert len(bench.names) == 6
+    layers = bench.viewer.layers
+    first, second = layers["Pos0 - DAPI"], layers["Pos1 - DAPI"]
+    third = layers["Pos2 - FITC"]
+    assert tuple(second.translate - first.translate) == (0, 0, 0, 20)
+    assert tuple(third.translate - first.translate) == (0, 0, 10, 0)
+
+
+def test_the_camera_goes_to_a_place_far_away(bench: Bench) -> None:
+    bench.run(spec(places=((0, 0), (0, 9000))), ("p", "t", "z", "c"))
+    bench.put(position=0, time=0, z=0, channel="DAPI")
+    bench.tick()
+    zoom = bench.viewer.scene.camera.zoom
+    for channel in ("DAPI", "FITC"):
+        bench.put(position=1, time=0, z=0, channel=channel)
+    bench.tick(4)
+    assert bench.viewer.scene.camera.center[2] == pytest.approx(9000, abs=10)
+    assert bench.viewer.scene.camera.zoom == zoom
+
+
+def test_a_camera_that_the_user_moved_is_left_alone(bench: Bench) -> None:
+    bench.run(spec(places=((0, 0), (0, 20))), ("p", "t", "z", "c"))
+    bench.put(position=0, time=0, z=0, channel="DAPI")
+    bench.tick()
+    bench.viewer.scene.camera.center = (0, 3, 4)
+    bench.viewer.scene.camera.zoom = 7
+    bench.put(position=1, time=0, z=0, channel="DAPI")
+    bench.tick(4)
+    assert bench.viewer.scene.camera.center == (0, 3, 4)
+    assert bench.viewer.scene.camera.zoom == 7
+
+
+def test_a_channel_looks_alike_at_all_positions(bench: Bench) -> None:
+    bench.run(spec(places=((0, 0), (0, 20))), ("p", "t", "z", "c"))
+    bench.put(position=0, time=0, z=0, channel="DAPI")
+    bench.tick()
+    bench.viewer.layers[0].contrast_limits = (10, 20)  # the user's choice
+    bench.put(position=1, time=0, z=0, channel="DAPI")
+    bench.tick(3)
+    assert bench.viewer.layers["Pos1 - DAPI"].contrast_limits == [10, 20]
+
+
+def test_a_flat_first_frame_sets_no_contrast(bench: Bench) -> None:
+    bench.run(spec(z=1, channels=("DAPI",)), ("t", "z", "c"))
+    bench.put(7, time=0, z=0, channel="DAPI")
+    bench.tick()
+    layer = bench.viewer.layers[0]
+    assert layer.contrast_limits == [0, 4095]
+    bench.put(time=1, z=0, channel="DAPI")
+    bench.tick()
+    assert layer.contrast_limits == pytest.approx([1, 1022], abs=1)
+
+
+def test_layers_stay_valid_when_the_run_is_over(bench: Bench) -> None:
+    stream = bench.run(spec(t=2, z=1), ("t", "z", "c"))
+    for t in range(2):
+        for number, channel in enumerate(("DAPI", "FITC")):
+            bench.put(10 * t + number + 1, time=t, z=0, channel=channel)
+    stream.close()
+    bench.finish()
+    assert not bench.live.active
+    assert bench.names == ["DAPI", "FITC"]
+    assert bench.steps == (1, 0)
+    for t in range(2):
+        bench.viewer.dims.set_current_step(0, t)
+        for number, layer in enumerate(bench.viewer.layers):
+            assert np.asarray(layer._slice.image.raw).max() == 10 * t + number + 1
+
+
+def test_finish_leaves_what_was_never_taken_away(bench: Bench) -> None:
+    stream = bench.run(spec(places=((0, 0), (0, 20))), ("p", "t", "z", "c"))
+    bench.put(position=0, time=0, z=0, channel="DAPI")
+    stream.close()
+    bench.finish()
+    assert bench.names == ["Pos0 - DAPI"]
+
+
+def test_a_layer_that_the_user_removed_does_not_come_back(bench: Bench) -> None:
+    bench.run(spec(), ("t", "z", "c"))
+    bench.put(time=0, z=0, channel="DAPI")
+    bench.tick()
+    bench.viewer.layers.clear()
+    bench.put(time=0, z=0, channel="FITC")
+    bench.put(time=0, z=1, channel="DAPI")
+    bench.tick(3)
+    assert bench.names == ["FITC"]
+
+
+def test_the_next_run_hides_the_layers_of_the_last(bench: Bench) -> None:
+    bench.run(spec(), ("t", "z", "c"))
+    bench.put(time=0, z=0, channel="DAPI")
+    bench.tick()
+    bench.run(spec(), ("t", "z", "c"))
+    bench.put(time=0, z=0, channel="DAPI")
+    bench.tick()
+    assert [layer.visible for layer in bench.viewer.layers] == [False, True]
+    assert list(bench.live.layers) == [LayerKey(0, 0)]
+
+
+def test_an_image_of_the_user_may_lie_beside_them(bench: Bench) -> None:
+    bench.viewer.add_image(np.zeros((4, 5, 6, 8, 8)))
+    bench.run(spec(), ("t", "z", "c"))
+    for t, z in ((0, 0), (0, 1), (1, 0)):
+        for channel in ("DAPI", "FITC"):
+            bench.put(time=t, z=z, channel=channel)
+        bench.tick(2)
+    layer = bench.viewer.layers["FITC"]
+    assert np.asarray(layer._slice.image.raw).max() == SIDE * SIDE - 1
+    assert bench.live.following
+
+
+def test_a_run_of_unknown_length_grows_at_most_four_times_a_second(
+    bench: Bench,
+) -> None:
+    growing = StoreSpec("run", (SIDE, SIDE), np.dtype("u2"), growing=True)
+    bench.run(growing, ())
+    sizes = []
+    for t in range(60):
+        bench.put(t + 1, time=t)
+        bench.tick()
+        sizes.append(bench.viewer.layers[0].extent.data[1][0])
+    assert 60 / 30 * 4 + 2 >= len(set(sizes)) >= 4
+    assert bench.stream is not None
+    bench.stream.close()
+    bench.finish()
+    assert bench.viewer.layers[0].data.shape[0] == 60
+    assert bench.viewer.dims.nsteps[0] == 60
+    assert bench.steps[0] == 59
+    assert np.asarray(bench.viewer.layers[0]._slice.image.raw).max() == 60
+
+
+def test_colour_frames_make_one_layer(bench: Bench) -> None:
+    colour = StoreSpec(
+        "run",
+        (SIDE, SIDE, 3),
+        np.dtype("u1"),
+        order=("time",),
+        images=(ImageSpec("run", sizes={"time": 2}),),
+    )
+    stream = bench.run(colour, ("t",))
+    for t in range(2):
+        stream.append(np.full((SIDE, SIDE, 3), 9 + t, "u1"), index={"time": t})
+        bench.tick(2)
+    layer = bench.viewer.layers[0]
+    assert layer.rgb
+    assert layer.data.shape[-3:] == (SIDE, SIDE, 3)
+    assert np.asarray(layer._slice.image.raw).max() == 10
+    assert bench.steps[0] == 1
+
+
+def test_the_timer_is_no_faster_than_thirty_a_second(bench: Bench) -> None:
+    assert bench.live._timer.interval() >= 1000 / 30
