@@ -240,7 +240,8 @@ def _bar() -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_err) as bar:
+    # The report says it all afterwards, the error if there is one.
+    with Progress(*columns, console=_err, transient=True) as bar:
         yield bar
 
 

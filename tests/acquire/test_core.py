@@ -47,6 +47,14 @@ def test_broken_configuration_leaves_no_devices(tmp_path: Path) -> None:
         assert owner.config == "demo"
 
 
+def test_file_without_devices(tmp_path: Path) -> None:
+    config = tmp_path / "notes.cfg"
+    config.write_text("# not a configuration\n")
+    with CoreOwner(CMMCorePlus()) as owner:
+        with pytest.raises(ConfigurationError, match=r"no device.*notes\.cfg"):
+            owner.load(config)
+
+
 def test_own_configuration_file(tmp_path: Path, owner: CoreOwner) -> None:
     config = tmp_path / "mine.cfg"
     owner.core.saveSystemConfiguration(str(config))

@@ -145,6 +145,12 @@ class CoreOwner:
                     hint="check that the devices are on and connected and that the "
                     "device adapters are installed",
                 ) from error
+            if not self.has_devices:
+                raise ConfigurationError(
+                    "the file holds no device",
+                    path=name,
+                    hint="choose a Micro-Manager hardware configuration",
+                )
             self._config = name
             self._loaded_here = True
 

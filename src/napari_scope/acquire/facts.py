@@ -65,10 +65,15 @@ def _stage(event: MDAEvent, measured: Mapping[str, Any]) -> dict[str, float]:
         value = measured.get(name)
         value = plan if value is None else value
         if value is not None:
-            stage[f"{name}_um"] = round(float(value), 4)
+            stage[f"{name}_um"] = _rounded(value)
         if plan is not None:
-            stage[f"{name}_um_intended"] = round(float(plan), 4)
+            stage[f"{name}_um_intended"] = _rounded(plan)
     return stage
+
+
+def _rounded(value: float) -> float:
+    """Return a position to a tenth of a nanometer; adding zero avoids -0.0."""
+    return round(float(value), 4) + 0.0
 
 
 def run_facts(core: CMMCorePlus, plan: Plan, config: str | None) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def store_spec(
         labels["channel"] = cameras.labels(known)
         if "channel" not in order:
             order.append("channel")
-    images = tuple(_image(field, factor) for field in layout.fields)
+    images = tuple(_image(field, factor, name) for field in layout.fields)
     return replace(
         spec,
         order=(*_place_names(layout.fields), *order) if place else tuple(order),
@@ -183,12 +183,13 @@ def _place_names(fields: Iterable[FieldLayout]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _image(field: FieldLayout, cameras: int) -> ImageSpec:
+def _image(field: FieldLayout, cameras: int, run: str) -> ImageSpec:
+    """Return the image of a field; one without a place has the name of the run."""
     sizes = dict(field.sizes)
     if cameras > 1:
         sizes["channel"] = sizes.get("channel", 1) * cameras
     return ImageSpec(
-        name=field.name,
+        name=field.name if field.place else run,
         place=dict(field.place),
         sizes=sizes,
         x_um=field.x_um,

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from dask.array import Array
 
     from napari_scope.model import LevelArray
@@ -27,12 +30,30 @@ def to_dask(array: LevelArray) -> Array:
     Returns
     -------
     dask.array.Array
-        One block for each chunk that is cheap to read (a whole frame, as a rule).
+        One block for each chunk that is cheap to read (a whole frame, as a rule). It
+        computes on dask's threads.
     """
     import dask.array as da
 
     chunks = getattr(array, "chunks", None) or "auto"
     lazy = da.from_array(  # type: ignore[no-untyped-call]
-        array, chunks=chunks, asarray=True, inline_array=True
+        _Blocks(array), chunks=chunks, asarray=False, inline_array=True
     )
     return cast("Array", lazy)
+
+
+class _Blocks:
+    """What dask slices: a slice is read at once.
+
+    dask leaves blocks that look like arrays as they are, so it would calculate with
+    lazy arrays, which have no arithmetic.
+    """
+
+    def __init__(self, array: LevelArray) -> None:
+        self._array = array
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.ndim = array.ndim
+
+    def __getitem__(self, key: object) -> npt.NDArray[np.generic]:
+        return np.asarray(self._array[key])
