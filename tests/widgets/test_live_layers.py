@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -357,6 +358,32 @@ def test_a_run_of_unknown_length_grows_at_most_four_times_a_second(
     assert np.asarray(bench.viewer.layers[0]._slice.image.raw).max() == 60
 
 
+def test_many_positions_share_a_layer_with_a_slider(bench: Bench) -> None:
+    places = tuple((0.0, 100.0 * i) for i in range(20))
+    bench.run(spec(t=2, z=1, places=places), ("t", "p", "z", "c"))
+    for place in range(20):
+        for number, channel in enumerate(("DAPI", "FITC")):
+            value = 100 * place + number + 1
+            bench.put(value, position=place, time=0, z=0, channel=channel)
+        bench.tick(2)
+        assert bench.steps[:2] == (place, 0)
+    assert bench.names == ["DAPI", "FITC"]
+    assert bench.viewer.layers[0].data.shape == (20, 2, 1, SIDE, SIDE)
+    layer = bench.viewer.layers["FITC"]
+    assert np.asarray(layer._slice.image.raw).max() == 1902
+    # A position of the next time point is redrawn when it comes.
+    bench.viewer.dims.set_current_step(0, 2)
+    bench.viewer.dims.set_current_step(1, 1)
+    bench.tick()
+    for place in range(3):
+        bench.put(7, position=place, time=1, z=0, channel="DAPI")
+        bench.put(9, position=place, time=1, z=0, channel="FITC")
+        bench.tick()
+        shown = np.asarray(layer._slice.image.raw).max()
+        assert shown == (9 if place == 2 else 0)
+    assert bench.live.following is False
+
+
 def test_colour_frames_make_one_layer(bench: Bench) -> None:
     colour = StoreSpec(
         "run",
@@ -376,5 +403,14 @@ def test_colour_frames_make_one_layer(bench: Bench) -> None:
     assert bench.steps[0] == 1
 
 
-def test_the_timer_is_no_faster_than_thirty_a_second(bench: Bench) -> None:
+def test_the_timer_is_no_faster_than_thirty_a_second_and_gives_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.run(spec(), ("t", "z", "c"))
     assert bench.live._timer.interval() >= 1000 / 30
+    monkeypatch.setattr(bench.live, "tick", lambda: time.sleep(0.03))
+    bench.live._on_timer()
+    assert bench.live._timer.interval() >= 120
+    monkeypatch.setattr(bench.live, "tick", lambda: None)
+    bench.live._on_timer()
+    assert 1000 / 30 <= bench.live._timer.interval() < 120

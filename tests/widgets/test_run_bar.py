@@ -117,7 +117,8 @@ def test_progress_is_shown_in_numbers(bar: RunBar) -> None:
     assert (bar.progress.value(), bar.progress.maximum()) == (303, 1200)
     assert bar.progress.text() == "303 of 1,200 frames  (25 %)"
     assert bar.left_label.text() == "1:15 min left"
-    assert bar.rate_label.text() == "28.4 frames/s · 14.9 MB/s · buffer 25%"
+    assert bar.rate_label.text() == "28.4 frames/s · 14.9 MB/s"
+    assert bar.buffer_label.text() == "buffer 25%"
     counts = bar.counts_label.text()
     assert "saved <b>290</b>" in counts
     # What is missing is red, what is not missing is not.
@@ -155,6 +156,19 @@ def test_a_cancelled_run_says_where_its_frames_are(bar: RunBar) -> None:
     assert (bar.progress.value(), bar.progress.maximum()) == (4, 10)
     bar.show_report(cancelled, "cancelled", saving=False)
     assert "memory" in bar.state_label.text()
+
+
+def test_a_run_that_failed_at_once_says_so_and_stays(bar: RunBar) -> None:
+    failed = report(state=RunState.FAILED, planned=None, saved=0)
+    bar.show_report(failed, "failed", saving=True)
+    bar.set_runnable(True)
+    assert bar.state_label.text() == "Failed"
+    assert bar.progress.text() == "nothing was acquired"
+    bar.set_runnable(False, "loading")
+    assert bar.state_label.text() == "loading"
+    bar.show_idle()
+    bar.set_runnable(True)
+    assert bar.state_label.text() == "Ready"
 
 
 def test_follow_can_be_shown_without_asking_for_it(bar: RunBar, qtbot: QtBot) -> None:

@@ -285,14 +285,17 @@ class LiveState:
             return newest.image == key.image and all(
                 newest.index.get(name, 0) == value for name, value in index.items()
             )
-        asked = tuple(
-            key.image if name == "p" else index.get(name, 0) for name in self.order
-        )
-        arrived = tuple(
-            newest.image if name == "p" else newest.index.get(name, 0)
-            for name in self.order
-        )
-        return asked <= arrived
+        asked = _place(self.order, key.image, index)
+        return asked <= _place(self.order, newest.image, newest.index)
+
+
+def _place(
+    order: tuple[str, ...], image: int, index: Mapping[str, int]
+) -> tuple[int, ...]:
+    """Return where in the run a frame comes; compares as the frames arrive."""
+    # Images that share a layer have their number on an axis p of their own.
+    place = {"p": image, **index}
+    return tuple(place.get(name, 0) for name in order)
 
 
 def _plane_of(newest: NewestLike) -> Plane:

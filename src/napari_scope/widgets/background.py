@@ -1,0 +1,98 @@
+"""One call in a thread of its own, its outcome delivered in the GUI thread.
+
+Exceptions never cross a Qt signal: they are caught in the thread and handed over as
+values. The GUI asks whether the call is done; nothing in the thread touches Qt.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BackgroundCall"]
+
+_POLL_MS = 30
+
+
+class BackgroundCall(QObject):
+    """Runs callables one at a time.
+
+    Parameters
+    ----------
+    parent : QObject
+        Owner.
+
+    Attributes
+    ----------
+    finished : Signal
+        The call returned; carries its result.
+    failed : Signal
+        The call raised; carries the exception.
+    """
+
+    finished = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._thread: threading.Thread | None = None
+        self._result: object = None
+        self._error: BaseException | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._timer.timeout.connect(self._look)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way or its outcome not yet delivered."""
+        return self._thread is not None
+
+    def start(self, call: Callable[[], object], name: str) -> None:
+        """Start a call; the previous one must have ended.
+
+        Parameters
+        ----------
+        call : callable
+            What to run.
+        name : str
+            Name of the thread.
+        """
+        if self._thread is not None:
+            raise RuntimeError(f"{self._thread.name} is still running")
+        self._error = None
+
+        def guarded() -> None:
+            try:
+                self._result = call()
+            except BaseException as error:  # handed over whole, whatever it is
+                self._error = error
+
+        self._thread = threading.Thread(target=guarded, name=name)
+        self._thread.start()
+        self._timer.start()
+
+    def close(self) -> None:
+        """Wait for the call and drop its outcome; idempotent."""
+        self._timer.stop()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def _look(self) -> None:
+        thread = self._thread
+        if thread is None or thread.is_alive():
+            return
+        self._timer.stop()
+        thread.join()
+        self._thread = None
+        result, self._result = self._result, None
+        error, self._error = self._error, None
+        if error is None:
+            self.finished.emit(result)
+        else:
+            self.failed.emit(error)
