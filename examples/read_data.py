@@ -11,8 +11,7 @@ import sys
 
 import numpy as np
 
-from napari_scope.formats import open_dataset
-from napari_scope.formats import to_dask
+from napari_scope.formats import open_dataset, to_dask
 
 
 def main() -> None:

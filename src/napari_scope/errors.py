@@ -94,12 +94,12 @@ class OutputExistsError(ScopeError, FileExistsError):
     """The output exists already; nothing is ever overwritten unasked."""
 
 
-class DiskSpaceError(ScopeError, OSError):
-    """The disk has, or will have, too little room."""
-
-
 class StreamError(ScopeError):
     """Frames could not be written."""
+
+
+class DiskSpaceError(StreamError, OSError):
+    """The disk has, or will have, too little room."""
 
 
 class StreamClosedError(StreamError):

@@ -22,6 +22,7 @@ b'soonlater!'
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shutil
@@ -40,7 +41,14 @@ if TYPE_CHECKING:
 
     Buffer: TypeAlias = "bytes | bytearray | memoryview | npt.NDArray[np.generic]"
 
-__all__ = ["DataFile", "free_bytes", "portable_io", "replace_file", "uses_portable_io"]
+__all__ = [
+    "DataFile",
+    "disk_of",
+    "free_bytes",
+    "portable_io",
+    "replace_file",
+    "uses_portable_io",
+]
 
 _IOV_MAX = 512  # POSIX promises 16, Linux and macOS have 1024
 _force_portable = os.environ.get("NAPARI_SCOPE_PORTABLE_IO", "") not in ("", "0")
@@ -66,10 +74,15 @@ def portable_io(force: bool = True) -> Iterator[None]:
 class DataFile(ABC):
     """A binary file that is read and written at given offsets.
 
-    All methods are thread safe. ``close`` is idempotent.
+    All methods are thread safe. ``close`` is idempotent; a call that is under way in
+    another thread is still completed.
     """
 
-    path: Path
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor: int | None = descriptor
+        self._users = 0
+        self._gate = threading.Lock()
 
     @staticmethod
     def create(path: str | os.PathLike[str]) -> DataFile:
@@ -90,41 +103,70 @@ class DataFile(ABC):
         """
 
     @abstractmethod
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Read up to ``size`` bytes; fewer at the end of the file."""
-
-    @abstractmethod
     def read_into(self, offset: int, target: memoryview) -> int:
         """Fill ``target`` from ``offset`` on; returns the number of bytes read."""
 
-    @abstractmethod
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read up to ``size`` bytes; fewer at the end of the file."""
+        target = bytearray(size)
+        count = self.read_into(offset, memoryview(target))
+        return bytes(memoryview(target)[:count])
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[int]:
+        """Lend the descriptor; its number is not freed for another file meanwhile."""
+        with self._gate:
+            descriptor = self.fileno()
+            self._users += 1
+        try:
+            yield descriptor
+        finally:
+            with self._gate:
+                self._users -= 1
+                last = self._descriptor is None and self._users == 0
+            if last:
+                os.close(descriptor)
+
     def fileno(self) -> int:
         """Return the file descriptor."""
+        if self._descriptor is None:
+            raise ValueError(f"the file is closed: {self.path}")
+        return self._descriptor
 
-    @abstractmethod
     def close(self) -> None:
         """Close the file; again is harmless."""
+        with self._gate:
+            descriptor, self._descriptor = self._descriptor, None
+            idle = self._users == 0
+        if descriptor is not None and idle:
+            os.close(descriptor)
 
     def size(self) -> int:
         """Return the length of the file in bytes."""
-        return os.fstat(self.fileno()).st_size
+        with self._lent() as descriptor:
+            return os.fstat(descriptor).st_size
 
     def truncate(self, size: int) -> None:
         """Set the length of the file; new bytes are zeros and take no room.
 
-        On Windows the file is marked sparse first, otherwise the system would write
-        the zeros when something is written behind them.
+        Windows lengthens a file by writing zeros, so there the file is marked sparse
+        and a single byte at the new end is written instead.
         """
-        if sys.platform == "win32":
-            _mark_sparse(self.fileno())
-        os.truncate(self.fileno(), size)
+        if sys.platform == "win32" and size > self.size():
+            with self._lent() as descriptor:
+                _mark_sparse(descriptor)
+            self.write_at(size - 1, b"\0")
+            return
+        with self._lent() as descriptor:
+            os.truncate(descriptor, size)
 
     def sync(self) -> None:
         """Wait until the data are on the medium (survive a loss of power)."""
-        if hasattr(os, "fdatasync"):
-            os.fdatasync(self.fileno())
-        else:
-            os.fsync(self.fileno())
+        with self._lent() as descriptor:
+            if hasattr(os, "fdatasync"):
+                os.fdatasync(descriptor)
+            else:
+                os.fsync(descriptor)
 
     def __enter__(self) -> DataFile:
         """Return the file itself."""
@@ -139,6 +181,9 @@ class DataFile(ABC):
         """Close the file."""
         self.close()
 
+    def __del__(self) -> None:
+        self.close()
+
 
 def _open(path: Path, flags: int) -> DataFile:
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -149,119 +194,83 @@ def _open(path: Path, flags: int) -> DataFile:
 
 
 def _views(buffers: tuple[Buffer, ...]) -> list[memoryview]:
-    views = (memoryview(b).cast("B") if _nbytes(b) else None for b in buffers)
-    return [v for v in views if v is not None]
-
-
-def _nbytes(buffer: Buffer) -> int:
-    return memoryview(buffer).nbytes
+    # numpy tells type checkers of its buffers from Python 3.12 on only.
+    views = (memoryview(buffer) for buffer in buffers)  # type: ignore[arg-type]
+    # An empty view cannot be cast.
+    return [view.cast("B") for view in views if view.nbytes]
 
 
 class _PosixFile(DataFile):
     """One file descriptor, ``pwritev`` and ``preadv``: no lock, no seek."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
-        self._descriptor: int | None = descriptor
-
-    def fileno(self) -> int:
-        if self._descriptor is None:
-            raise ValueError(f"the file is closed: {self.path}")
-        return self._descriptor
-
     def write_at(self, offset: int, *buffers: Buffer) -> int:
         pending = _views(buffers)
         total = 0
-        while pending:
-            batch = pending[:_IOV_MAX]
-            written = os.pwritev(self.fileno(), batch, offset + total)
-            if written == 0:
-                raise OSError(28, "nothing could be written", str(self.path))
-            total += written
-            while written:
-                if written >= pending[0].nbytes:
-                    written -= pending.pop(0).nbytes
-                else:
-                    pending[0] = pending[0][written:]
-                    written = 0
+        with self._lent() as descriptor:
+            while pending:
+                batch = pending[:_IOV_MAX]
+                written = os.pwritev(descriptor, batch, offset + total)
+                if written == 0:
+                    raise _no_room(self.path)
+                total += written
+                while written:
+                    if written >= pending[0].nbytes:
+                        written -= pending.pop(0).nbytes
+                    else:
+                        pending[0] = pending[0][written:]
+                        written = 0
         return total
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        data = os.pread(self.fileno(), size, offset)
-        if len(data) in (0, size):
-            return data
-        parts = [data]
-        total = len(data)
-        while total < size and (
-            data := os.pread(self.fileno(), size - total, offset + total)
-        ):
-            parts.append(data)
-            total += len(data)
-        return b"".join(parts)
 
     def read_into(self, offset: int, target: memoryview) -> int:
-        view = target.cast("B")
         total = 0
-        while total < view.nbytes:
-            count = os.preadv(self.fileno(), [view[total:]], offset + total)
-            if count == 0:
-                break
-            total += count
+        with self._lent() as descriptor:
+            for view in _views((target,)):
+                while total < view.nbytes:
+                    count = os.preadv(descriptor, [view[total:]], offset + total)
+                    if count == 0:
+                        break
+                    total += count
         return total
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def __del__(self) -> None:
-        self.close()
 
 
 class _PortableFile(DataFile):
     """One unbuffered file object, a lock, ``seek`` and ``write``: runs anywhere."""
 
     def __init__(self, path: Path, descriptor: int, *, writable: bool) -> None:
-        self.path = path
-        self._file = io.FileIO(descriptor, "r+b" if writable else "rb")
+        super().__init__(path, descriptor)
+        mode = "r+b" if writable else "rb"
+        self._file = io.FileIO(descriptor, mode, closefd=False)
         self._lock = threading.Lock()
-
-    def fileno(self) -> int:
-        return self._file.fileno()
 
     def write_at(self, offset: int, *buffers: Buffer) -> int:
         total = 0
-        with self._lock:
+        with self._lent(), self._lock:
             self._file.seek(offset)
             for view in _views(buffers):
                 done = 0
                 while done < view.nbytes:
                     written = self._file.write(view[done:])
                     if not written:
-                        raise OSError(28, "nothing could be written", str(self.path))
+                        raise _no_room(self.path)
                     done += written
                 total += done
         return total
 
-    def read_at(self, offset: int, size: int) -> bytes:
-        target = bytearray(size)
-        count = self.read_into(offset, memoryview(target))
-        return bytes(target[:count])
-
     def read_into(self, offset: int, target: memoryview) -> int:
-        view = target.cast("B")
         total = 0
-        with self._lock:
+        with self._lent(), self._lock:
             self._file.seek(offset)
-            while total < view.nbytes:
-                count = self._file.readinto(view[total:])
-                if not count:
-                    break
-                total += count
+            for view in _views((target,)):
+                while total < view.nbytes:
+                    count = self._file.readinto(view[total:])
+                    if not count:
+                        break
+                    total += count
         return total
 
-    def close(self) -> None:
-        self._file.close()
+
+def _no_room(path: Path) -> OSError:
+    return OSError(errno.ENOSPC, "nothing could be written", str(path))
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
@@ -290,10 +299,20 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 def free_bytes(path: str | os.PathLike[str]) -> int:
     """Return the free space, in bytes, on the disk that holds or will hold ``path``."""
+    return shutil.disk_usage(_existing(path)).free
+
+
+def disk_of(path: str | os.PathLike[str]) -> int:
+    """Return a number that is the same for all paths on one disk."""
+    return _existing(path).stat().st_dev
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    """Return the path, or the nearest folder above it that exists."""
     place = Path(path).absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
-    return shutil.disk_usage(place).free
+    return place
 
 
 def _mark_sparse(descriptor: int) -> None:  # pragma: no cover - Windows only

@@ -46,6 +46,7 @@ def pyramid_shapes(
         early where a further level would not be smaller.
     """
     shapes = [shape]
+    smallest = max(1, smallest)
     while True:
         last = shapes[-1]
         if levels is not None:
@@ -69,7 +70,10 @@ def halve(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     if image.dtype.kind not in "ui":
         out[...] = image.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
         return out
-    wide = np.dtype(f"{image.dtype.kind}{min(8, image.dtype.itemsize * 2)}")
+    if image.dtype.itemsize == 8:
+        _halve_64(image, out)
+        return out
+    wide = np.dtype(f"{image.dtype.kind}{image.dtype.itemsize * 2}")
     if image.dtype == np.uint16 and image.flags.c_contiguous and _LITTLE:
         _halve_u16(image, out)
         return out
@@ -85,6 +89,17 @@ def halve(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 
 
 _LITTLE = np.little_endian
+
+
+def _halve_64(image: npt.NDArray[np.generic], out: npt.NDArray[np.generic]) -> None:
+    """Average integers that have no wider type: quarters and remainders apart."""
+    parts = [image[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    three = np.array(3, image.dtype)
+    rest = sum((part & three for part in parts), start=np.array(2, image.dtype))
+    total = rest >> np.array(2, image.dtype)
+    for part in parts:
+        total = total + (part >> np.array(2, image.dtype))
+    out[...] = total
 
 
 def _halve_u16(image: npt.NDArray[np.generic], out: npt.NDArray[np.generic]) -> None:

@@ -245,12 +245,11 @@ class LazyArray:
                     continue
                 chosen.append(_as_slice(current[item]))
             else:
-                index = operator.index(item)  # type: ignore[arg-type]
                 try:
-                    chosen.append(current[index])
+                    chosen.append(current[item])
                 except IndexError:
                     raise IndexError(
-                        f"index {index} is out of bounds for axis {axis} "
+                        f"index {item} is out of bounds for axis {axis} "
                         f"with size {len(current)}"
                     ) from None
         return LazyArray(self._source, tuple(chosen))
@@ -270,25 +269,25 @@ class LazyArray:
             if isinstance(item, int):
                 block.append(slice(item, item + 1, 1))
                 after.append(0)
-            elif item.step > 0:
-                start, stop = (item.start, item.stop) if len(item) else (0, 0)
-                block.append(slice(start, max(start, stop), item.step))
-                after.append(slice(None))
             else:
                 # Sources only know steps of at least one: read forwards, then flip.
-                forward = item[::-1]
-                start, stop = (forward.start, forward.stop) if len(item) else (0, 0)
-                block.append(slice(start, stop, forward.step))
-                after.append(slice(None, None, -1))
-        pixels = self._source.read(tuple(block))[tuple(after)]
-        return np.asarray(pixels, dtype=dtype)
+                forward = item if item.step > 0 else item[::-1]
+                # The end of a range with steps may lie outside of the axis.
+                ends = (forward[0], forward[-1] + 1) if forward else (0, 0)
+                block.append(slice(*ends, forward.step))
+                after.append(slice(None, None, 1 if item.step > 0 else -1))
+        pixels = self._source.read(tuple(block))
+        if not pixels.flags.owndata:
+            # A source over memory hands out a view; nobody may write through it.
+            pixels = pixels.copy()
+        return np.asarray(pixels[tuple(after)], dtype=dtype)
 
     def __repr__(self) -> str:
         """Show shape and type, never pixels."""
         return f"<LazyArray shape={self.shape} dtype={self.dtype}>"
 
 
-def _expand(key: object, ndim: int) -> list[object]:
+def _expand(key: object, ndim: int) -> list[slice | int]:
     """Expand an index to one item for each axis."""
     items = list(key) if isinstance(key, tuple) else [key]
     gaps = [i for i, item in enumerate(items) if item is Ellipsis]
@@ -299,13 +298,20 @@ def _expand(key: object, ndim: int) -> list[object]:
         items[gaps[0] : gaps[0] + 1] = [slice(None)] * max(0, fill)
     if len(items) > ndim:
         raise IndexError(f"too many indices: {len(items)} for an array of {ndim} axes")
-    for item in items:
-        if not isinstance(item, slice) and not hasattr(item, "__index__"):
-            raise IndexError(
-                f"only integers, slices and ellipsis select from a lazy array, "
-                f"not {type(item).__name__}; use formats.to_dask() for anything else"
-            )
-    return items + [slice(None)] * (ndim - len(items))
+    basic = [item if isinstance(item, slice) else _number(item) for item in items]
+    return basic + [slice(None)] * (ndim - len(basic))
+
+
+def _number(item: object) -> int:
+    try:
+        if isinstance(item, bool):  # numpy takes these for masks
+            raise TypeError
+        return operator.index(item)  # type: ignore[arg-type]
+    except TypeError:
+        raise IndexError(
+            f"only integers, slices and ellipsis select from a lazy array, "
+            f"not {type(item).__name__}; use formats.to_dask() for anything else"
+        ) from None
 
 
 def _as_slice(r: range) -> slice:

@@ -55,7 +55,7 @@ def jsonable(value: object) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [jsonable(v) for v in value]
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return jsonable(value.tolist())
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json", exclude_unset=True)
     if hasattr(value, "items"):
@@ -106,7 +106,8 @@ class Journal:
 def _line(entry: Mapping[str, object]) -> bytes:
     try:
         text = _ENCODER.encode(entry)
-    except ValueError:  # not a number or infinite: JSON has no word for it
+    except (TypeError, ValueError):
+        # Numbers that JSON has no word for (NaN), keys that are no strings.
         text = _ENCODER.encode(jsonable(entry))
     return text.encode() + b"\n"
 
@@ -149,13 +150,20 @@ def read_journal(path: str | PathLike[str]) -> JournalContent:
         if not line:
             continue
         try:
-            entries.append(json.loads(line))
-        except ValueError as error:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
             if number == len(lines) - 1:
                 break  # torn by a loss of power, or being written at this moment
             raise FormatError(
                 f"line {number + 1} of the journal is not JSON, {error}", path=path
             ) from error
+        if not isinstance(entry, dict):
+            raise FormatError(
+                f"line {number + 1} of the journal should be an object, found "
+                f"{type(entry).__name__}",
+                path=path,
+            )
+        entries.append(entry)
     if not entries or "journal" not in entries[0]:
         raise FormatError("the file does not begin like a journal of frames", path=path)
     header, *frames = entries

@@ -10,15 +10,22 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
+from napari_scope.stream.sinks.base import FrameItem
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_scope.stream.sinks.base import FrameItem, Sink
+    from napari_scope.stream.sinks.base import Sink
     from napari_scope.stream.spec import StoreSpec
 
 __all__ = ["Lane"]
 
 _MAX_BATCH = 64
+
+# Items whose pixels are written are not urgent, and waking up for each is costly: they
+# wait for this long, or until there are so many.
+_LINGER_S = 0.005
+_LINGER_ITEMS = 8
 _MAX_BATCH_BYTES = 64 * 1024 * 1024
 
 
@@ -32,7 +39,8 @@ class Lane:
     spec : callable
         Returns what is stored by now.
     done : callable
-        Called on this thread with each batch, after it was committed or given up.
+        Called on this thread with each batch and whether it was committed (or given
+        up).
     failed : callable
         Called once with the first error.
     """
@@ -42,7 +50,7 @@ class Lane:
         sink: Sink,
         *,
         spec: Callable[[], StoreSpec],
-        done: Callable[[Sequence[FrameItem]], None],
+        done: Callable[[Sequence[FrameItem], bool], None],
         failed: Callable[[Sink, BaseException], None],
     ) -> None:
         self.sink = sink
@@ -53,6 +61,8 @@ class Lane:
             queue.SimpleQueue()
         )
         self._error: BaseException | None = None
+        self._urgent = threading.Event()
+        self._finishing = False
         self._thread = threading.Thread(
             target=self._run, name=f"napari-scope {sink.format} writer", daemon=True
         )
@@ -61,16 +71,29 @@ class Lane:
     def put(self, item: FrameItem) -> None:
         """Hand over an item; never waits."""
         self._queue.put(item)
+        if item.frame is not None or self._queue.qsize() >= _LINGER_ITEMS:
+            self._urgent.set()
 
-    def flush(self, timeout: float | None = None) -> bool:
-        """Wait until everything handed over so far is committed or given up."""
+    @property
+    def waiting(self) -> int:
+        """About how many items are not yet taken up."""
+        return self._queue.qsize()
+
+    def mark(self) -> threading.Event:
+        """Return an event: everything put before is by then committed or given up.
+
+        After `finish` nobody sets it.
+        """
         reached = threading.Event()
         self._queue.put(reached)
-        return reached.wait(timeout)
+        self._urgent.set()
+        return reached
 
     def finish(self) -> None:
-        """Write what is left and end the thread."""
+        """Write what is left and end the thread; the last call."""
         self._queue.put(None)
+        self._finishing = True
+        self._urgent.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -81,10 +104,10 @@ class Lane:
                 if self._error is None:
                     try:
                         self.sink.write(batch, self._spec())
-                    except BaseException as error:  # noqa: BLE001 - handed to the stream
+                    except BaseException as error:  # handed to the stream
                         self._error = error
                         self._failed(self.sink, error)
-                self._done(batch)
+                self._done(batch, self._error is None)
             for mark in marks:
                 mark.set()
 
@@ -93,6 +116,10 @@ class Lane:
         batch: list[FrameItem] = []
         size = 0
         entry = self._queue.get()
+        patient = isinstance(entry, FrameItem) and entry.frame is None
+        if patient and not self._finishing and self._queue.qsize() < _LINGER_ITEMS:
+            self._urgent.wait(_LINGER_S)
+        self._urgent.clear()
         while True:
             if entry is None:
                 return batch, [], True

@@ -43,7 +43,7 @@ class Output:
 
 def make_sink(
     path: str | PathLike[str],
-    format: FormatName,  # noqa: A002 - the field's word
+    format: FormatName,
     *,
     levels: int | None = None,
     under_pressure: Callable[[], bool] = lambda: False,
@@ -69,7 +69,7 @@ def make_sink(
 def output_path(
     folder: str | PathLike[str],
     name: str,
-    format: FormatName,  # noqa: A002 - the field's word
+    format: FormatName,
 ) -> Path:
     """Return the path of an output in a folder: the name and the format's suffix."""
     suffixes = FORMATS[format]

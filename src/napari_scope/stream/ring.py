@@ -24,6 +24,8 @@ __all__ = ["OverflowPolicy", "Ring", "default_ring_bytes"]
 OverflowPolicy: TypeAlias = Literal["block", "raise", "drop"]
 
 _MIN_SLOTS = 8
+_FEW = 4
+_FRESH_BYTES_PER_S = 1e9  # the system finds and clears each page that is touched first
 _MAX_DEFAULT = 512 * 1024 * 1024
 
 
@@ -61,10 +63,11 @@ class Ring:
         frame_bytes = math.prod(frame_shape) * dtype.itemsize
         limit = default_ring_bytes() if limit_bytes is None else limit_bytes
         self.slots = max(_MIN_SLOTS, limit // max(1, frame_bytes))
+        self._fresh_s = frame_bytes / _FRESH_BYTES_PER_S
         self._made = 0
         self._free: list[npt.NDArray[np.generic]] = []
         self._changed = threading.Condition()
-        self._broken = False
+        self._broken = self._closed = False
         self.waited_s = 0.0
 
     @property
@@ -86,19 +89,31 @@ class Ring:
                 if not wait:
                     return None
                 start = time.perf_counter()
-                while not self._free and not self._broken:
+                while not self._free and self._made >= self.slots and not self._broken:
                     self._changed.wait()
                 self.waited_s += time.perf_counter() - start
+            elif wait and not self._free and self._made >= _FEW:
+                # Fresh memory costs more than a short wait for memory in the cache.
+                self._changed.wait(self._fresh_s)
             if self._broken:
                 return None
             if self._free:
                 return self._free.pop()
             self._made += 1
-        return self._make()
+        try:
+            return self._make()
+        except BaseException:
+            with self._changed:
+                self._made -= 1
+                self._changed.notify()
+            raise
 
     def release(self, buffer: npt.NDArray[np.generic]) -> None:
         """Give a buffer back."""
         with self._changed:
+            if self._closed:
+                self._made -= 1
+                return
             self._free.append(buffer)
             self._changed.notify()
 
@@ -107,6 +122,14 @@ class Ring:
         with self._changed:
             self._broken = True
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let go of the memory; buffers that are still in use follow when released."""
+        self.break_()
+        with self._changed:
+            self._closed = True
+            self._made -= len(self._free)
+            self._free.clear()
 
     def _make(self) -> npt.NDArray[np.generic]:
         size = math.prod(self._shape) * self._dtype.itemsize

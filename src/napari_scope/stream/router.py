@@ -7,9 +7,14 @@ they come.
 Examples
 --------
 >>> import numpy as np
->>> spec = StoreSpec("a", (8, 8), np.dtype("u2"), order=("time", "channel"),
+>>> spec = StoreSpec(
+...     "a",
+...     (8, 8),
+...     np.dtype("u2"),
+...     order=("time", "channel"),
 ...     images=(ImageSpec("a", sizes={"time": 2, "channel": 2}),),
-...     labels={"channel": ("DAPI", "FITC")})
+...     labels={"channel": ("DAPI", "FITC")},
+... )
 >>> router = Router(spec)
 >>> router.claim({"time": 1, "channel": "FITC"})
 Address(image=0, index=(1, 1))
@@ -20,16 +25,19 @@ Address(image=0, index=(1, 1))
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_scope.errors import FrameError
+from napari_scope.model import sort_names
 from napari_scope.stream.spec import PLACE_AXES, ImageSpec, StoreSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy.typing as npt
 
     from napari_scope.model import Axes
@@ -53,23 +61,25 @@ class Router:
     Parameters
     ----------
     spec : StoreSpec
-        What is stored. A growing one is completed by the first frame.
+        What is stored. A growing one is completed as frames come.
     """
 
     def __init__(self, spec: StoreSpec) -> None:
         self.spec = spec
         self.grown = 0
-        self._names = frozenset(spec.order)
-        self._index_axes = spec.index_axes
         self._images: dict[tuple[tuple[str, int | str], ...], int] = {}
         self._taken: list[npt.NDArray[np.bool_]] = []
         self._labels = {
             name: {label: i for i, label in enumerate(labels)}
             for name, labels in spec.labels.items()
         }
+        self._numbered: set[str] = set()
+        self._index_axes = spec.index_axes
         for image in spec.images:
             self._add(image)
         self._order = self._arrival()
+        self._ahead: dict[str, int | str] | None = None
+        self._ahead_at: Address | None = None  # stays the same in a fixed store only
 
     def _add(self, image: ImageSpec) -> None:
         self._images[_key(image.place)] = len(self._taken)
@@ -79,17 +89,39 @@ class Router:
         """Return the axes of the next frame in the order of acquisition.
 
         Frames that were already claimed by their axes are passed over.
+
+        Raises
+        ------
+        FrameError
+            If there is no further frame.
         """
-        for axes in self._order:
-            address = self._locate(axes)
-            if not self._is_taken(address):
-                self._order = itertools.chain([axes], self._order)
-                return dict(axes)
-        raise FrameError(
-            f"all {self.spec.n_frames or self._capacity()} frames of the stream were "
-            "already appended",
-            hint="declare more frames, or an unbounded first dimension",
-        )
+        while self._ahead is None or self._is_taken(
+            self._ahead_at or self._locate(self._ahead)
+        ):
+            self._ahead = next(self._order, None)
+            if self._ahead is None:
+                raise FrameError(
+                    f"all {self.spec.n_frames or self._capacity()} frames of the "
+                    "stream were already appended",
+                    hint="declare more frames, or an unbounded first dimension",
+                )
+            if not self.spec.growing:
+                self._ahead_at = self._locate(self._ahead)
+        return dict(self._ahead)
+
+    def claim_next(self) -> tuple[dict[str, int | str], Address]:
+        """Return axes and address of the next frame and mark it as taken.
+
+        Raises
+        ------
+        FrameError
+            If there is no further frame.
+        """
+        axes = self.next_axes()
+        if self._ahead_at is None:
+            return axes, self.claim(axes)
+        self._taken[self._ahead_at.image][self._ahead_at.index] = True
+        return axes, self._ahead_at
 
     def claim(self, axes: Axes) -> Address:
         """Return the address of a frame and mark it as taken.
@@ -97,7 +129,8 @@ class Router:
         Raises
         ------
         FrameError
-            If the axes do not fit the store, or the frame was taken before.
+            If the axes do not fit the store, or the frame was taken before; nothing
+            changes then.
         """
         address = self._locate(axes)
         if self._is_taken(address):
@@ -105,14 +138,10 @@ class Router:
                 f"the frame {dict(axes)} was already appended",
                 hint="each frame needs axes of its own; nothing is overwritten",
             )
-        self._taken[address.image][address.index] = True
         if self.spec.growing:
-            self._note_growth(address)
+            self._grow(address, axes)
+        self._taken[address.image][address.index] = True
         return address
-
-    def release(self, address: Address) -> None:
-        """Take back a claim (the frame was dropped before it was stored)."""
-        self._taken[address.image][address.index] = False
 
     def is_taken(self, image: int, index: tuple[int, ...]) -> bool:
         """Return whether a frame was appended or skipped."""
@@ -121,87 +150,146 @@ class Router:
     def _is_taken(self, address: Address) -> bool:
         if address.image >= len(self._taken):
             return False
-        taken = self._taken[address.image]
-        inside = all(i < n for i, n in zip(address.index, taken.shape, strict=True))
-        return inside and bool(taken[address.index])
+        try:
+            return bool(self._taken[address.image][address.index])
+        except IndexError:
+            return False  # outside of what has come so far
 
     def _capacity(self) -> int:
         return sum(taken.size for taken in self._taken)
 
+    # ------------------------------------------------------------- looking up
+
     def _locate(self, axes: Axes) -> Address:
-        if self.spec.growing and not self._images and not self._names:
-            self.spec = replace(self.spec, order=tuple(axes))
-            self._names = frozenset(axes)
-            self._index_axes = self.spec.index_axes
+        """Return the address of a frame; what has to grow for it is still missing."""
         place = {k: v for k, v in axes.items() if k in PLACE_AXES}
-        # The places of a plan may be of several kinds (a position here, a tile of a
-        # grid there); `_image` knows them. A growing store settles on the first.
-        names = axes.keys() if self.spec.growing else axes.keys() - place.keys()
-        if names != (self._names if self.spec.growing else set(self._index_axes)):
-            raise FrameError(
-                f"the frame has the axes {_list(axes)}, the stream has "
-                f"{_list(self._names)}"
-            )
+        names = self._index_axes
+        if self.spec.open_ended and not self._images and not self.spec.order:
+            names = tuple(sort_names([n for n in axes if n not in PLACE_AXES]))
+        elif self.spec.open_ended and place.keys() != self._place_axes():
+            raise self._other_axes(axes)
         image = self._image(place)
-        index = tuple(self._number(name, axes[name]) for name in self._index_axes)
+        known = image < len(self._taken)
+        sizes = self.spec.images[image].sizes if known else names
+        # An axis that an image does not have (a z stack at some positions only) may
+        # be left out there. An axis that it has says where the frame belongs.
+        missing = [name for name in names if name not in axes and name in sizes]
+        if missing or axes.keys() - place.keys() - set(names):
+            raise self._other_axes(axes)
+        index = tuple(self._number(name, axes.get(name, 0)) for name in names)
         self._check(image, index, axes)
         return Address(image, index)
+
+    def _place_axes(self) -> set[str]:
+        return {name for name in self.spec.order if name in PLACE_AXES}
+
+    def _other_axes(self, axes: Axes) -> FrameError:
+        return FrameError(
+            f"the frame has the axes {_list(axes)}, the stream has "
+            f"{_list(self.spec.order)}"
+        )
 
     def _image(self, place: dict[str, int | str]) -> int:
         number = self._images.get(_key(place))
         if number is not None:
             return number
-        values = list(place.values())
-        # A position may be given by its number although it has a name.
-        if len(values) == 1 and isinstance(values[0], int):
-            if not self.spec.growing and 0 <= values[0] < len(self._taken):
-                return values[0]
-        if not self.spec.growing:
-            raise FrameError(
-                f"the stream has no image {place}",
-                hint=f"it has {', '.join(image.name for image in self.spec.images)}",
-            )
-        image = ImageSpec(_place_name(place), place, dict.fromkeys(self.spec.order, 1))
-        self.spec = replace(self.spec, images=(*self.spec.images, image))
-        self._add(image)
-        self.grown += 1
-        return len(self._taken) - 1
+        if self.spec.open_ended:
+            return len(self._taken)
+        if len(place) == 1:
+            # A position may be given by its number although it has a name.
+            ((name, value),) = place.items()
+            if isinstance(value, int) and 0 <= value < len(self._taken):
+                if isinstance(self.spec.images[value].place.get(name), str):
+                    return value
+        raise FrameError(
+            f"the stream has no image {place}",
+            hint=f"it has {', '.join(image.name for image in self.spec.images)}",
+        )
 
     def _number(self, name: str, value: int | str) -> int:
         if isinstance(value, str):
-            labels = self._labels.setdefault(name, {})
-            if value not in labels:
-                if not self.spec.growing:
-                    raise FrameError(
-                        f"axis {name!r} has no label {value!r}",
-                        hint=f"it has {', '.join(labels) or 'numbers only'}",
-                    )
-                labels[value] = len(labels)
-                known = {**self.spec.labels, name: tuple(labels)}
-                self.spec = replace(self.spec, labels=known)
-            return labels[value]
-        if value < 0:
-            raise FrameError(f"axis {name!r} has the negative index {value}")
-        return value
+            labels = self._labels.get(name, {})
+            if value in labels:
+                return labels[value]
+            if not self.spec.grows(name):
+                raise FrameError(
+                    f"axis {name!r} has no label {value!r}",
+                    hint=f"it has {', '.join(labels) or 'numbers only'}",
+                )
+            if name in self._numbered:
+                raise self._mixed(name, value)
+            return len(labels)
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise FrameError(
+                f"axis {name!r} wants a whole number or a label, found {value!r}"
+            ) from None
+        if number < 0:
+            raise FrameError(f"axis {name!r} has the negative index {number}")
+        if self.spec.grows(name) and 0 < len(self._labels.get(name, ())) <= number:
+            raise self._mixed(name, number)
+        return number
+
+    def _mixed(self, name: str, value: int | str) -> FrameError:
+        kind = "numbers" if isinstance(value, str) else "labels"
+        return FrameError(
+            f"axis {name!r} had {kind} so far, found {value!r}",
+            hint="give all frames either numbers or labels on an axis that grows",
+        )
 
     def _check(self, image: int, index: tuple[int, ...], axes: Axes) -> None:
-        taken = self._taken[image]
-        if all(i < n for i, n in zip(index, taken.shape, strict=True)):
+        if image >= len(self._taken):
             return
-        if not self.spec.growing:
-            sizes = dict(zip(self._index_axes, taken.shape, strict=True))
-            raise FrameError(
-                f"the frame {dict(axes)} lies outside of the image "
-                f"{self.spec.images[image].name!r} with the sizes {sizes}"
+        shape = self._taken[image].shape
+        for name, i, n in zip(self._index_axes, index, shape, strict=True):
+            if i >= n and not self.spec.grows(name):
+                sizes = dict(zip(self._index_axes, shape, strict=True))
+                raise FrameError(
+                    f"the frame {dict(axes)} lies outside of the image "
+                    f"{self.spec.images[image].name!r} with the sizes {sizes}"
+                )
+
+    # ------------------------------------------------------------- growing
+
+    def _grow(self, address: Address, axes: Axes) -> None:
+        """Complete the store by what a new frame says."""
+        if not self._images and not self.spec.order:
+            self.spec = replace(self.spec, order=tuple(axes))
+            self._index_axes = self.spec.index_axes
+        if address.image == len(self._taken):
+            place = {k: v for k, v in axes.items() if k in PLACE_AXES}
+            image = ImageSpec(
+                _place_name(place), place, dict.fromkeys(self._index_axes, 1)
             )
+            self.spec = replace(self.spec, images=(*self.spec.images, image))
+            self._add(image)
+            self.grown += 1
+        for name in self._index_axes:
+            value = axes.get(name)
+            if isinstance(value, str):
+                labels = self._labels.setdefault(name, {})
+                if value not in labels:
+                    labels[value] = len(labels)
+                    known = {**self.spec.labels, name: tuple(labels)}
+                    self.spec = replace(self.spec, labels=known)
+            elif not self._labels.get(name):
+                self._numbered.add(name)
+        self._make_room(address)
+        self._note_growth(address)
+
+    def _make_room(self, address: Address) -> None:
+        taken = self._taken[address.image]
+        if all(i < n for i, n in zip(address.index, taken.shape, strict=True)):
+            return
         # Room is doubled, so that a long run does not copy its record at each frame.
         shape = tuple(
             n if i < n else max(i + 1, 2 * n)
-            for i, n in zip(index, taken.shape, strict=True)
+            for i, n in zip(address.index, taken.shape, strict=True)
         )
         larger = np.zeros(shape, bool)
         larger[tuple(slice(0, n) for n in taken.shape)] = taken
-        self._taken[image] = larger
+        self._taken[address.image] = larger
 
     def _note_growth(self, address: Address) -> None:
         """Keep the exact size of an image (its record has room to spare)."""
@@ -214,6 +302,8 @@ class Router:
             images[address.image] = replace(image, sizes=sizes)
             self.spec = replace(self.spec, images=tuple(images))
             self.grown += 1
+
+    # ------------------------------------------------------------- order of arrival
 
     def _arrival(self) -> Iterator[dict[str, int | str]]:
         """Iterate over all frames in the order of acquisition."""
@@ -237,7 +327,7 @@ class Router:
             size = max((image.sizes.get(name, 1) for image in spec.images), default=1)
             if labels:
                 ranges.append(list(labels))
-            elif spec.growing and name == spec.order[0]:
+            elif spec.grows(name) and name == spec.order[0]:
                 ranges.append(itertools.count())
             else:
                 ranges.append(list(range(size)))
@@ -258,7 +348,7 @@ class Router:
         for name in self._index_axes:
             value = axes[name]
             number = self._labels[name][value] if isinstance(value, str) else value
-            growing = self.spec.growing and name == self.spec.order[0]
+            growing = self.spec.grows(name) and name == self.spec.order[0]
             if not growing and number >= image.sizes.get(name, 1):
                 return False
         return True
@@ -277,12 +367,12 @@ def _lazy_product(
             yield (first, *tail)
 
 
-def _key(place: object) -> tuple[tuple[str, int | str], ...]:
-    return tuple(sorted(place.items()))  # type: ignore[attr-defined]
+def _key(place: Axes) -> tuple[tuple[str, int | str], ...]:
+    return tuple(sorted(place.items()))
 
 
-def _list(names: object) -> str:
-    return ", ".join(sorted(map(str, names))) or "none"  # type: ignore[call-overload]
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _place_name(place: dict[str, int | str]) -> str:

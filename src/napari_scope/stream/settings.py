@@ -7,9 +7,15 @@ turns them into an open `Stream`.
 Examples
 --------
 >>> settings = AcquisitionSettings(
-...     root_path="run", format="memory", dtype="uint16",
-...     dimensions=[Dimension(name="t", count=3, type="time"),
-...                 Dimension(name="y", count=4), Dimension(name="x", count=5)])
+...     root_path="run",
+...     format="memory",
+...     dtype="uint16",
+...     dimensions=[
+...         Dimension(name="t", count=3, type="time"),
+...         Dimension(name="y", count=4),
+...         Dimension(name="x", count=5),
+...     ],
+... )
 >>> settings.shape
 (3, 4, 5)
 """
@@ -18,8 +24,9 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -28,9 +35,11 @@ from napari_scope.errors import SettingsError
 from napari_scope.model import AxisKind, axis_kind, canonical
 from napari_scope.model import Channel as DisplayChannel
 from napari_scope.stream.outputs import FORMATS, FormatName, make_sink
-from napari_scope.stream.ring import OverflowPolicy
 from napari_scope.stream.spec import ImageSpec, StoreSpec
 from napari_scope.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from napari_scope.stream.ring import OverflowPolicy
 
 __all__ = [
     "AcquisitionSettings",
@@ -125,6 +134,7 @@ class Dimension(_Settings):
     @classmethod
     def _count_coords(cls, data: object) -> object:
         if isinstance(data, dict) and data.get("coords") is not None:
+            data = dict(data)  # it is the caller's
             coords = list(data["coords"])
             kind = data.get("type") or axis_kind(str(data.get("name")))
             made = Position if kind == "position" else Channel
@@ -186,7 +196,7 @@ class AcquisitionSettings(_Settings):
     @model_validator(mode="after")
     def _check(self) -> AcquisitionSettings:
         names = [d.name for d in self.dimensions]
-        if len(set(names)) < len(names):
+        if len(set(map(canonical, names))) < len(names):
             raise ValueError(f"two dimensions have the same name: {', '.join(names)}")
         if names[-2:] != ["y", "x"]:
             raise ValueError(
@@ -201,6 +211,12 @@ class AcquisitionSettings(_Settings):
                 )
         if sum(d.kind == "position" for d in self.dimensions) > 1:
             raise ValueError("only one dimension may be of type 'position'")
+        if self.is_unbounded and self.dimensions[0].kind == "position":
+            raise ValueError(
+                "positions cannot be unbounded; declare them, or put an unbounded "
+                "time first"
+            )
+        _check_space(self.dimensions)
         for dimension in self.dimensions:
             labels = dimension.labels
             if len(set(labels)) < len(labels):
@@ -251,66 +267,115 @@ class AcquisitionSettings(_Settings):
     def to_spec(self) -> StoreSpec:
         """Return the resolved description that streams and sinks use."""
         y, x = self.dimensions[-2:]
+        pixel = _in(x, _UNITS_UM)
         lead = self.dimensions[:-2]
         sizes = {canonical(d.name): d.count or 1 for d in lead if d.kind != "position"}
         place = next((d for d in lead if d.kind == "position"), None)
         name = self.root_path.name.split(".")[0] or "image"
-        images = [ImageSpec(name, {}, sizes)]
-        if place is not None:
-            images = [_image(place, i, sizes) for i in range(place.count or 1)]
         by_name = {canonical(d.name): d for d in lead}
+        origin = ImageSpec(
+            name,
+            {},
+            sizes,
+            _centre(x, _UNITS_UM),
+            _centre(y, _UNITS_UM),
+            _in(by_name.get("z"), _UNITS_UM, "translation"),
+        )
+        images = [origin]
+        if place is not None:
+            images = [_image(place, i, origin) for i in range(place.count or 1)]
         channel = by_name.get("channel")
         coords = channel.coords or () if channel else ()
         return StoreSpec(
             name=name,
             frame_shape=(y.count or 1, x.count or 1),
             dtype=np.dtype(self.dtype),
-            order=tuple(
-                "position" if d is place else canonical(d.name) for d in lead
-            ),
+            order=tuple("position" if d is place else canonical(d.name) for d in lead),
             images=tuple(images),
             labels={n: d.labels for n, d in by_name.items() if d.labels and d != place},
             channels=tuple(
-                DisplayChannel(c.name, c.color) for c in coords if isinstance(c, Channel)
+                DisplayChannel(c.name, c.color)
+                for c in coords
+                if isinstance(c, Channel)
             ),
-            pixel_um=_in(x, _UNITS_UM),
+            pixel_um=pixel if pixel is not None else _in(y, _UNITS_UM),
             z_um=_in(by_name.get("z"), _UNITS_UM),
             interval_s=_in(by_name.get("time"), _UNITS_S),
             growing=self.is_unbounded,
+            growing_axes=(canonical(lead[0].name),) if self.is_unbounded else None,
             n_frames=self.num_frames,
         )
 
 
-def _image(place: Dimension, number: int, sizes: dict[str, int]) -> ImageSpec:
+def _check_space(dimensions: tuple[Dimension, ...]) -> None:
+    """Refuse scales and translations that would be lost."""
+    y, x = dimensions[-2:]
+    scales = {_in(d, _UNITS_UM) for d in (y, x) if d.scale is not None}
+    if len(scales) > 1:
+        raise ValueError("the scales of 'y' and 'x' differ; pixels must be square")
+    for dimension in dimensions:
+        known = canonical(dimension.name)
+        if dimension.translation and known not in ("z", "y", "x"):
+            raise ValueError(
+                f"dimension {dimension.name!r} has a translation, which only z, y and "
+                "x can have"
+            )
+        if dimension.scale not in (None, 1) and known not in ("time", "z", "y", "x"):
+            raise ValueError(
+                f"dimension {dimension.name!r} has a scale, which only t, z, y and x "
+                "can have"
+            )
+
+
+def _image(place: Dimension, number: int, origin: ImageSpec) -> ImageSpec:
     coords = place.coords
     if coords is None:
-        return ImageSpec(f"Pos{number:03d}", {"position": number}, sizes)
+        return replace(origin, name=f"Pos{number:03d}", place={"position": number})
     position = coords[number]
     if not isinstance(position, Position):
         raise SettingsError(f"{position!r} in coords of {place.name!r} is no Position")
-    return ImageSpec(
-        position.name,
-        {"position": position.name},
-        sizes,
-        position.x_coord,
-        position.y_coord,
-        position.z_coord,
+    x, y, z = position.x_coord, position.y_coord, position.z_coord
+    return replace(
+        origin,
+        name=position.name,
+        place={"position": position.name},
+        x_um=origin.x_um if x is None else x,
+        y_um=origin.y_um if y is None else y,
+        z_um=origin.z_um if z is None else z,
     )
 
 
-def _in(dimension: Dimension | None, units: dict[str, float]) -> float | None:
-    """Return the scale of a dimension in the unit of the table, if it has one."""
-    if dimension is None or dimension.scale is None:
+def _centre(dimension: Dimension, units: dict[str, float]) -> float | None:
+    """Return the middle of an axis of the image from the place of its first pixel."""
+    first = _in(dimension, units, "translation")
+    if first is None:
         return None
-    if dimension.unit is None:
-        return dimension.scale
+    pixel = _in(dimension, units)
+    if pixel is None:
+        raise SettingsError(
+            f"dimension {dimension.name!r} has a translation but no scale"
+        )
+    return first + ((dimension.count or 1) - 1) / 2 * pixel
+
+
+def _in(
+    dimension: Dimension | None,
+    units: dict[str, float],
+    field: Literal["scale", "translation"] = "scale",
+) -> float | None:
+    """Return the scale or translation of a dimension in the unit of the table."""
+    if dimension is None:
+        return None
+    value = dimension.scale if field == "scale" else dimension.translation
+    if value is None or dimension.unit is None:
+        return value
     factor = units.get(dimension.unit)
     if factor is None:
         raise SettingsError(
             f"dimension {dimension.name!r} has the unit {dimension.unit!r}",
             hint=f"use one of {', '.join(units)}",
         )
-    return dimension.scale * factor
+    return value * factor
 
 
 def dims_from_standard_axes(sizes: dict[str, int | None]) -> list[Dimension]:

@@ -7,14 +7,17 @@ is made from settings or from a plan; nothing in it knows of files or threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from napari_scope.errors import SettingsError
 from napari_scope.model import Axis, Channel, axis_kind, short, sort_names
 from napari_scope.model.colors import default_color
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
 
 __all__ = ["PLACE_AXES", "ImageSpec", "StoreSpec"]
 
@@ -72,7 +75,10 @@ class StoreSpec:
     bit_depth : int, optional
         Significant bits of the camera.
     growing : bool
-        Whether axes, labels and images may appear during the run.
+        Whether the run may become larger than this says.
+    growing_axes : tuple of str, optional
+        What may become larger: the samples and labels of these axes; None for all
+        axes and the images, too. The first frame then says which axes there are.
     n_frames : int, optional
         Frames planned.
     summary : mapping
@@ -91,6 +97,7 @@ class StoreSpec:
     interval_s: float | None = None
     bit_depth: int | None = None
     growing: bool = False
+    growing_axes: tuple[str, ...] | None = None
     n_frames: int | None = None
     summary: Mapping[str, object] = field(default_factory=dict)
 
@@ -128,6 +135,15 @@ class StoreSpec:
     def has_places(self) -> bool:
         """Whether frames name a place, so that several images are possible."""
         return any(name in PLACE_AXES for name in self.order)
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether images and axes may come that nobody announced."""
+        return self.growing and self.growing_axes is None
+
+    def grows(self, name: str) -> bool:
+        """Return whether an axis may become longer."""
+        return self.growing and (self.growing_axes is None or name in self.growing_axes)
 
     def shape(self, image: ImageSpec) -> tuple[int, ...]:
         """Return the number of frames on each index axis of an image."""

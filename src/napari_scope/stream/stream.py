@@ -11,8 +11,13 @@ Examples
 --------
 >>> import numpy as np
 >>> from napari_scope.stream import ImageSpec, MemorySink, StoreSpec, Stream
->>> spec = StoreSpec("demo", (4, 4), np.dtype("u2"), order=("time",),
-...                  images=(ImageSpec("demo", sizes={"time": 2}),))
+>>> spec = StoreSpec(
+...     "demo",
+...     (4, 4),
+...     np.dtype("u2"),
+...     order=("time",),
+...     images=(ImageSpec("demo", sizes={"time": 2}),),
+... )
 >>> with Stream(spec, [MemorySink()]) as stream:
 ...     stream.append(np.full((4, 4), 7, "u2"), index={"time": 1})
 ...     stream.skip(index={"time": 0}, reason="autofocus failed")
@@ -24,32 +29,35 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
+import sys
 import threading
 import weakref
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from napari_scope.errors import (
     DiskSpaceError,
     FrameError,
+    OutputExistsError,
     ScopeError,
     SettingsError,
     StreamClosedError,
     StreamError,
 )
-from napari_scope.fileio import free_bytes
+from napari_scope.fileio import disk_of, free_bytes
 from napari_scope.model import short
 from napari_scope.stream.lane import Lane
 from napari_scope.stream.ring import OverflowPolicy, Ring
 from napari_scope.stream.router import Address, Router
+from napari_scope.stream.shortcut import Shortcut
 from napari_scope.stream.sinks.base import FrameItem, Sink
 from napari_scope.stream.stats import RateMeter, StreamStats
 from napari_scope.stream.view import NewestFrame, StreamView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
@@ -60,6 +68,15 @@ if TYPE_CHECKING:
 __all__ = ["Stream"]
 
 _open_streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+# Frames written at once whose lines are not: few, like the frames in a buffer.
+_MOST_UNCOMMITTED = 64
+
+# So much is made safe before its time is up: the disk works while frames come, and not
+# only when the stream is closed.
+_SYNC_BYTES = 64 * 1024 * 1024
 
 RESERVE_BYTES = 256 * 1024 * 1024
 """Room that a stream leaves on a disk, so that files can still be closed."""
@@ -79,8 +96,8 @@ class Stream:
     overflow : {"block", "raise", "drop"}
         What `append` does when the buffer is full.
     sync_interval_s : float, optional
-        How often what was written is made safe against loss of power; None leaves it
-        to the system.
+        How often what was written is made safe against loss of power, and once more
+        when the stream is closed; None leaves it to the system.
 
     Raises
     ------
@@ -99,24 +116,45 @@ class Stream:
     ) -> None:
         if not sinks:
             raise SettingsError("a stream needs at least one sink")
+        if overflow not in get_args(OverflowPolicy):
+            raise SettingsError(
+                f"there is no overflow policy {overflow!r}",
+                hint=f"use one of {', '.join(get_args(OverflowPolicy))}",
+            )
         self._router = Router(spec)
         self._sinks = tuple(sinks)
         self._ring = Ring(spec.frame_shape, spec.dtype, limit_bytes=ring_bytes)
         self._overflow: OverflowPolicy = overflow
+        self._shortcut = Shortcut(spec.frame_bytes)
         self._lock = threading.RLock()
+        # Held while a frame is written at once; taken before the other lock.
+        self._writing = threading.RLock()
+        self._coming: Address | None = None
         self._lanes: list[Lane] = []
         self._under_way: dict[Address, FrameItem] = {}
         self._error: BaseException | None = None
         self._failed_sink: Sink | None = None
         self._closed = False
+        self._ending = threading.RLock()
         self._appended = self._saved = self._skipped = self._dropped = 0
         self._number = 0
         self._saved_bytes = 0
-        self._newest: NewestFrame | None = None
+        self._newest: tuple[Address, int] | None = None
         self._rate = RateMeter()
-        self._stop_keeper = threading.Event()
+        self._ended = False  # tells the keeper
+        self._keeper_wanted = threading.Event()
+        self._bytes_unsynced = 0
         self._keeper: threading.Thread | None = None
         self._sync_interval = sync_interval_s
+        for sink in self._sinks:
+            sink.durable = sync_interval_s is not None
+        paths = [sink.path.absolute() for sink in self._sinks if sink.path is not None]
+        if len(set(paths)) < len(paths):
+            raise SettingsError("two outputs have the same path", path=paths[0])
+        # All are asked before the first creates anything.
+        for sink in self._sinks:
+            with _naming_the_path(sink):
+                sink.check(spec)
         self._check_room(spec)
         if not spec.growing:
             self._open()
@@ -129,19 +167,19 @@ class Stream:
             return
         # A third more for the coarse levels of a pyramid.
         need = spec.n_frames * spec.frame_bytes
-        demand: dict[int, tuple[Sink, int]] = {}
+        demand: dict[int, int] = {}
         for sink in self._sinks:
-            if sink.path is not None:
-                free = free_bytes(sink.path)
-                wanted = need + (need // 3 if sink.format == "ome-zarr" else 0)
-                # Sinks on one disk see the same free space: their needs add up.
-                _, sofar = demand.get(free >> 20, (sink, 0))
-                demand[free >> 20] = (sink, sofar + wanted)
-        for free_mib, (sink, wanted) in demand.items():
-            if wanted + RESERVE_BYTES > free_mib << 20:
+            if sink.path is None:
+                continue
+            with _naming_the_path(sink):
+                disk, free = disk_of(sink.path), free_bytes(sink.path)
+            wanted = need + (need // 3 if sink.format == "ome-zarr" else 0)
+            # The needs of sinks on one disk add up.
+            demand[disk] = demand.get(disk, 0) + wanted
+            if demand[disk] + RESERVE_BYTES > free:
                 raise DiskSpaceError(
-                    f"the run needs {wanted / 1e9:.1f} GB, the disk has "
-                    f"{(free_mib << 20) / 1e9:.1f} GB free",
+                    f"the run needs {demand[disk] / 1e9:.1f} GB, the disk has "
+                    f"{free / 1e9:.1f} GB free",
                     path=sink.path,
                     hint="free some room, choose another disk, or take fewer frames",
                 )
@@ -209,17 +247,18 @@ class Stream:
         facts = {**(metadata or {}), **(frame_metadata or {})}
         self._check_open()
         self._check_frame(pixels)
-        with self._lock:
-            axes = dict(self._router.next_axes() if index is None else index)
-            address = self._router.claim(axes)
-            if not self._lanes:
-                self._open()
+        if self._append_at_once(index, pixels, facts):
+            return
         buffer = self._ring.acquire(wait=self._overflow == "block")
         if buffer is None:
-            self._refuse(address, axes)
+            self._refuse(index)
             return
-        np.copyto(buffer, pixels)
-        self._send(FrameItem(address, axes, buffer, facts))
+        try:
+            np.copyto(buffer, pixels)
+            self._send(index, buffer, facts)
+        except Exception:
+            self._ring.release(buffer)
+            raise
 
     def skip(
         self, frames: int = 1, *, reason: str = "", index: Axes | None = None
@@ -237,13 +276,7 @@ class Stream:
         """
         self._check_open()
         for _ in range(1 if index is not None else frames):
-            with self._lock:
-                axes = dict(self._router.next_axes() if index is None else index)
-                address = self._router.claim(axes)
-                if not self._lanes:
-                    self._open()
-            item = FrameItem(address, axes, None, status="skipped", reason=reason)
-            self._send(item)
+            self._send(index, None, status="skipped", reason=reason)
 
     def _check_open(self) -> None:
         if self._error is not None:
@@ -261,66 +294,134 @@ class Stream:
                 "a run",
             )
 
-    def _refuse(self, address: Address, axes: Axes) -> None:
+    def _refuse(self, index: Axes | None) -> None:
         """Deal with a frame for which there is no buffer."""
-        if self._error is not None or self._closed:
-            with self._lock:
-                self._router.release(address)
-            self._check_open()
+        self._check_open()
         if self._overflow == "raise":
-            with self._lock:
-                self._router.release(address)
             raise StreamError(
                 f"the buffer of {self._ring.slots} frames is full: the disk is slower "
                 "than the camera",
                 hint="take frames more slowly, or allow a larger buffer",
             )
-        reason = "the buffer was full"
-        self._send(FrameItem(address, axes, None, status="dropped", reason=reason))
+        self._send(index, None, status="dropped", reason="the buffer was full")
 
-    def _send(self, item: FrameItem) -> None:
+    def _send(
+        self,
+        index: Axes | None,
+        frame: npt.NDArray[np.generic] | None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        status: str = "saved",
+        reason: str = "",
+    ) -> None:
+        """Give a frame its place and hand it to all lanes.
+
+        All under one lock: the lanes see frames in the same order, and none comes
+        after `close` told them to finish.
+        """
         with self._lock:
-            item.number = self._number
-            self._number += 1
-            item.users = len(self._lanes)
-            if item.frame is None:
-                if item.status == "dropped":
-                    self._dropped += 1
-                else:
-                    self._skipped += 1
-            else:
-                self._appended += 1
+            self._check_open()
+            address, axes = self._claim(index)
+            if not self._lanes:
+                self._open_late()
+            self._hand_over(
+                FrameItem(address, axes, frame, metadata or {}, status, reason)
+            )
+
+    def _claim(self, index: Axes | None) -> tuple[Address, Axes]:
+        if index is None:
+            axes, address = self._router.claim_next()
+            return address, axes
+        address = self._router.claim(index)
+        plain = {k: v if isinstance(v, str) else int(v) for k, v in index.items()}
+        return address, plain
+
+    def _hand_over(self, item: FrameItem) -> None:
+        item.number = self._number
+        item.lanes = len(self._lanes)
+        self._number += 1
+        if item.status == "saved":
+            self._appended += 1
+            self._newest = item.address, self._appended
+            if item.frame is not None:
                 self._under_way[item.address] = item
-                self._newest = NewestFrame(
-                    item.address.image,
-                    self._named(item.address.index),
-                    self._appended,
-                )
-            # Under the lock, so that all lanes see the frames in the same order.
-            for lane in self._lanes:
-                lane.put(item)
+            self._bytes_unsynced += self._router.spec.frame_bytes
+            if self._sync_interval and self._bytes_unsynced >= _SYNC_BYTES:
+                self._bytes_unsynced = 0
+                self._keeper_wanted.set()
+        elif item.status == "dropped":
+            self._dropped += 1
+        else:
+            self._skipped += 1
+        for lane in self._lanes:
+            lane.put(item)
+
+    def _append_at_once(
+        self,
+        index: Axes | None,
+        pixels: npt.NDArray[np.generic],
+        metadata: Mapping[str, Any],
+    ) -> bool:
+        """Write a frame on this thread, if the only lane has none to write.
+
+        Not under the lock: who looks at the stream does not wait for the disk.
+        """
+        with self._writing:
+            with self._lock:
+                self._check_open()
+                busy = len(self._lanes) != 1 or self._under_way
+                if busy or not self._shortcut.open:
+                    return False
+                if self._lanes[0].waiting >= min(self._ring.slots, _MOST_UNCOMMITTED):
+                    return False
+                address, axes = self._claim(index)
+                self._coming = address
+                spec, sink = self._router.spec, self._lanes[0].sink
+            item = FrameItem(address, axes, None, metadata)
+            try:
+                if not self._shortcut.write(sink, item, pixels, spec):
+                    item.frame = self._ring.acquire()
+                    if item.frame is None:  # another thread's frame has failed
+                        self._check_open()
+                    else:
+                        np.copyto(item.frame, pixels)
+            except BaseException as error:
+                item.status, item.reason = "dropped", str(error)
+                raise
+            finally:
+                with self._lock:
+                    self._coming = None
+                    self._hand_over(item)
+        return True
+
+    def _open_late(self) -> None:
+        """Open a growing stream at its first frame; an error ends the stream."""
+        try:
+            self._open()
+        except Exception as error:
+            self._error = error
+            raise
 
     def _named(self, index: tuple[int, ...]) -> dict[str, int]:
         names = self._router.spec.index_axes
         return {short(n): i for n, i in zip(names, index, strict=True)}
 
-    def _done(self, items: Sequence[FrameItem]) -> None:
+    def _done(self, items: Sequence[FrameItem], committed: bool) -> None:
         """Count a batch that one lane has dealt with; free what all lanes have."""
         with self._lock:
             for item in items:
-                self._let_go(item)
-
-    def _let_go(self, item: FrameItem) -> None:
-        item.users -= 1
-        if item.users or item.frame is None:
-            return
-        if self._under_way.get(item.address) is item:
-            del self._under_way[item.address]
-        if self._error is None:
-            self._saved += 1
-            self._saved_bytes += item.frame.nbytes
-            self._rate.note(self._saved, self._saved_bytes)
-        self._ring.release(item.frame)
+                item.lost = item.lost or not committed
+                item.lanes -= 1
+                if item.lanes or item.status != "saved":
+                    continue
+                if not item.lost:
+                    self._saved += 1
+                    self._saved_bytes += self._router.spec.frame_bytes
+                    self._rate.note(self._saved, self._saved_bytes)
+                if item.frame is not None:
+                    del self._under_way[item.address]
+                    if not item.readers:
+                        self._ring.release(item.frame)
 
     def _fail(self, sink: Sink, error: BaseException) -> None:
         with self._lock:
@@ -328,23 +429,24 @@ class Stream:
                 self._error, self._failed_sink = error, sink
         self._ring.break_()
 
-    def _as_stream_error(self) -> ScopeError:
+    def _as_stream_error(self) -> StreamError:
         error, sink = self._error, self._failed_sink
-        path = sink.path if sink is not None else None
-        lost = self._appended - self._saved
-        if isinstance(error, DiskSpaceError):
-            return DiskSpaceError(
-                f"{error.message}; {lost} frames in the buffer were not saved",
-                path=error.path,
-                hint=error.hint,
-            )
-        what = error.strerror if isinstance(error, OSError) else None
-        return StreamError(
-            f"saving failed, {what or error}; {self._saved} frames are saved, "
-            f"{lost} in the buffer were not",
-            path=path,
-            hint="check the disk; what was saved stays readable",
-        )
+        with self._lock:
+            lost = self._appended - self._saved
+            count = f"{self._saved} frames are saved"
+        if lost:
+            count += f", {lost} that were appended are not"
+        if isinstance(error, ScopeError):
+            what, path, hint = error.message, error.path, error.hint
+        else:
+            told = error.strerror if isinstance(error, OSError) else None
+            what = told or str(error) or type(error).__name__
+            path = str(sink.path) if sink is not None and sink.path else None
+            hint = "check the disk; what was saved stays readable"
+        full = isinstance(error, OSError) and error.errno in _NO_ROOM
+        if isinstance(error, DiskSpaceError) or full:
+            return DiskSpaceError(f"{what}; {count}", path=path, hint=hint)
+        return StreamError(f"saving failed, {what}; {count}", path=path, hint=hint)
 
     # ------------------------------------------------------------- looking
 
@@ -353,16 +455,22 @@ class Stream:
         with self._lock:
             item = self._under_way.get(address)
             if item is not None:
-                item.users += 1
-            elif not self._router.is_taken(address.image, address.index):
+                item.readers += 1
+            elif address == self._coming or not self._router.is_taken(
+                address.image, address.index
+            ):
                 return None
+            failed = self._failed_sink
         if item is not None and item.frame is not None:
             try:
                 return item.frame.copy()
             finally:
                 with self._lock:
-                    self._let_go(item)
-        for sink in self._sinks:
+                    item.readers -= 1
+                    if not item.readers and not item.lanes:
+                        self._ring.release(item.frame)
+        # A sink that failed may have a hole where another has the frame.
+        for sink in sorted(self._sinks, key=lambda sink: sink is failed):
             frame = sink.read(address)
             if frame is not None:
                 return frame
@@ -370,7 +478,13 @@ class Stream:
 
     def view(self) -> StreamView:
         """Return the images as lazy arrays that show frames as soon as they come."""
-        return StreamView(self._spec, self.read, lambda: self._newest, self._growth)
+        return StreamView(self._spec, self.read, self._newest_frame, self._growth)
+
+    def _newest_frame(self) -> NewestFrame | None:
+        if self._newest is None:
+            return None
+        address, number = self._newest
+        return NewestFrame(address.image, self._named(address.index), number)
 
     def _growth(self) -> int:
         return self._router.grown
@@ -416,14 +530,26 @@ class Stream:
         ----------
         sync : bool
             Wait until they survive a loss of power, too.
+
+        Raises
+        ------
+        StreamError
+            If any frame could not be stored.
         """
-        for lane in self._lanes:
-            lane.flush()
+        with self._lock:
+            # A lane that was told to finish sets no marks any more; `close` waits.
+            marks = [] if self._closed else [lane.mark() for lane in self._lanes]
+        for mark in marks:
+            mark.wait()
+        with self._ending:  # the files are not closed meanwhile
+            if sync and self._error is None:
+                for sink in self._sinks:
+                    try:
+                        sink.sync()
+                    except BaseException as error:
+                        self._fail(sink, error)
         if self._error is not None:
             raise self._as_stream_error() from self._error
-        if sync:
-            for sink in self._sinks:
-                sink.sync()
 
     def close(self) -> None:
         """Write what is left, finish the files; waits as long as that takes.
@@ -433,28 +559,32 @@ class Stream:
         StreamError
             If any frame could not be stored. What was saved stays readable.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        for lane in self._lanes:
-            lane.finish()
-        self._stop_keeper.set()
-        if self._keeper is not None:
-            self._keeper.join()
-        totals = {
-            "saved": self._saved,
-            "skipped": self._skipped,
-            "dropped": self._dropped,
-        }
-        for lane in self._lanes:
-            try:
-                lane.sink.close(self._spec(), None if self._error else totals)
-            except BaseException as error:  # noqa: BLE001 - raised below
-                self._fail(lane.sink, error)
-        _open_streams.discard(self)
-        if self._error is not None:
-            raise self._as_stream_error() from self._error
+        with self._ending:  # whoever comes second waits for the first
+            with self._writing, self._lock:
+                if self._closed:
+                    return
+                self._closed = True
+            for lane in self._lanes:
+                lane.finish()
+            self._ended = True
+            self._keeper_wanted.set()
+            if self._keeper is not None:
+                self._keeper.join()
+            totals = {
+                "saved": self._saved,
+                "skipped": self._skipped,
+                "dropped": self._dropped,
+            }
+            for lane in self._lanes:
+                try:
+                    lane.sink.close(self._spec(), None if self._error else totals)
+                except BaseException as error:
+                    self._fail(lane.sink, error)
+            self._ring.close()
+            self._shortcut.close()
+            _open_streams.discard(self)
+            if self._error is not None:
+                raise self._as_stream_error() from self._error
 
     def __enter__(self) -> Stream:
         """Return the stream itself."""
@@ -476,11 +606,15 @@ class Stream:
     def _keep(self) -> None:
         """Once in a while: make the data safe and look at the room on the disk."""
         interval = self._sync_interval or 1.0
-        while not self._stop_keeper.wait(interval):
+        while not self._ended:
+            self._keeper_wanted.wait(interval)
+            self._keeper_wanted.clear()
+            if self._ended:
+                return
             for sink in self._sinks:
                 try:
                     self._keep_one(sink)
-                except BaseException as error:  # noqa: BLE001 - handed to the caller
+                except BaseException as error:  # handed to the caller
                     self._fail(sink, error)
                     return
 
@@ -502,8 +636,13 @@ def _naming_the_path(sink: Sink) -> Iterator[None]:
         yield
     except ScopeError:
         raise
+    except FileExistsError as error:
+        raise OutputExistsError(
+            "the output exists already", path=sink.path, hint="choose another name"
+        ) from error
     except OSError as error:
-        raise StreamError(
+        kind = DiskSpaceError if error.errno in _NO_ROOM else StreamError
+        raise kind(
             f"the output cannot be created, {error.strerror or error}",
             path=sink.path,
             hint="choose a folder that you may write to",
@@ -514,7 +653,8 @@ def _naming_the_path(sink: Sink) -> Iterator[None]:
 def _close_all() -> None:
     """Close streams that were forgotten, so that their last frames reach the disk."""
     for stream in list(_open_streams):
-        with contextlib.suppress(ScopeError):
+        try:
             stream.close()
-
-
+        except ScopeError as error:
+            # Nobody is left to catch it, but it must not pass in silence.
+            print(f"napari-scope: {error}", file=sys.stderr)

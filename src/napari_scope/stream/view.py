@@ -6,16 +6,16 @@ it waits there, then from the store. What was not taken yet reads as zeros.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_scope.arrays import FrameSource, LazyArray
-from napari_scope.model import Image
+from napari_scope.model import Image, LevelArray
 from napari_scope.stream.router import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -61,7 +61,8 @@ class StreamView:
         self._read = read
         self._newest = newest
         self._grown = grown
-        self._images: dict[int, Image] = {}
+        self._images: tuple[Image, ...] = ()
+        self._lock = threading.Lock()
         self._made_at = -1
 
     @property
@@ -79,18 +80,20 @@ class StreamView:
 
         The arrays of a growing stream keep their identity; their shape grows.
         """
-        spec, grown = self._spec(), self.grown
-        if grown != self._made_at:
-            arrays = {n: image.levels for n, image in self._images.items()}
-            self._images = {
-                number: self._image(spec, number, arrays.get(number))
-                for number in range(len(spec.images))
-            }
-            self._made_at = grown
-        return tuple(self._images.values())
+        with self._lock:
+            # In this order: what grows in between is seen by the next call.
+            grown, spec = self.grown, self._spec()
+            if grown != self._made_at:
+                known = self._images
+                self._images = tuple(
+                    self._image(spec, n, known[n].levels if n < len(known) else None)
+                    for n in range(len(spec.images))
+                )
+                self._made_at = grown
+            return self._images
 
     def _image(
-        self, spec: StoreSpec, number: int, levels: tuple[object, ...] | None
+        self, spec: StoreSpec, number: int, levels: tuple[LevelArray, ...] | None
     ) -> Image:
         image = spec.images[number]
         if levels is None:
@@ -99,7 +102,7 @@ class StreamView:
         return Image(
             name=image.name,
             axes=spec.axes(image),
-            levels=levels,  # type: ignore[arg-type]
+            levels=levels,
             channels=channels[: max(1, image.sizes.get("channel", 1))],
             rgb=spec.rgb,
             bit_depth=spec.bit_depth,
@@ -119,4 +122,3 @@ class StreamView:
             frame_ndim=len(spec.frame_shape),
         )
         return LazyArray(source)
-

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.formats.ngff.oracles import READERS
 
 from napari_scope.errors import SettingsError
 from napari_scope.formats.ngff.metadata import (
@@ -22,7 +22,9 @@ from napari_scope.formats.ngff.metadata import (
 )
 from napari_scope.formats.ngff.omexml import PIXEL_TYPES, XmlImage, ome_xml
 from napari_scope.model import Axis, Channel
-from tests.formats.ngff.oracles import READERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AXES = (
     Axis("t", "time", "second", 2.0),

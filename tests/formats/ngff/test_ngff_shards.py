@@ -5,22 +5,22 @@ import json
 import math
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.formats.ngff.oracles import READERS
 
 from napari_scope.fileio import DataFile, portable_io
 from napari_scope.formats.ngff import shards
 from napari_scope.formats.ngff.metadata import array_metadata, encode
 from napari_scope.formats.ngff.shards import ShardGrid, ShardWriter, choose_shard
-from tests.formats.ngff.oracles import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 Index = tuple[int, ...]
 

@@ -8,11 +8,14 @@ limits, of other sinks, or of who waits.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crc32c import crc32c
+
+from napari_scope.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +33,7 @@ __all__ = ["FrameItem", "Sink", "checksum"]
 
 def checksum(frame: npt.NDArray[np.generic]) -> int:
     """Return the CRC32C of the pixels of a contiguous frame."""
-    return crc32c(memoryview(frame).cast("B"))
+    return crc32c(frame.data.cast("B"))
 
 
 @dataclass(slots=True)
@@ -54,8 +57,13 @@ class FrameItem:
         Why it is not there.
     number : int
         Running number in the order of arrival.
-    users : int
-        How many sinks and readers still need ``frame``; kept by the stream.
+    lanes, readers : int
+        How many sinks have not dealt with it, how many readers hold ``frame``; kept
+        by the stream.
+    lost : bool
+        Whether a sink gave it up; kept by the stream.
+    crc32c : int, optional
+        Checksum of the pixels, if they were written at once; ``frame`` is None then.
     """
 
     address: Address
@@ -65,7 +73,10 @@ class FrameItem:
     status: str = "saved"
     reason: str = ""
     number: int = 0
-    users: int = 0
+    lanes: int = 0
+    readers: int = 0
+    lost: bool = False
+    crc32c: int | None = None
 
     def journal_entry(self) -> dict[str, object]:
         """Return the line of this frame in a journal."""
@@ -80,6 +91,8 @@ class FrameItem:
             entry["reason"] = self.reason
         if self.frame is not None:
             entry["crc32c"] = checksum(self.frame)
+        elif self.crc32c is not None:
+            entry["crc32c"] = self.crc32c
         if self.metadata:
             entry["metadata"] = self.metadata
         return entry
@@ -90,6 +103,23 @@ class Sink(ABC):
 
     format: str
     path: Path | None
+    durable: bool = True
+    """Whether `close` waits until the store survives a loss of power."""
+
+    def check(self, spec: StoreSpec) -> None:
+        """Raise what `open` would refuse, as far as is known; creates nothing.
+
+        Raises
+        ------
+        OutputExistsError
+            If the path is taken.
+        SettingsError
+            If the format cannot hold this.
+        """
+        if self.path is not None and os.path.lexists(self.path):
+            raise OutputExistsError(
+                "the output exists already", path=self.path, hint="choose another name"
+            )
 
     @abstractmethod
     def open(self, spec: StoreSpec) -> None:
@@ -106,6 +136,21 @@ class Sink(ABC):
         spec : StoreSpec
             What is stored by now; differs from that of `open` if the store grows.
         """
+
+    def write_at_once(
+        self, item: FrameItem, pixels: npt.NDArray[np.generic], spec: StoreSpec
+    ) -> bool:
+        """Store the pixels of a frame on the caller's thread, if the sink can do that.
+
+        ``pixels`` are contiguous and belong to the caller. The item itself, its
+        ``frame`` being None, comes with a later `write`, which commits it.
+
+        Returns
+        -------
+        bool
+            Whether they are stored.
+        """
+        return False
 
     @abstractmethod
     def read(self, address: Address) -> npt.NDArray[np.generic] | None:

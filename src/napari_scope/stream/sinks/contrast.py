@@ -26,13 +26,17 @@ _SAMPLES = 256  # in each direction
 def display_range(frame: npt.NDArray[np.generic]) -> tuple[float, float] | None:
     """Return the range from the 0.1 to the 99.9 percentile of a sample of a frame.
 
-    None where the frame is flat: it says nothing about the range.
+    None where the frame is flat or has infinite pixels: it says nothing about the
+    range.
     """
     rows = max(1, frame.shape[0] // _SAMPLES)
     columns = max(1, frame.shape[1] // _SAMPLES)
     sample = frame[::rows, ::columns].ravel().astype(np.float64)
-    low, high = np.percentile(sample, (0.1, 99.9))
-    return (float(low), float(high)) if high > low else None
+    with np.errstate(invalid="ignore"):  # infinite pixels
+        low, high = np.percentile(sample, (0.1, 99.9))
+    if not np.isfinite((low, high)).all() or high <= low:
+        return None
+    return float(low), float(high)
 
 
 class ContrastMeter:
@@ -40,13 +44,20 @@ class ContrastMeter:
 
     def __init__(self) -> None:
         self._ranges: dict[str | int, tuple[float, float]] = {}
+        self._flat: dict[str | int, int] = {}
 
     def add(self, channel: str | int, frame: npt.NDArray[np.generic]) -> None:
         """Look at a frame, unless its channel is known already."""
-        if channel not in self._ranges:
-            found = display_range(frame)
-            if found is not None:
-                self._ranges[channel] = found
+        if channel in self._ranges:
+            return
+        # Looking takes a millisecond. While a channel stays flat, its frames 1, 2, 4,
+        # 8, ... are looked at: a run in the dark must not cost that for each.
+        number = self._flat[channel] = self._flat.get(channel, 0) + 1
+        if number & (number - 1):
+            return
+        found = display_range(frame)
+        if found is not None:
+            self._ranges[channel] = found
 
     def apply(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
         """Return the channels with the ranges found, where they state none."""

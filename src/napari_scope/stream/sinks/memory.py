@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_scope.errors import StreamError
 from napari_scope.stream.ring import default_ring_bytes
 from napari_scope.stream.sinks.base import FrameItem, Sink
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_scope.stream.router import Address

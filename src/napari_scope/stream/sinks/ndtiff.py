@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_scope.errors import SettingsError
 from napari_scope.formats.ndtiff import NDTiffWriter
 from napari_scope.stream.journal import JOURNAL_NAME, Journal, jsonable
 from napari_scope.stream.sinks.base import FrameItem, Sink
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    import numpy as np
     import numpy.typing as npt
 
     from napari_scope.stream.router import Address
@@ -56,8 +58,21 @@ class NDTiffSink(Sink):
         self._axes: dict[Address, dict[str, int | str]] = {}
         self._closed = False
 
+    def check(self, spec: StoreSpec) -> None:
+        """Refuse a path that exists and pixels that NDTiff has no type for."""
+        super().check(spec)
+        if spec.dtype not in ((np.uint8,) if spec.rgb else (np.uint8, np.uint16)):
+            kind = "colour frames" if spec.rgb else "frames"
+            raise SettingsError(
+                f"{kind} of type {spec.dtype} cannot be stored as NDTiff, which holds "
+                "8 and 16 bit grey and 8 bit colour",
+                path=self.path,
+                hint="choose another pixel type, or OME-Zarr for grey frames",
+            )
+
     def open(self, spec: StoreSpec) -> None:
         """Create the folder, the first file and the journal."""
+        self.check(spec)
         self._writer = NDTiffWriter(
             self.path,
             prefix=spec.name,
@@ -69,8 +84,8 @@ class NDTiffSink(Sink):
 
     def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:
         """Store a batch: pixels, index record, then the lines of the journal."""
-        assert self._writer is not None  # noqa: S101 - opened before the first batch
-        assert self._journal is not None  # noqa: S101
+        assert self._writer is not None  # opened before the first batch
+        assert self._journal is not None
         for item in items:
             if item.frame is None:
                 continue

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.arrays import pyramid_shapes
-from napari_scope.errors import OutputExistsError, SettingsError
-from napari_scope.fileio import replace_file
+from napari_scope.errors import SettingsError
+from napari_scope.fileio import DataFile, replace_file
 from napari_scope.formats.ngff.metadata import (
     LevelInfo,
     array_metadata,
@@ -25,7 +25,7 @@ from napari_scope.formats.ngff.metadata import (
     image_attributes,
     series_attributes,
 )
-from napari_scope.formats.ngff.omexml import XmlImage, ome_xml
+from napari_scope.formats.ngff.omexml import PIXEL_TYPES, XmlImage, ome_xml
 from napari_scope.formats.ngff.shards import ShardGrid, ShardWriter, choose_shard
 from napari_scope.model import Channel, short
 from napari_scope.stream.journal import JOURNAL_NAME, Journal, jsonable
@@ -51,17 +51,29 @@ _GROWING_FILE_BYTES = 1 << 28  # files of a growing axis: few, but quick to copy
 
 
 class _ImageStore:
-    """One image: its groups, its arrays and their files."""
+    """One image: its groups, its arrays and their files.
+
+    ``put`` stores a document of metadata at a path.
+    """
 
     def __init__(
-        self, folder: Path, spec: StoreSpec, image: ImageSpec, levels: int | None
+        self,
+        folder: Path,
+        spec: StoreSpec,
+        image: ImageSpec,
+        levels: int | None,
+        put: Callable[[Path, bytes], None],
     ) -> None:
         self.folder = folder
+        self._put = put
         height, width = spec.frame_shape[:2]
         self.frame_shapes = pyramid_shapes((height, width), levels=levels)
         shape = spec.shape(image)
         # 0 stands for "may grow"; see ShardGrid.
-        fixed = tuple(0 if spec.growing else n for n in shape)
+        fixed = tuple(
+            0 if spec.grows(name) else n
+            for name, n in zip(spec.index_axes, shape, strict=True)
+        )
         self.shape = shape
         self.writers: list[ShardWriter] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +98,7 @@ class _ImageStore:
                 shard=writer.grid.span + frame,
                 names=names,
             )
-            replace_file(writer.folder / "zarr.json", encode(document))
+            self._put(writer.folder / "zarr.json", encode(document))
 
     def write_group(
         self,
@@ -109,12 +121,16 @@ class _ImageStore:
             default_z=image.sizes.get("z", 1) // 2,
             extra=extra,
         )
-        replace_file(self.folder / "zarr.json", encode(group_metadata(attributes)))
+        self._put(self.folder / "zarr.json", encode(group_metadata(attributes)))
 
     def close(self) -> None:
         """Close all files."""
         for writer in self.writers:
             writer.close()
+
+
+def _is_collection(spec: StoreSpec) -> bool:
+    return spec.has_places and (spec.open_ended or len(spec.images) > 1)
 
 
 def _span(fixed: tuple[int, ...], frame_bytes: int) -> tuple[int, ...]:
@@ -123,7 +139,7 @@ def _span(fixed: tuple[int, ...], frame_bytes: int) -> tuple[int, ...]:
     Only along a single growing axis is it known how files fill up. Along several, a
     file would be mostly hole.
     """
-    if 0 in fixed and len(fixed) > 1:
+    if fixed.count(0) > 1:
         return (1,) * len(fixed)
     if 0 in fixed:
         return choose_shard(fixed, frame_bytes, limit=_GROWING_FILE_BYTES)
@@ -163,29 +179,37 @@ class OmeZarrSink(Sink):
         self._contrast = ContrastMeter()
         self._labels: Mapping[str, tuple[str, ...]] = {}
         self._closed = False
+        self._unsynced: set[Path] = set()  # metadata
         # Guards the list of images, which a growing store extends while others read.
         self._lock = threading.Lock()
 
-    def open(self, spec: StoreSpec) -> None:
-        """Create the store with complete metadata."""
-        if self.path.exists():
-            raise OutputExistsError(
-                "the output exists already", path=self.path, hint="choose another name"
-            )
+    def check(self, spec: StoreSpec) -> None:
+        """Refuse a path that exists, colour, and axes that OME-NGFF cannot hold."""
+        super().check(spec)
         if spec.rgb:
             raise SettingsError(
                 "frames of a colour camera are not stored as OME-Zarr",
                 hint="choose NDTiff, which keeps the three colours of a pixel together",
             )
         if spec.images:
-            # Checks the axes before anything is created.
             _ = image_attributes("", spec.axes(spec.images[0]), [])
-        self._collection = spec.has_places and (spec.growing or len(spec.images) > 1)
+        if _is_collection(spec) and spec.dtype.name not in PIXEL_TYPES:
+            raise SettingsError(
+                f"several images of type {spec.dtype} cannot be stored as OME-Zarr: "
+                "the OME-XML that lists them has no name for it",
+                path=self.path,
+                hint=f"use one of {', '.join(PIXEL_TYPES)}",
+            )
+
+    def open(self, spec: StoreSpec) -> None:
+        """Create the store with complete metadata."""
+        self.check(spec)
+        self._collection = _is_collection(spec)
         self._labels = spec.labels
         self.path.mkdir(parents=True)
         if self._collection:
             root = group_metadata(collection_attributes(self._extra(spec)))
-            replace_file(self.path / "zarr.json", encode(root))
+            self._put(self.path / "zarr.json", encode(root))
         for image in spec.images:
             self._add(spec, image)
         if self._collection:
@@ -193,7 +217,7 @@ class OmeZarrSink(Sink):
         acquisition = self.path / ACQUISITION_GROUP
         acquisition.mkdir()
         own = {"napari_scope": jsonable(spec.summary)}
-        replace_file(acquisition / "zarr.json", encode(group_metadata(own)))
+        self._put(acquisition / "zarr.json", encode(group_metadata(own)))
         header = {"format": self.format, "name": spec.name, "frames": spec.n_frames}
         self._journal = Journal.create(acquisition / JOURNAL_NAME, header)
         height, width = spec.frame_shape[:2]
@@ -203,13 +227,18 @@ class OmeZarrSink(Sink):
                 self.read, self._write_level, count, self._under_pressure
             )
 
+    def _put(self, path: Path, document: bytes) -> None:
+        replace_file(path, document)
+        with self._lock:
+            self._unsynced.add(path)
+
     def _extra(self, spec: StoreSpec) -> dict[str, Any]:
         return {"name": spec.name, "journal": f"{ACQUISITION_GROUP}/{JOURNAL_NAME}"}
 
     def _add(self, spec: StoreSpec, image: ImageSpec) -> None:
         number = len(self._images)
         folder = self.path / str(number) if self._collection else self.path
-        store = _ImageStore(folder, spec, image, self._levels)
+        store = _ImageStore(folder, spec, image, self._levels, self._put)
         store.write_group(
             spec,
             image,
@@ -232,13 +261,13 @@ class OmeZarrSink(Sink):
         folder.mkdir(exist_ok=True)
         paths = [str(number) for number in range(len(self._images))]
         group = group_metadata(series_attributes(paths))
-        replace_file(folder / "zarr.json", encode(group))
+        self._put(folder / "zarr.json", encode(group))
         xml = ome_xml([_xml_image(spec, image) for image in spec.images])
-        replace_file(folder / "METADATA.ome.xml", xml.encode())
+        self._put(folder / "METADATA.ome.xml", xml.encode())
 
     def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:
         """Store a batch: pixels first, then the lines of the journal."""
-        assert self._journal is not None  # noqa: S101 - opened before the first batch
+        assert self._journal is not None  # opened before the first batch
         for item in items:
             if spec.growing:
                 self._grow(spec, item.address)
@@ -250,8 +279,19 @@ class OmeZarrSink(Sink):
         self._journal.write(item.journal_entry() for item in items)
         if self._pyramid is not None:
             for item in items:
-                if item.frame is not None:
+                if item.status == "saved":
                     self._pyramid.add(item.address)
+
+    def write_at_once(
+        self, item: FrameItem, pixels: npt.NDArray[np.generic], spec: StoreSpec
+    ) -> bool:
+        """Store the pixels of a frame, unless the store has to grow for it."""
+        if spec.growing:
+            return False
+        store = self._images[item.address.image]
+        store.writers[0].write(item.address.index, pixels)
+        self._contrast.add(item.axes.get("channel", 0), pixels)
+        return True
 
     def _grow(self, spec: StoreSpec, address: Address) -> None:
         """Make room for a frame outside of what the metadata say."""
@@ -298,9 +338,19 @@ class OmeZarrSink(Sink):
         return writer.read(address.index)
 
     def sync(self) -> None:
-        """Wait until pixels and journal survive a loss of power."""
+        """Wait until metadata, pixels and journal survive a loss of power."""
         with self._lock:
             images = list(self._images)
+            documents, self._unsynced = self._unsynced, set()
+        try:
+            while documents:
+                path = next(iter(documents))
+                with DataFile.open(path, writable=True) as file:
+                    file.sync()
+                documents.remove(path)
+        finally:
+            with self._lock:
+                self._unsynced |= documents
         for store in images:
             for writer in store.writers:
                 writer.sync()
@@ -320,7 +370,8 @@ class OmeZarrSink(Sink):
                     self._pyramid.finish()
             if totals is not None and self._images:
                 self._finish_metadata(spec)
-                self.sync()
+                if self.durable:
+                    self.sync()
         except BaseException:
             totals = None
             raise

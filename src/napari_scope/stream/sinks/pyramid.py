@@ -97,7 +97,7 @@ class PyramidWorker:
                         break
                     frame = halve(frame)
                     self._write(level, address, frame)
-        except BaseException as error:  # noqa: BLE001 - raised at the next add or finish
+        except BaseException as error:  # raised at the next add or finish
             self._error = error
 
     def _next(self) -> Address | None:

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from useq import MDASequence, Position
+
+from napari_scope.errors import PlanError
+from napari_scope.events import PLAN_SUFFIXES, load_plan, save_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FULL = MDASequence(
+    axis_order="tpgcz",
+    metadata={"sample": "µ-tubulin é", "n": [1, 2]},
+    time_plan=[{"interval": 0.5, "loops": 3}, {"interval": 60, "duration": 600}],
+    channels=[
+        {"config": "DAPI", "exposure": 20, "do_stack": False},
+        {"config": "FITC", "group": "LED", "acquire_every": 2, "z_offset": 1.5},
+    ],
+    z_plan={"above": 3, "below": 2, "step": 0.5},
+    grid_plan={"rows": 2, "columns": 3, "overlap": 10, "mode": "spiral"},
+    stage_positions=[
+        Position(x=1, y=2, z=3, name="A"),
+        Position(x=4, y=5, sequence=MDASequence(z_plan={"range": 2, "step": 1})),
+    ],
+    keep_shutter_open_across=("z",),
+)
+
+
+@pytest.mark.parametrize("suffix", PLAN_SUFFIXES)
+def test_what_was_saved_is_read_back(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"plan{suffix}"
+    assert save_plan(FULL, path) == path
+    again = load_plan(path)
+    assert again == FULL
+    assert again.uid != FULL.uid
+    assert list(again) == list(FULL)
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        MDASequence(),
+        MDASequence(grid_plan={"top": 0, "left": 0, "bottom": -9, "right": 9}),
+        MDASequence(grid_plan={"num_points": 3, "random_seed": 1}),
+        MDASequence(z_plan={"absolute": [0.0, 1, 2]}),
+        MDASequence(
+            stage_positions={
+                "plate": "96-well",
+                "a1_center_xy": (0, 0),
+                "selected_wells": ([0, 1], [0, 1]),
+            }
+        ),
+        MDASequence(
+            channels=["DAPI"],
+            autofocus_plan={"autofocus_motor_offset": 5, "axes": ("p", "t")},
+        ),
+    ],
+)
+def test_every_kind_of_plan_survives(tmp_path: Path, sequence: MDASequence) -> None:
+    for suffix in (".yaml", ".json"):
+        path = save_plan(sequence, tmp_path / f"plan{suffix}")
+        assert load_plan(path) == sequence
+
+
+def test_useqs_own_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(FULL.yaml())
+    assert load_plan(path) == FULL
+    path = tmp_path / "plan.json"
+    path.write_text(FULL.model_dump_json())
+    assert load_plan(path) == FULL
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    for name, text in (("a.yaml", "channels: [DAPI]"), ("a.json", "{}")):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        load_plan(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("chanels: [DAPI]", "chanels"),
+        ("channels: [{config: DAPI, exposre: 20}]", "channels.0.exposre"),
+        ("time_plan: {interval: 1, loops: 2, delay: 3}", "time_plan.delay"),
+        ("time_plan: [{interval: 1, loops: 2, x: 3}]", "time_plan.0.x"),
+        ("z_plan: {range: 2, step: 1, up: false}", "z_plan.up"),
+        ("grid_plan: {rows: 1, columns: 2, overlp: 5}", "grid_plan.overlp"),
+        (
+            "stage_positions: [{x: 0, sequence: {z_plan: {range: 1, step: 1, s: 1}}}]",
+            "stage_positions.0.sequence.z_plan.s",
+        ),
+    ],
+)
+def test_a_misspelt_key_is_an_error_at_any_depth(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    with pytest.raises(PlanError, match=f"'{key}'") as caught:
+        load_plan(path)
+    assert caught.value.path == str(path)
+    assert "known keys" in str(caught.value.hint)
+
+
+def test_the_users_metadata_may_have_any_key(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("metadata: {anything: {goes: here}}")
+    assert load_plan(path).metadata == {"anything": {"goes": "here"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.yaml", b"channels: [DAPI"),
+        ("a.yaml", b"- DAPI\n- FITC"),
+        ("a.yaml", b""),
+        ("a.yaml", b"just text"),
+        ("a.yaml", b"\xff\xfe\x00bin\x80"),
+        ("a.yaml", b"!!python/object/apply:os.system ['true']"),
+        ("a.yaml", b"channels: 5"),
+        ("a.yaml", b"time_plan: {interval: soon, loops: 3}"),
+        ("a.json", b"{"),
+        ("a.json", b"[1, 2]"),
+        ("a.json", b"channels: [DAPI]"),
+        ("a.yaml", b"channels: " + b"[" * 5000),
+        ("a.json", b'{"channels": ' + b"[" * 100_000),
+    ],
+)
+def test_a_bad_file_is_one_error_that_names_it(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(PlanError) as caught:
+        load_plan(path)
+    assert caught.value.path == str(path)
+    assert path.read_bytes() == data
+
+
+def test_missing_folders_and_huge_files_are_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PlanError, match="cannot be read"):
+        load_plan(tmp_path / "none.yaml")
+    with pytest.raises(PlanError, match="cannot be read"):
+        load_plan(tmp_path)
+    path = tmp_path / "huge.yaml"
+    with open(path, "wb") as file:
+        file.truncate(2**31)
+    with pytest.raises(PlanError, match="too large"):
+        load_plan(path)
+
+
+def test_what_cannot_be_saved_is_an_error_and_leaves_the_old_file(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(PlanError, match=r"\.txt"):
+        save_plan(FULL, tmp_path / "plan.txt")
+    with pytest.raises(PlanError, match="cannot be saved"):
+        save_plan(FULL, tmp_path / "none" / "plan.yaml")
+    path = save_plan(FULL, tmp_path / "plan.yaml")
+    before = path.read_bytes()
+    with pytest.raises(PlanError, match="cannot be saved"):
+        save_plan(MDASequence(metadata={"a": object()}), path)
+    assert path.read_bytes() == before
