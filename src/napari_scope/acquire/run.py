@@ -405,20 +405,13 @@ class Run:
         self._planned = spec.n_frames
         self._duration_s = estimate(self._plan, spec.frame_shape, spec.dtype).duration_s
         outputs = self._outputs or (Output(_nowhere(), "memory"),)
-        sinks = [
-            make_sink(o.path, o.format, under_pressure=self._under_pressure)
-            for o in outputs
-        ]
+        sinks = [make_sink(o.path, o.format) for o in outputs]
         self._stream = Stream(
             spec,
             sinks,
             ring_bytes=self._ring_bytes,
             sync_interval_s=self._sync_interval_s,
         )
-
-    def _under_pressure(self) -> bool:
-        stream = self._stream
-        return stream is not None and stream.stats().ring_fill > 0.5
 
     def events(self) -> MDASequence | list[MDAEvent] | Iterator[MDAEvent]:
         """Return the events to run; called by the engine after `prepare`."""

@@ -11,7 +11,7 @@ from napari_scope.errors import SettingsError
 from napari_scope.stream.sinks import MemorySink, NDTiffSink, OmeZarrSink, Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from os import PathLike
 
 __all__ = [
@@ -46,7 +46,6 @@ def make_sink(
     format: FormatName,
     *,
     levels: int | None = None,
-    under_pressure: Callable[[], bool] = lambda: False,
 ) -> Sink:
     """Return the sink of a format.
 
@@ -56,7 +55,7 @@ def make_sink(
         For a format that does not exist.
     """
     if format == "ome-zarr":
-        return OmeZarrSink(path, levels=levels, under_pressure=under_pressure)
+        return OmeZarrSink(path, levels=levels)
     if format == "ndtiff":
         return NDTiffSink(path)
     if format == "memory":

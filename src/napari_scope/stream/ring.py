@@ -76,6 +76,10 @@ class Ring:
         with self._changed:
             return self._made - len(self._free)
 
+    def is_filling(self) -> bool:
+        """Return whether more than half of the buffers are in use."""
+        return self.used > self.slots // 2
+
     def acquire(self, *, wait: bool = True) -> npt.NDArray[np.generic] | None:
         """Return a free buffer, or None when there is none (or the ring was broken).
 

@@ -148,6 +148,7 @@ class Stream:
         self._sync_interval = sync_interval_s
         for sink in self._sinks:
             sink.durable = sync_interval_s is not None
+            sink.under_pressure = self._ring.is_filling
         paths = [sink.path.absolute() for sink in self._sinks if sink.path is not None]
         if len(set(paths)) < len(paths):
             raise SettingsError("two outputs have the same path", path=paths[0])

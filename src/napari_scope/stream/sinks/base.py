@@ -18,7 +18,7 @@ from crc32c import crc32c
 from napari_scope.errors import OutputExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -105,6 +105,9 @@ class Sink(ABC):
     path: Path | None
     durable: bool = True
     """Whether `close` waits until the store survives a loss of power."""
+
+    under_pressure: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether frames pile up, so that a sink puts off what can wait."""
 
     def check(self, spec: StoreSpec) -> None:
         """Raise what `open` would refuse, as far as is known; creates nothing.

@@ -156,8 +156,6 @@ class OmeZarrSink(Sink):
     levels : int, optional
         Number of levels; by default until neither side is longer than 512 pixels,
         1 for full resolution only.
-    under_pressure : callable, optional
-        Tells whether the stream needs the machine for itself.
     """
 
     format = "ome-zarr"
@@ -167,11 +165,9 @@ class OmeZarrSink(Sink):
         path: str | PathLike[str],
         *,
         levels: int | None = None,
-        under_pressure: Callable[[], bool] = lambda: False,
     ) -> None:
         self.path: Path = Path(path)
         self._levels = levels
-        self._under_pressure = under_pressure
         self._images: list[_ImageStore] = []
         self._collection = False
         self._journal: Journal | None = None
@@ -224,7 +220,7 @@ class OmeZarrSink(Sink):
         count = len(pyramid_shapes((height, width), levels=self._levels))
         if count > 1:
             self._pyramid = PyramidWorker(
-                self.read, self._write_level, count, self._under_pressure
+                self.read, self._write_level, count, self.under_pressure
             )
 
     def _put(self, path: Path, document: bytes) -> None:
