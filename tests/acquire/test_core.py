@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import useq
@@ -79,7 +80,7 @@ def test_no_loading_while_a_run_goes_on(owner: CoreOwner) -> None:
     run = Run(owner, plan).start()
     while run.progress().saved < 1:
         pass
-    with pytest.raises(AcquisitionError, match="a run goes on"):
+    with pytest.raises(AcquisitionError, match="another run goes on"):
         owner.load()
     run.cancel()
     assert run.wait(10).saved == 1
@@ -95,6 +96,63 @@ def test_closing_cancels_the_run(tmp_path: Path) -> None:
     owner.close()
     assert run.done
     assert run.state.value == "cancelled"
+
+
+def test_closing_one_owner_leaves_the_runs_of_others(owner: CoreOwner) -> None:
+    """Two docks on one microscope: the idle one may be closed at any time."""
+    plan = useq.MDASequence(time_plan={"interval": 0.05, "loops": 10})
+    idle = CoreOwner(owner.core)
+    idle._loaded_here = True
+    run = Run(owner, plan).start()
+    while run.progress().saved < 1:
+        pass
+    idle.close()
+    assert owner.has_devices
+    assert run.wait(20).saved == 10
+    foreign = Run(owner.core, plan).start()
+    while foreign.progress().saved < 1:
+        pass
+    owner.close()
+    assert foreign.wait(20).saved == 10
+
+
+def test_no_run_while_loading(
+    owner: CoreOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = owner.core.loadSystemConfiguration
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> None:
+        begun.set()
+        go_on.wait(20)
+        real(*args)
+
+    monkeypatch.setattr(owner.core, "loadSystemConfiguration", slow)
+    loader = threading.Thread(target=owner.load)
+    loader.start()
+    begun.wait(20)
+    with pytest.raises(AcquisitionError, match="is being loaded"):
+        Run(owner, useq.MDASequence(channels=["DAPI"])).start()
+    go_on.set()
+    loader.join()
+    assert Run(owner, useq.MDASequence(channels=["DAPI"])).start().wait(20).saved == 1
+
+
+def test_a_blocking_plan_does_not_keep_the_process() -> None:
+    code = """
+import threading, useq
+from napari_scope.acquire import CoreOwner, Run
+owner = CoreOwner()
+owner.load()
+def events():
+    yield useq.MDAEvent(index={"t": 0})
+    threading.Event().wait()
+run = Run(owner, events()).start()
+while run.progress().saved < 1:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("how", ["finished", "going on"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import useq
+from pymmcore_plus import CMMCorePlus
 
 from napari_scope.acquire import CoreOwner, Output, Run, RunState
 from napari_scope.errors import (
@@ -26,8 +28,6 @@ from napari_scope.stream import Stream, read_journal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from pymmcore_plus import CMMCorePlus
 
 PLAN = useq.MDASequence(
     axis_order="tpcz",
@@ -225,6 +225,192 @@ def test_cancel_through_the_core(owner: CoreOwner) -> None:
     until(lambda: run.state is RunState.WAITING)
     owner.core.mda.cancel()
     assert run.wait(20).state is RunState.CANCELLED
+
+
+def test_a_run_that_is_not_going_on_controls_nothing(owner: CoreOwner) -> None:
+    never = Run(owner, PLAN)
+    over = Run(owner, useq.MDASequence(channels=["DAPI"])).start()
+    over.wait(20)
+    plan = useq.MDASequence(time_plan={"interval": 0.05, "loops": 12})
+    run = Run(owner, plan).start()
+    until(lambda: run.progress().acquired >= 1)
+    for other in (never, over):
+        other.pause()
+        other.cancel()
+        other.resume()
+    assert never.state is RunState.READY
+    assert run.wait(20).saved == 12
+
+
+class Clocked(Run):
+    """Notes when each frame came, in seconds since the first."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.clocked: dict[tuple[int, ...], float] = {}
+        self.first = 0.0
+
+    def frame(
+        self, image: np.ndarray, event: useq.MDAEvent, meta: dict[str, Any]
+    ) -> None:
+        self.first = self.first or time.monotonic()
+        key = tuple(event.index[k] for k in "pt" if k in event.index)
+        self.clocked[key] = time.monotonic() - self.first
+        super().frame(image, event, meta)
+
+
+def test_the_clock_stands_still_in_a_pause(owner: CoreOwner) -> None:
+    """Intervals after a pause are as planned, not shortened by what was waited."""
+    plan = useq.MDASequence(
+        axis_order="ptc",
+        stage_positions=[(0, 0, 0), (5, 0, 0)],
+        time_plan={"interval": 1.0, "loops": 2},
+    )
+    run = Clocked(owner, plan, use_hardware_sequencing=False).start()
+    until(lambda: run.state is RunState.WAITING)
+    begun = time.monotonic()
+    run.pause()
+    until(lambda: run.state is RunState.PAUSED)
+    time.sleep(1.5)
+    assert len(run.clocked) == 1
+    run.resume()
+    paused = time.monotonic() - begun
+    assert run.wait(30).saved == 4
+    at = run.clocked
+    # A busy machine may be late, but never early.
+    assert at[0, 1] - at[0, 0] > 0.95 + paused - 0.1
+    assert at[1, 1] - at[1, 0] > 0.9
+
+
+def test_pause_takes_effect_before_the_next_event(owner: CoreOwner) -> None:
+    plan = useq.MDASequence(time_plan={"interval": 0.6, "loops": 3})
+    run = Clocked(owner, plan).start()
+    until(lambda: run.state is RunState.WAITING)
+    time.sleep(0.3)  # in the last half second of the wait
+    run.pause()
+    until(lambda: run.state is RunState.PAUSED)
+    count = len(run.clocked)
+    time.sleep(1)
+    assert len(run.clocked) == count
+    run.cancel()
+    assert run.wait(20).state is RunState.CANCELLED
+
+
+def test_pause_through_the_core(owner: CoreOwner) -> None:
+    plan = useq.MDASequence(time_plan={"interval": 0.05, "loops": 20})
+    run = Run(owner, plan, use_hardware_sequencing=False).start()
+    until(lambda: run.progress().acquired >= 2)
+    owner.core.mda.set_paused(True)
+    until(lambda: run.state is RunState.PAUSED)
+    count = run.progress().acquired
+    time.sleep(0.3)
+    assert run.progress().acquired == count
+    run.resume()
+    assert run.wait(20).saved == 20
+
+
+def test_cancel_does_not_wait_for_a_blocking_plan(owner: CoreOwner) -> None:
+    let_go = threading.Event()
+
+    def events() -> Iterator[useq.MDAEvent]:
+        yield useq.MDAEvent(index={"t": 0})
+        let_go.wait()
+        yield useq.MDAEvent(index={"t": 1})
+
+    run = Run(owner, events()).start()
+    until(lambda: run.progress().acquired == 1)
+    run.cancel()
+    report = run.wait(20)
+    assert (report.state, report.saved) == (RunState.CANCELLED, 1)
+    let_go.set()
+
+
+def test_mistakes_of_a_plan_are_not_blamed_on_the_hardware(owner: CoreOwner) -> None:
+    def events() -> Iterator[useq.MDAEvent]:
+        yield useq.MDAEvent(index={"t": 0})
+        raise ValueError("my own mistake")
+
+    with pytest.raises(AcquisitionError, match="ValueError: my own mistake"):
+        Run(owner, events()).start().wait(20)
+
+
+def test_properties_of_an_event_do_not_outlive_it(owner: CoreOwner) -> None:
+    """The channel is set anew after properties changed what belongs to it."""
+    seen: list[str] = []
+
+    class Filters(Run):
+        def frame(self, *args: Any) -> None:
+            seen.append(self.core.getProperty("Emission", "Label"))
+            super().frame(*args)
+
+    other = [("Emission", "Label", "Chroma-HQ700")]
+    plan = [
+        useq.MDAEvent(index={"t": 0}, channel="DAPI"),
+        useq.MDAEvent(index={"t": 1}, channel="DAPI", properties=other),
+        useq.MDAEvent(index={"t": 2}, channel="DAPI"),
+    ]
+    Filters(owner, plan, use_hardware_sequencing=False).start().wait(20)
+    assert seen == ["Chroma-HQ620", "Chroma-HQ700", "Chroma-HQ620"]
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"width": 1000, "height": 600},
+        {"top": 900, "left": 0, "bottom": 0, "right": 900},
+        {"rows": 1, "columns": 2},
+    ],
+)
+def test_grids_of_any_kind_are_laid_out_by_the_camera(
+    owner: CoreOwner, grid: dict[str, float]
+) -> None:
+    plan = useq.MDASequence(grid_plan=grid, channels=["DAPI"])
+    run = Run(owner, plan).start()
+    report = run.wait(60)
+    assert 2 <= report.saved <= 9
+    assert run.stream is not None
+    xs = sorted({image.x_um for image in run.stream.spec.images})
+    assert all(b - a == 512 for a, b in itertools.pairwise(xs))
+
+
+def test_grids_in_wells_are_laid_out_by_the_camera(owner: CoreOwner) -> None:
+    plan = useq.MDASequence(
+        stage_positions=useq.WellPlatePlan(
+            plate="96-well",
+            a1_center_xy=(0, 0),
+            selected_wells=([0], [0]),
+            well_points_plan=useq.GridRowsColumns(rows=1, columns=2),
+        )
+    )
+    run = Run(owner, plan).start()
+    assert run.wait(60).saved == 2
+    assert run.stream is not None
+    a, b = (image.x_um for image in run.stream.spec.images)
+    assert abs(b - a) == 512
+
+
+def test_grid_needs_the_size_of_a_pixel(owner: CoreOwner) -> None:
+    for name in owner.core.getAvailablePixelSizeConfigs():
+        owner.core.deletePixelSizeConfig(name)
+    assert owner.core.getPixelSizeUm() == 0
+    run = Run(owner, useq.MDASequence(grid_plan={"rows": 1, "columns": 2})).start()
+    with pytest.raises(PlanError, match="size of a pixel"):
+        run.wait(20)
+
+
+def test_stored_places_are_those_visited(owner: CoreOwner, tmp_path: Path) -> None:
+    """Random points without a seed must not be drawn twice."""
+    plan = useq.MDASequence(
+        grid_plan={"num_points": 3, "max_width": 900, "max_height": 900}
+    )
+    run = Run(owner, plan, both(tmp_path)).start()
+    run.wait(30)
+    assert run.stream is not None
+    stored = [(image.x_um, image.y_um) for image in run.stream.spec.images]
+    journal = read_journal(tmp_path / "r.ndtiff" / "frames.jsonl")
+    facts = [frame["metadata"] for frame in journal.frames]
+    visited = [(f["x_um_intended"], f["y_um_intended"]) for f in facts]
+    np.testing.assert_allclose(stored, visited, atol=1e-3)
 
 
 def test_one_run_at_a_time(owner: CoreOwner) -> None:
@@ -461,6 +647,37 @@ def test_log_level_of_the_engine(owner: CoreOwner) -> None:
     run.cancel()
     run.wait(20)
     assert logger.level == before
+
+
+def test_log_level_with_two_microscopes(owner: CoreOwner) -> None:
+    logger = logging.getLogger("pymmcore-plus")
+    before = logger.level
+    with CoreOwner(CMMCorePlus()) as second:
+        second.load()
+        one, two = Run(owner, SLOW).start(), Run(second, SLOW).start()
+        until(lambda: one.progress().acquired and two.progress().acquired)
+        one.cancel()
+        one.wait(20)
+        assert logger.level == logging.WARNING
+        two.cancel()
+        two.wait(20)
+    assert logger.level == before
+
+
+def test_eta_leaves_pauses_out(owner: CoreOwner) -> None:
+    plan = useq.MDASequence(time_plan={"interval": 0.5, "loops": 8})
+    run = Run(owner, plan).start()
+    until(lambda: run.state is RunState.WAITING)
+    run.pause()
+    until(lambda: run.state is RunState.PAUSED)
+    before = run.progress().eta_s
+    time.sleep(1)
+    after = run.progress().eta_s
+    assert before is not None
+    assert after is not None
+    assert after < before + 0.3
+    run.cancel()
+    run.wait(20)
 
 
 def test_engine_is_given_back(owner: CoreOwner) -> None:

@@ -23,8 +23,8 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_scope.acquire.registry import cancel_runs
-from napari_scope.errors import AcquisitionError, ConfigurationError
+from napari_scope.acquire.registry import cancel_runs, is_in_use, loading
+from napari_scope.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -120,12 +120,7 @@ class CoreOwner:
                 path=name,
                 hint="choose a Micro-Manager .cfg file, or 'demo'",
             )
-        with self._lock:
-            if self._core.mda.is_running():
-                raise AcquisitionError(
-                    "a run goes on; no configuration can be loaded",
-                    hint="wait for its end or cancel it",
-                )
+        with self._lock, loading(self._core):
             self._config = None
             try:
                 # A configuration file need not begin by unloading what is there.
@@ -160,16 +155,16 @@ class CoreOwner:
             self.load(config)
 
     def close(self) -> None:
-        """Cancel a run of ours, unload the devices that we loaded, let the core rest.
+        """Cancel the runs started through this owner, unload what it loaded, and rest.
 
-        Again is harmless.
+        Devices that somebody else's run uses stay loaded. Again is harmless.
         """
         if self._closed:
             return
         self._closed = True
         _owners.discard(self)
-        cancel_runs(self._core)
-        if self._loaded_here:
+        cancel_runs(self._core, owner=self)
+        if self._loaded_here and not is_in_use(self._core):
             with contextlib.suppress(RuntimeError):
                 self._core.unloadAllDevices()
         time.sleep(_DRAIN_S)

@@ -133,6 +133,8 @@ class ScopeEngine(MDAEngine):
             except ScopeError:
                 raise
             except _DEVICE_ERRORS as error:
+                if iterator is planned:
+                    raise  # it comes from whoever wrote the plan, not from a device
                 raise _failure("the next event cannot be prepared", error) from error
             self._before_event(event)
             yield event
@@ -203,6 +205,8 @@ class ScopeEngine(MDAEngine):
 
     def _set_event_properties(self, properties: Sequence[PropertyTuple]) -> None:
         core = self.mmcore
+        # They may change what belongs to a channel: the next one must be set anew.
+        core._last_config = ("", "")
         for device, name, value in properties:
             kind = core.getDeviceType(device) if name == Keyword.Position else None
             if kind == DeviceType.XYStage:
@@ -322,6 +326,45 @@ class ScopeEngine(MDAEngine):
                 include_position=self._include_frame_position_metadata is not False,
             )
             yield ImagePayload(core.getImage(camera), sub_event, meta)  # type: ignore[misc]
+
+    def _exec_single_camera_sequence(
+        self, event: SequencedEvent, t0_ms: float
+    ) -> Generator[PImagePayload | None, _Signal, None]:
+        """Collect the images of a hardware sequence, the very last one too.
+
+        The engine this derives from asks whether images wait, then whether the camera
+        still runs. An image that comes between the two questions, as the last one
+        may, stays in the core's buffer and would be missing.
+        """
+        inner = super()._exec_single_camera_sequence(event, t0_ms)
+        signal: _Signal = None
+        count = 0
+        try:
+            payload = next(inner)
+            while True:
+                if payload is not None:
+                    count += 1
+                    signal = yield payload
+                payload = inner.send(signal)
+        except StopIteration:
+            pass
+        finally:
+            inner.close()
+        core = self.mmcore
+        while signal != "cancel" and count < len(event.events):
+            left = core.getRemainingImageCount()
+            if not left:
+                return
+            image, tags = core.popNextImageAndMD()
+            signal = yield self._create_seqimg_payload_from_popped(
+                image,
+                tags,
+                event=event.events[count],
+                channel=0,
+                event_t0=t0_ms,
+                remaining=left - 1,
+            )
+            count += 1
 
     def _frames_of(self, event: MDAEvent) -> list[MDAEvent]:
         """Return one event for each frame that an event takes."""

@@ -1,7 +1,8 @@
-"""Which runs go on: one at a time for each core, and none left behind at the end."""
+"""Which core is in use by what: one run or one loading at a time, none left behind."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import weakref
@@ -10,14 +11,23 @@ from typing import TYPE_CHECKING, Protocol
 from napari_scope.errors import AcquisitionError, ScopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pymmcore_plus import CMMCorePlus
 
-__all__ = ["cancel_runs", "claim_core", "release_core"]
+__all__ = ["cancel_runs", "claim_core", "is_in_use", "loading", "release_core"]
+
+# A run that is cancelled closes its files, however long the disk takes. Only a device
+# that hangs makes it longer than this; a process must be able to end all the same.
+_LAST_WAIT_S = 60.0
 
 
 class _Run(Protocol):
     @property
     def core(self) -> CMMCorePlus: ...
+
+    @property
+    def owner(self) -> object: ...
 
     @property
     def done(self) -> bool: ...
@@ -28,7 +38,24 @@ class _Run(Protocol):
 
 
 _runs: weakref.WeakSet[_Run] = weakref.WeakSet()
+_loading: list[CMMCorePlus] = []
 _lock = threading.Lock()
+
+
+def _why_in_use(core: CMMCorePlus) -> str | None:
+    if any(run.core is core and not run.done for run in _runs):
+        return "another run goes on with this microscope"
+    if any(other is core for other in _loading):
+        return "a hardware configuration is being loaded"
+    if core.mda.is_running():
+        return "another program part runs an acquisition with this microscope"
+    return None
+
+
+def is_in_use(core: CMMCorePlus) -> bool:
+    """Return whether a run, a loading, or somebody else's acquisition goes on."""
+    with _lock:
+        return _why_in_use(core) is not None
 
 
 def claim_core(run: _Run) -> None:
@@ -37,15 +64,12 @@ def claim_core(run: _Run) -> None:
     Raises
     ------
     AcquisitionError
-        If another one goes on with the same core, ours or somebody else's.
+        If the core is in use.
     """
     with _lock:
-        busy = any(r.core is run.core and not r.done for r in _runs)
-        if busy or run.core.mda.is_running():
-            raise AcquisitionError(
-                "another run goes on with this microscope",
-                hint="wait for its end or cancel it",
-            )
+        reason = _why_in_use(run.core)
+        if reason:
+            raise AcquisitionError(reason, hint="wait for its end or cancel it")
         _runs.add(run)
 
 
@@ -55,11 +79,58 @@ def release_core(run: _Run) -> None:
         _runs.discard(run)
 
 
-def cancel_runs(core: CMMCorePlus, timeout: float | None = None) -> None:
-    """Cancel the runs of a core and wait until their files are closed."""
+@contextlib.contextmanager
+def loading(core: CMMCorePlus) -> Iterator[None]:
+    """Keep a core from being used while its configuration is loaded.
+
+    Raises
+    ------
+    AcquisitionError
+        If the core is in use.
+    """
     with _lock:
-        going_on = [run for run in _runs if run.core is core]
+        reason = _why_in_use(core)
+        if reason:
+            raise AcquisitionError(
+                f"{reason}; no configuration can be loaded",
+                hint="wait for its end or cancel it",
+            )
+        _loading.append(core)
+    try:
+        yield
+    finally:
+        with _lock:
+            _loading.remove(core)
+
+
+def cancel_runs(
+    core: CMMCorePlus, owner: object = None, timeout: float | None = None
+) -> None:
+    """Cancel the runs of a core and wait until their files are closed.
+
+    Parameters
+    ----------
+    core : CMMCorePlus
+        The core.
+    owner : object, optional
+        Cancel only the runs that were started through this owner.
+    timeout : float, optional
+        Longest time to wait for each, in seconds.
+    """
+    with _lock:
+        going_on = [
+            run
+            for run in _runs
+            if run.core is core and (owner is None or run.owner is owner)
+        ]
     for run in going_on:
         run.cancel()
+    for run in going_on:
         with contextlib.suppress(ScopeError, TimeoutError):
             run.wait(timeout)
+
+
+@atexit.register
+def _cancel_all() -> None:
+    for core in {id(run.core): run.core for run in list(_runs)}.values():
+        cancel_runs(core, timeout=_LAST_WAIT_S)

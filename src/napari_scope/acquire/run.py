@@ -20,13 +20,14 @@ Examples
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_scope.acquire.clock import PlanClock
 from napari_scope.acquire.core import CoreOwner
 from napari_scope.acquire.engine import ErrorPolicy, ScopeEngine
 from napari_scope.acquire.facts import frame_facts, run_facts
@@ -36,6 +37,8 @@ from napari_scope.acquire.progress import (
     RunState,
     SkippedFrame,
 )
+from napari_scope.acquire.pull import Puller
+from napari_scope.acquire.quiet import quiet_engine_log
 from napari_scope.acquire.registry import claim_core, release_core
 from napari_scope.acquire.store import CameraNames, check_channels, store_spec
 from napari_scope.errors import AcquisitionError, OutputExistsError, ScopeError
@@ -91,8 +94,10 @@ class Run:
         sync_interval_s: float | None = 1.0,
         use_hardware_sequencing: bool = True,
     ) -> None:
+        self._owner = owner if isinstance(owner, CoreOwner) else None
         self._core = owner.core if isinstance(owner, CoreOwner) else owner
         self._config = owner.config if isinstance(owner, CoreOwner) else None
+        self._clock = PlanClock()
         self._plan = Plan.from_any(plan)
         self._outputs = tuple(outputs)
         self._name = name or _name_of(self._outputs)
@@ -116,9 +121,6 @@ class Run:
         self._planned: int | None = None
         self._duration_s: float | None = None
         self._closing = False
-        self._cancelled = False
-        self._pause_wanted = False
-        self._next_event: MDAEvent | None = None
         self._skipped: list[SkippedFrame] = []
         self._warnings: list[str] = []
         self._reasons: deque[str] = deque(maxlen=_REASONS_SHOWN)
@@ -183,20 +185,29 @@ class Run:
         return self._report
 
     def pause(self) -> None:
-        """Pause before the next event; a hardware sequence is finished first."""
-        self._pause_wanted = True
-        self._core.mda.set_paused(True)
+        """Pause before the next event; a hardware sequence is finished first.
+
+        The clock of the plan stands still meanwhile. A run that is over, or was never
+        started, is not concerned.
+        """
+        if self._is_going_on():
+            self._clock.pause()
 
     def resume(self) -> None:
-        """Go on after a pause."""
-        self._pause_wanted = False
-        self._core.mda.set_paused(False)
+        """Go on after a pause, whoever wished it."""
+        if self._is_going_on():
+            self._clock.resume()
+            self._core.mda.set_paused(False)
 
     def cancel(self) -> None:
         """End the run as soon as possible; what was taken is saved."""
-        if not self._closing and not self.done:
-            self._cancelled = True
+        if self._is_going_on():
+            self._clock.cancel()
             self._core.mda.cancel()
+
+    def _is_going_on(self) -> bool:
+        """Whether the core is ours to control; somebody else's run is not."""
+        return self._thread is not None and not self._closing and not self.done
 
     # ------------------------------------------------------------- looking
 
@@ -209,6 +220,11 @@ class Run:
     def core(self) -> CMMCorePlus:
         """The microscope."""
         return self._core
+
+    @property
+    def owner(self) -> CoreOwner | None:
+        """The owner of the core that the run was started through."""
+        return self._owner
 
     @property
     def stream(self) -> Stream | None:
@@ -239,17 +255,17 @@ class Run:
             return RunState.READY
         if self._closing:
             return RunState.CLOSING
-        if self._cancelled:
+        if self._clock.cancelled:
             return RunState.CANCELLING
         status = self._core.mda.status
         phase = str(status.phase.value)
-        if phase == "paused":
+        if self._clock.is_held or phase == "paused":
             return RunState.PAUSED
         if self._stream is None or phase in ("idle", "preparing"):
             return RunState.PREPARING
-        if self._pause_wanted:
+        if self._clock.pause_wanted or status.pause_requested:
             return RunState.PAUSING
-        if phase == "waiting" and (self._seconds_to_next() or 0) > 0.2:
+        if (self._clock.seconds_left or 0) > 0.2:
             return RunState.WAITING
         return RunState.ACQUIRING
 
@@ -275,7 +291,7 @@ class Run:
                 stats.mb_per_s if running else _per_s(stats.saved_bytes / 1e6, elapsed)
             ),
             ring_fill=stats.ring_fill,
-            next_event_s=self._seconds_to_next() if running else None,
+            next_event_s=self._clock.seconds_left if running else None,
             skipped_reasons=tuple(self._reasons),
             error=None if self._error is None else str(self._error),
         )
@@ -287,29 +303,20 @@ class Run:
         dealt = stats.saved + stats.skipped + stats.dropped
         if not dealt:
             return self._duration_s
-        by_pace = elapsed / dealt * (self._planned - dealt)
+        worked = max(0.0, elapsed - self._clock.paused_s)
+        by_pace = worked / dealt * (self._planned - dealt)
         if self._duration_s is None:
             return by_pace
-        by_clock = self._duration_s * (1 - dealt / self._planned)
-        return max(by_clock, min(by_pace, by_clock + elapsed))
-
-    def _seconds_to_next(self) -> float | None:
-        event = self._next_event
-        mda = self._core.mda
-        if event is None or event.min_start_time is None:
-            return None
-        if str(mda.status.phase.value) not in ("waiting", "paused"):
-            return None
-        # The runner shifts its clock by the time it was paused.
-        start = event.min_start_time + getattr(mda, "_paused_time", 0.0)
-        left = start - mda.event_seconds_elapsed()
-        return left if left > 0 else None
+        # A plan with intervals goes by its clock, any other by its pace.
+        by_clock = self._duration_s - worked
+        timed = self._plan.is_timed and by_clock > 0
+        return by_clock if timed else by_pace
 
     # ------------------------------------------------------------- the thread
 
     def _work(self) -> None:
         try:
-            with _quiet_engine_log():
+            with quiet_engine_log():
                 self._drive()
         except BaseException as error:  # raised by wait()
             self._error = error
@@ -357,7 +364,7 @@ class Run:
         stats = self._stream.stats() if self._stream is not None else StreamStats()
         if self._error is not None:
             state = RunState.FAILED
-        elif self._cancelled or self._was_cancelled_elsewhere():
+        elif self._clock.cancelled or self._was_cancelled_elsewhere():
             state = RunState.CANCELLED
         else:
             state = RunState.FINISHED
@@ -370,10 +377,7 @@ class Run:
                     hint="this should not happen; please report it",
                 )
         if self._error is not None and not isinstance(self._error, ScopeError):
-            text = f"the run stopped, {type(self._error).__name__}: {self._error}"
-            wrapped = AcquisitionError(text)
-            wrapped.__cause__ = self._error
-            self._error = wrapped
+            self._error = _wrapped(self._error)
         written = self._outputs if self._stream is not None else ()
         self._report = RunReport(
             state=state,
@@ -404,7 +408,7 @@ class Run:
         )
         self._planned = spec.n_frames
         self._duration_s = estimate(self._plan, spec.frame_shape, spec.dtype).duration_s
-        outputs = self._outputs or (Output(_nowhere(), "memory"),)
+        outputs = self._outputs or (Output(Path("memory"), "memory"),)
         sinks = [make_sink(o.path, o.format) for o in outputs]
         self._stream = Stream(
             spec,
@@ -415,7 +419,13 @@ class Run:
 
     def events(self) -> MDASequence | list[MDAEvent] | Iterator[MDAEvent]:
         """Return the events to run; called by the engine after `prepare`."""
-        return self._plan.source
+        source = self._plan.source
+        if isinstance(source, Iterator):
+            return Puller(source, given_up=self._is_given_up)
+        return source
+
+    def _is_given_up(self) -> bool:
+        return self._clock.cancelled or self._was_ended_elsewhere()
 
     def frame(
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
@@ -439,12 +449,24 @@ class Run:
         self._reasons.append(text)
 
     def _before_event(self, event: MDAEvent) -> None:
-        self._next_event = event
-        # Wishes uttered while the hardware was being set up count from here on.
-        if self._cancelled:
-            self._core.mda.cancel()
-        elif self._pause_wanted:
-            self._core.mda.set_paused(True)
+        """Wait until an event is due.
+
+        The runner would wait too, but in steps of half a second, with a clock that
+        loses the time of pauses. It finds nothing left to wait for.
+        """
+        mda = self._core.mda
+        self._clock.wait(
+            event.min_start_time,
+            reset=event.reset_event_timer,
+            held=mda.is_paused,
+            ended=self._was_ended_elsewhere,
+        )
+        if self._clock.cancelled:
+            # A wish uttered while the hardware was being set up counts from here on.
+            mda.cancel()
+
+    def _was_ended_elsewhere(self) -> bool:
+        return str(self._core.mda.status.phase.value) == "finishing"
 
 
 class _Events:
@@ -470,26 +492,12 @@ def _name_of(outputs: Sequence[Output]) -> str:
     return outputs[0].path.name.split(".")[0] if outputs else "run"
 
 
-def _nowhere() -> Any:
-    from pathlib import Path
-
-    return Path("memory")
-
-
-@contextlib.contextmanager
-def _quiet_engine_log() -> Iterator[None]:
-    """Hold pymmcore-plus' log at WARNING: it writes each event to a file otherwise."""
-    logger = logging.getLogger("pymmcore-plus")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    logger.addFilter(_is_news)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_is_news)
-        logger.setLevel(level)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Drop the warning that a run was cancelled: who cancelled it knows."""
-    return not str(record.msg).startswith("MDA Canceled")
+def _wrapped(error: BaseException) -> AcquisitionError:
+    """Return an error of ours with the root of another, in one line."""
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    text = " ".join(str(root).split())
+    wrapped = AcquisitionError(f"the run stopped, {type(root).__name__}: {text}")
+    wrapped.__cause__ = error
+    return wrapped

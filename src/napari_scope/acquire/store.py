@@ -147,6 +147,13 @@ def store_spec(
     )
     if not plan.is_finite:
         return spec
+    if pixel is None and plan.needs_field_of_view:
+        raise PlanError(
+            "the plan lays out a grid in fields of view, but the size of a pixel is "
+            "not known",
+            hint="set the pixel size in the hardware configuration, or fov_width and "
+            "fov_height in the plan",
+        )
     plan.set_field_of_view(shape[1] * (pixel or 1.0), shape[0] * (pixel or 1.0))
     layout = plan.layout()
     if layout.n_frames == 0:

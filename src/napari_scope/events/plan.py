@@ -23,11 +23,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from useq import AcquireImage, MDAEvent, MDASequence, TIntervalLoops
+from useq import (
+    AcquireImage,
+    MDAEvent,
+    MDASequence,
+    RandomPoints,
+    TIntervalLoops,
+    WellPlatePlan,
+)
 
 from napari_scope.errors import PlanError
 from napari_scope.events.axes import AxisNaming
@@ -139,7 +147,7 @@ class Plan:
         if isinstance(plan, Plan):
             plan = plan.source
         if isinstance(plan, MDASequence):
-            return cls(plan.model_copy(deep=True))
+            return cls(_settled(plan.model_copy(deep=True)))
         if isinstance(plan, Iterator):
             return cls(_numbered(_checked(plan)))
         if isinstance(plan, MDAEvent):
@@ -182,29 +190,56 @@ class Plan:
         what a million hold.
         """
         sequence = self.sequence
-        if sequence is None or _regular_count(sequence) is None:
+        if sequence is None:
             assert not isinstance(self._events, Iterator)
             return self._events, 1
         times = sequence.time_plan
         if not isinstance(times, TIntervalLoops) or times.loops < 3:
             return sequence, 1
-        short = times.model_copy(update={"loops": 2})
-        return sequence.replace(time_plan=short), times.loops
+        short = sequence.replace(time_plan=times.model_copy(update={"loops": 2}))
+        # Only now: counting goes through all time points.
+        if _regular_count(short) is None:
+            return sequence, 1
+        return short, times.loops
 
     def channels(self) -> set[tuple[str, str]]:
         """Return the (group, preset) of every channel of a finite plan."""
         if isinstance(self._events, Iterator):
             return set()
-        known = (e.channel for e in self._sample()[0])
-        return {(c.group, c.config) for c in known if c is not None}
+        if isinstance(self._events, list):
+            known = [e.channel for e in self._events if e.channel is not None]
+            return {(c.group, c.config) for c in known}
+        parts = [self._events, *_subsequences(self._events)]
+        return {(c.group, c.config) for part in parts for c in part.channels}
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the plan has a clock: time points with an interval."""
+        if self.sequence is not None:
+            parts = [self.sequence, *_subsequences(self.sequence)]
+            return any(
+                phase.interval.total_seconds() > 0
+                for part in parts
+                if part.time_plan is not None
+                for phase in getattr(part.time_plan, "phases", [part.time_plan])
+                if hasattr(phase, "interval")
+            )
+        return isinstance(self._events, list) and any(
+            event.min_start_time for event in self._events
+        )
 
     @property
     def n_frames(self) -> int | None:
         """Number of frames, or None for a generator."""
         if not self.is_finite:
             return None
-        if self._layout is None and (n := _regular_count(self.sequence)) is not None:
-            return n
+        if self._layout is None and self.sequence is not None:
+            sample, times = self._sample()
+            if isinstance(sample, MDASequence):
+                count = _regular_count(sample)
+                if count is not None:
+                    loops = sample.sizes.get("t") or 1
+                    return count if times == 1 else count // loops * times
         return self.layout().n_frames
 
     def set_field_of_view(self, width_um: float, height_um: float) -> None:
@@ -217,17 +252,38 @@ class Plan:
         if sequence is None:
             return
         field_of_view = (width_um, height_um)
+        wells = sequence.stage_positions
+        if isinstance(wells, WellPlatePlan):
+            points = _sized(wells.well_points_plan, field_of_view)
+            wells = wells.replace(well_points_plan=points)
+            self._replace(
+                _with_field(sequence, field_of_view).replace(stage_positions=wells)
+            )
+            return
         positions = tuple(
             position.replace(sequence=_with_field(position.sequence, field_of_view))
             if position.sequence
             else position
             for position in sequence.stage_positions
         )
-        replaced = _with_field(sequence, field_of_view)
-        if isinstance(sequence.stage_positions, tuple):
-            replaced = replaced.replace(stage_positions=positions)
-        self._events = replaced
-        self._layout = None
+        sized = _with_field(sequence, field_of_view)
+        self._replace(sized.replace(stage_positions=positions))
+
+    def _replace(self, sequence: MDASequence) -> None:
+        self._events = sequence
+        self._layout = self._naming = None
+
+    @property
+    def needs_field_of_view(self) -> bool:
+        """Whether a grid of the plan is laid out in steps of the field of view."""
+        sequence = self.sequence
+        if sequence is None:
+            return False
+        wells = sequence.stage_positions
+        points = [wells.well_points_plan] if isinstance(wells, WellPlatePlan) else []
+        parts = [sequence, *_subsequences(sequence)]
+        grids = [part.grid_plan for part in parts] + points
+        return any(_wants_field(grid) for grid in grids)
 
     def layout(self) -> PlanLayout:
         """Return which images and axes the plan will fill.
@@ -253,11 +309,54 @@ def _with_field(
 ) -> MDASequence:
     """Return a sequence whose grid has the field of view, unless it states one."""
     grid = sequence.grid_plan
-    if grid is None or grid.fov_width is not None or grid.fov_height is not None:
+    if not _wants_field(grid):
         return sequence
+    return sequence.replace(grid_plan=_sized(grid, field_of_view))
+
+
+def _wants_field(grid: object) -> bool:
+    """Return whether a grid has a field of view and does not state it."""
+    fields = ("fov_width", "fov_height")
+    return all(hasattr(grid, f) and getattr(grid, f) is None for f in fields)
+
+
+def _sized(grid: Any, field_of_view: tuple[float, float]) -> Any:
+    if not _wants_field(grid):
+        return grid
     width, height = field_of_view
-    sized = grid.model_copy(update={"fov_width": width, "fov_height": height})
-    return sequence.replace(grid_plan=sized)
+    return grid.model_copy(update={"fov_width": width, "fov_height": height})
+
+
+def _subsequences(sequence: MDASequence) -> list[MDASequence]:
+    return [p.sequence for p in sequence.stage_positions if p.sequence is not None]
+
+
+def _settled(sequence: MDASequence) -> MDASequence:
+    """Return a sequence that gives the same places each time it is gone through.
+
+    Random points without a seed are drawn anew otherwise: the places that are stored
+    would not be those that are visited.
+    """
+    replace: dict[str, Any] = {}
+    grid = _seeded(sequence.grid_plan)
+    if grid is not sequence.grid_plan:
+        replace["grid_plan"] = grid
+    wells = sequence.stage_positions
+    if isinstance(wells, WellPlatePlan):
+        points = _seeded(wells.well_points_plan)
+        if points is not wells.well_points_plan:
+            replace["stage_positions"] = wells.replace(well_points_plan=points)
+    elif any(p.sequence is not None for p in wells):
+        replace["stage_positions"] = tuple(
+            p.replace(sequence=_settled(p.sequence)) if p.sequence else p for p in wells
+        )
+    return sequence.replace(**replace) if replace else sequence
+
+
+def _seeded(points: Any) -> Any:
+    if isinstance(points, RandomPoints) and points.random_seed is None:
+        return points.model_copy(update={"random_seed": random.randrange(2**31)})
+    return points
 
 
 def _checked(events: Iterator[object]) -> Iterator[MDAEvent]:
@@ -307,6 +406,7 @@ def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
     for event in events:
         if not acquires_image(event):
             continue
+        _check_storable(event)
         axes = naming.axes(event)
         identity = frozenset(axes.items())
         if identity in seen:
@@ -364,6 +464,22 @@ def _scan(events: Iterable[MDAEvent], naming: AxisNaming) -> PlanLayout:
         interval_s=_regular_step(times),
         n_frames=len(seen),
     )
+
+
+def _check_storable(event: MDAEvent) -> None:
+    """Refuse names and places that no format can hold, before anything is created."""
+    names = [event.pos_name or ""]
+    if event.channel is not None:
+        names += [event.channel.group, event.channel.config]
+    for name in names:
+        if not all(c.isprintable() or c in " \u00a0" for c in name):
+            raise PlanError(
+                f"the name {name!r} has characters that cannot be stored",
+                hint="use letters, digits and signs that can be seen",
+            )
+    for axis, place in (("x", event.x_pos), ("y", event.y_pos), ("z", event.z_pos)):
+        if place is not None and not math.isfinite(place):
+            raise PlanError(f"the {axis} position {place} is not a number")
 
 
 def _repeated(layout: PlanLayout, times: int) -> PlanLayout:

@@ -8,6 +8,7 @@ from napari_scope.stream.outputs import (
     make_sink,
     next_free_name,
     output_path,
+    room_needed,
 )
 from napari_scope.stream.ring import OverflowPolicy
 from napari_scope.stream.router import Address
@@ -53,4 +54,5 @@ __all__ = [
     "next_free_name",
     "output_path",
     "read_journal",
+    "room_needed",
 ]

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from napari_scope.errors import SettingsError
-from napari_scope.stream.sinks import MemorySink, NDTiffSink, OmeZarrSink, Sink
+from napari_scope.stream.sinks import (
+    FormatName,
+    MemorySink,
+    NDTiffSink,
+    OmeZarrSink,
+    Sink,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,14 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "RESERVE_BYTES",
     "FormatName",
     "Output",
     "make_sink",
     "next_free_name",
     "output_path",
+    "room_needed",
 ]
 
-FormatName: TypeAlias = Literal["ome-zarr", "ndtiff", "memory"]
+RESERVE_BYTES = 256 * 1024 * 1024
+"""Room that a stream leaves on a disk, so that files can still be closed."""
 
 FORMATS: dict[FormatName, tuple[str, ...]] = {
     "ome-zarr": (".ome.zarr", ".zarr"),
@@ -63,6 +72,32 @@ def make_sink(
     raise SettingsError(
         f"there is no format {format!r}", hint=f"use one of {', '.join(FORMATS)}"
     )
+
+
+def room_needed(n_frames: int, frame_bytes: int, formats: Iterable[FormatName]) -> int:
+    """Return the room that a run needs on one disk, in bytes.
+
+    Parameters
+    ----------
+    n_frames, frame_bytes : int
+        Number of frames and size of a frame.
+    formats : iterable of str
+        Formats that are saved on that disk. OME-Zarr takes a third more for its
+        coarse levels; memory takes no room.
+
+    Returns
+    -------
+    int
+        With the reserve that a stream leaves, so that files can still be closed.
+    """
+    pixels = n_frames * frame_bytes
+    wanted: dict[str, int] = {
+        "ome-zarr": pixels + pixels // 3,
+        "ndtiff": pixels,
+        "memory": 0,
+    }
+    total = sum(wanted.get(name, pixels) for name in formats)
+    return total + RESERVE_BYTES if total else 0
 
 
 def output_path(

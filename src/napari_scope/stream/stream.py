@@ -49,6 +49,7 @@ from napari_scope.errors import (
 from napari_scope.fileio import disk_of, free_bytes
 from napari_scope.model import short
 from napari_scope.stream.lane import Lane
+from napari_scope.stream.outputs import RESERVE_BYTES, FormatName, room_needed
 from napari_scope.stream.ring import OverflowPolicy, Ring
 from napari_scope.stream.router import Address, Router
 from napari_scope.stream.shortcut import Shortcut
@@ -77,9 +78,6 @@ _MOST_UNCOMMITTED = 64
 # So much is made safe before its time is up: the disk works while frames come, and not
 # only when the stream is closed.
 _SYNC_BYTES = 64 * 1024 * 1024
-
-RESERVE_BYTES = 256 * 1024 * 1024
-"""Room that a stream leaves on a disk, so that files can still be closed."""
 
 
 class Stream:
@@ -166,21 +164,21 @@ class Stream:
     def _check_room(self, spec: StoreSpec) -> None:
         if not spec.n_frames:
             return
-        # A third more for the coarse levels of a pyramid.
-        need = spec.n_frames * spec.frame_bytes
-        demand: dict[int, int] = {}
+        formats: dict[int, list[FormatName]] = {}
         for sink in self._sinks:
             if sink.path is None:
                 continue
             with _naming_the_path(sink):
                 disk, free = disk_of(sink.path), free_bytes(sink.path)
-            wanted = need + (need // 3 if sink.format == "ome-zarr" else 0)
             # The needs of sinks on one disk add up.
-            demand[disk] = demand.get(disk, 0) + wanted
-            if demand[disk] + RESERVE_BYTES > free:
+            on_disk = formats.setdefault(disk, [])
+            on_disk.append(sink.format)
+            needed = room_needed(spec.n_frames, spec.frame_bytes, on_disk)
+            if needed > free:
                 raise DiskSpaceError(
-                    f"the run needs {demand[disk] / 1e9:.1f} GB, the disk has "
-                    f"{free / 1e9:.1f} GB free",
+                    f"the run needs {needed / 1e6:,.0f} MB of room "
+                    f"({RESERVE_BYTES / 1e6:.0f} MB of it in reserve), the disk has "
+                    f"{free / 1e6:,.0f} MB",
                     path=sink.path,
                     hint="free some room, choose another disk, or take fewer frames",
                 )

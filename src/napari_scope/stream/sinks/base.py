@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from crc32c import crc32c
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from napari_scope.stream.router import Address
     from napari_scope.stream.spec import StoreSpec
 
-__all__ = ["FrameItem", "Sink", "checksum"]
+FormatName: TypeAlias = Literal["ome-zarr", "ndtiff", "memory"]
+"""What a run can be saved as, or kept in."""
+
+__all__ = ["FormatName", "FrameItem", "Sink", "checksum"]
 
 
 def checksum(frame: npt.NDArray[np.generic]) -> int:
@@ -101,7 +104,7 @@ class FrameItem:
 class Sink(ABC):
     """A place where frames end up."""
 
-    format: str
+    format: FormatName
     path: Path | None
     durable: bool = True
     """Whether `close` waits until the store survives a loss of power."""
