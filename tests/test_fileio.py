@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.threads import Thread
 
 from napari_scope import fileio
 from napari_scope.fileio import (
@@ -180,14 +181,14 @@ def test_close_lets_a_call_under_way_finish_with_its_own_file(
 
     states: list[int] = []
     monkeypatch.setattr(os, name, slow)
-    thread = threading.Thread(target=file.sync)
+    thread = Thread(target=file.sync)
     thread.start()
     assert entered.wait(10)
     inode = path.stat().st_ino
     file.close()
     others = [DataFile.create(tmp_path / f"b{i}") for i in range(5)]
     go.set()
-    thread.join(10)
+    thread.join()
     assert states == [inode]
     for other in others:
         other.close()
@@ -209,7 +210,7 @@ def test_many_threads_write_and_read_without_mixing(tmp_path: Path) -> None:
             errors.append(error)
 
     with DataFile.create(tmp_path / "a") as file:
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+        threads = [Thread(target=work, args=(n,)) for n in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -248,7 +249,7 @@ def test_readers_never_see_a_part(tmp_path: Path) -> None:
             replace_file(path, texts[turn % 4])
         stop.set()
 
-    thread = threading.Thread(target=write)
+    thread = Thread(target=write)
     thread.start()
     while not stop.is_set():
         assert path.read_bytes() in texts

@@ -143,6 +143,19 @@ def test_the_step_of_a_stack_that_only_one_position_has() -> None:
     assert [f.sizes for f in layout.fields] == [{}, {"z": 3}]
 
 
+def test_the_step_is_that_of_one_stack_where_stacks_differ() -> None:
+    stacks = [MDASequence(z_plan={"range": n, "step": 1}) for n in (1, 3)]
+    sequence = MDASequence(
+        stage_positions=[
+            Position(x=n, y=0, z=100 * n, sequence=stack)
+            for n, stack in enumerate(stacks)
+        ]
+    )
+    layout = Plan.from_any(sequence).layout()
+    assert [f.sizes["z"] for f in layout.fields] == [2, 4]
+    assert layout.z_step_um == 1
+
+
 class TestGrids:
     sequence = MDASequence(
         grid_plan={"rows": 1, "columns": 2},

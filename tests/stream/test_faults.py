@@ -25,11 +25,13 @@ from tests.stream.streams import (
     make_spec,
     writer_threads,
 )
+from tests.threads import Thread, wait_until
 
 from napari_scope import fileio
 from napari_scope.errors import DiskSpaceError, StreamError
 from napari_scope.fileio import DataFile, portable_io, uses_portable_io
 from napari_scope.stream import Address, MemorySink, Stream, read_journal
+from napari_scope.stream import stream as stream_module
 from napari_scope.stream.sinks.base import checksum
 
 if TYPE_CHECKING:
@@ -305,14 +307,39 @@ class TestFailingSink:
             except BaseException as error:
                 errors.append(error)
 
-        thread = threading.Thread(target=more)
+        thread = Thread(target=more)
         thread.start()
-        while not stream._ring._changed._waiters:  # type: ignore[attr-defined]
-            pass
+        wait_until(lambda: stream._ring._changed._waiters)  # type: ignore[attr-defined]
         sink.gate.set()
-        thread.join(10)
+        thread.join()
         assert isinstance(errors[0], StreamError)
         with pytest.raises(StreamError, match="8 that were appended are not"):
+            stream.close()
+
+    def test_a_caller_that_waits_is_woken_though_the_disk_hangs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sink = GatedSink(tmp_path / "out")
+        spec = make_spec({"time": 500})
+        stream = Stream(spec, [sink], ring_bytes=SMALL, sync_interval_s=0.01)
+        for number in range(8):
+            stream.append(frame_of(number))
+        errors: list[BaseException] = []
+
+        def more() -> None:
+            try:
+                stream.append(frame_of(8))
+            except BaseException as error:
+                errors.append(error)
+
+        thread = Thread(target=more)
+        thread.start()
+        wait_until(lambda: stream._ring._changed._waiters)  # type: ignore[attr-defined]
+        monkeypatch.setattr(stream_module, "free_bytes", lambda _: 1000)
+        thread.join()
+        assert isinstance(errors[0], DiskSpaceError)
+        sink.gate.set()
+        with pytest.raises(DiskSpaceError, match="8 frames are saved"):
             stream.close()
 
     def test_who_waits_in_flush_is_told(self) -> None:
@@ -328,12 +355,12 @@ class TestFailingSink:
             except BaseException as error:
                 errors.append(error)
 
-        thread = threading.Thread(target=flush)
+        thread = Thread(target=flush)
         thread.start()
         thread.join(0.05)
         assert thread.is_alive()
         sink.gate.set()
-        thread.join(10)
+        thread.join()
         assert isinstance(errors[0], StreamError)
         with pytest.raises(StreamError):
             stream.close()
@@ -402,14 +429,13 @@ class TestSlowDisk:
             for number in range(count, 100):
                 stream.append(frame_of(number))
 
-        thread = threading.Thread(target=more)
+        thread = Thread(target=more)
         thread.start()
-        while not stream._ring._changed._waiters:  # type: ignore[attr-defined]
-            pass
+        wait_until(lambda: stream._ring._changed._waiters)  # type: ignore[attr-defined]
         assert stream.stats().ring_fill == 1
         assert stream.stats().appended == count
         sink.gate.set()
-        thread.join(30)
+        thread.join()
         stream.close()
         assert sink.order == list(range(100))
         assert stream.stats().waited_s > 0
@@ -506,7 +532,7 @@ def test_many_threads_may_append(tmp_path: Path) -> None:
         for number in range(first, 120, 3):
             stream.append(frame_of(number), index={"time": number})
 
-    threads = [threading.Thread(target=feed, args=(n,)) for n in range(3)]
+    threads = [Thread(target=feed, args=(n,)) for n in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

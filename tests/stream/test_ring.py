@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
+from tests.threads import Thread, wait_until
 
 from napari_scope.stream import ring as ring_module
 from napari_scope.stream.ring import Ring, default_ring_bytes
@@ -59,14 +58,13 @@ def test_waiting_ends_with_a_buffer_and_is_counted() -> None:
     ring = Ring((2, 2), U2, limit_bytes=0)
     out = [ring.acquire() for _ in range(8)]
     got: list[object] = []
-    thread = threading.Thread(target=lambda: got.append(ring.acquire()))
+    thread = Thread(target=lambda: got.append(ring.acquire()))
     thread.start()
-    while not ring._changed._waiters:  # type: ignore[attr-defined]
-        pass
+    wait_until(lambda: ring._changed._waiters)  # type: ignore[attr-defined]
     assert got == []
     assert out[0] is not None
     ring.release(out[0])
-    thread.join(10)
+    thread.join()
     assert got[0] is out[0]
     assert ring.waited_s > 0
 
@@ -76,14 +74,12 @@ def test_breaking_wakes_everybody_with_nothing() -> None:
     for _ in range(8):
         ring.acquire()
     got: list[object] = []
-    threads = [
-        threading.Thread(target=lambda: got.append(ring.acquire())) for _ in range(3)
-    ]
+    threads = [Thread(target=lambda: got.append(ring.acquire())) for _ in range(3)]
     for thread in threads:
         thread.start()
     ring.break_()
     for thread in threads:
-        thread.join(10)
+        thread.join()
     assert got == [None] * 3
     assert ring.acquire(wait=False) is None
 

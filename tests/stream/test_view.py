@@ -14,6 +14,7 @@ from tests.stream.streams import (
     make_sink,
     make_spec,
 )
+from tests.threads import Thread
 
 from napari_scope.stream import Address, ImageSpec, MemorySink, Stream
 
@@ -81,7 +82,7 @@ def test_newest_counts_frames_not_places() -> None:
 
 
 @pytest.mark.parametrize("format", [*FORMATS, "memory"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_appended_frame_is_ever_read_as_zeros(
     tmp_path: Path, format: str, seed: int
 ) -> None:
@@ -99,7 +100,7 @@ def test_no_appended_frame_is_ever_read_as_zeros(
 
     def look(seed: int) -> None:
         mine = np.random.default_rng(seed)
-        while not over.is_set() or mine is None:
+        while not over.is_set():
             if not (last := done):
                 continue
             # Mostly the newest ones: they are the ones on their way.
@@ -110,7 +111,7 @@ def test_no_appended_frame_is_ever_read_as_zeros(
                 wrong.append((number, found.any()))
                 return
 
-    threads = [threading.Thread(target=look, args=(n,)) for n in range(3)]
+    threads = [Thread(target=look, args=(n,)) for n in range(3)]
     for thread in threads:
         thread.start()
     for place, number in enumerate(order):
@@ -144,9 +145,7 @@ def test_a_reader_that_holds_a_frame_does_not_keep_it_from_being_counted() -> No
     buffer = item.frame
     item.frame = buffer.view(Slow)
     found: list[Any] = []
-    reader = threading.Thread(
-        target=lambda: found.append(stream.read(Address(0, (0,))))
-    )
+    reader = Thread(target=lambda: found.append(stream.read(Address(0, (0,)))))
     reader.start()
     assert copying.wait(10)
     sink.gate.set()
@@ -155,7 +154,7 @@ def test_a_reader_that_holds_a_frame_does_not_keep_it_from_being_counted() -> No
     assert sink.totals == {"saved": 1, "skipped": 0, "dropped": 0}
     assert stream.stats().ring_used == 1, "its memory is not given away meanwhile"
     go.set()
-    reader.join(10)
+    reader.join()
     np.testing.assert_array_equal(found[0], frame_of(0))
     assert stream.stats().ring_used == 0
 
@@ -229,7 +228,7 @@ class TestGrowing:
                 while not over.is_set():
                     ranks.append(len(view.images))
 
-            threads = [threading.Thread(target=look) for _ in range(2)]
+            threads = [Thread(target=look) for _ in range(2)]
             for thread in threads:
                 thread.start()
             for number in range(300):
@@ -244,7 +243,14 @@ class TestGrowing:
 
 
 def test_after_one_of_two_outputs_failed_the_other_is_shown() -> None:
-    bad, good = FailingSink(at=2), GatedSink()
+    class Holed(FailingSink):
+        """Has zeros where nothing was written, as files of images do."""
+
+        def read(self, address: Address) -> Any:
+            found = super().read(address)
+            return np.zeros((16, 24), "u2") if found is None else found
+
+    bad, good = Holed(at=2), GatedSink()
     good.gate.set()
     stream = Stream(make_spec({"time": 6}), [bad, good])
     bad.gate.clear()

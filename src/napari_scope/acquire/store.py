@@ -158,7 +158,7 @@ def store_spec(
     layout = plan.layout()
     if layout.n_frames == 0:
         raise PlanError("the plan takes no frame", hint="add a channel or a time point")
-    place = ("position",) if layout.fields[0].place else ()
+    has_places = any(field.place for field in layout.fields)
     order = [*layout.order]
     labels = dict(layout.labels)
     factor = len(cameras.names)
@@ -174,7 +174,7 @@ def store_spec(
     images = tuple(_image(field, factor, name) for field in layout.fields)
     return replace(
         spec,
-        order=(*_place_names(layout.fields), *order) if place else tuple(order),
+        order=(*_place_names(layout.fields), *order) if has_places else tuple(order),
         images=images,
         labels=labels,
         z_um=layout.z_step_um,

@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.formats.ngff.oracles import READERS
+from tests.threads import Thread
 
 from napari_scope.fileio import DataFile, portable_io
 from napari_scope.formats.ngff import shards
@@ -318,7 +318,7 @@ def test_threads_read_while_another_writes(
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=look) for _ in range(3)]
+    threads = [Thread(target=look) for _ in range(3)]
     for thread in threads:
         thread.start()
     for number in range(200):
