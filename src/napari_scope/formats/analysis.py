@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
     from dask.array import Array
 
@@ -56,4 +55,7 @@ class _Blocks:
         self.ndim = array.ndim
 
     def __getitem__(self, key: object) -> npt.NDArray[np.generic]:
+        # Late, so that detecting a format costs no import of numpy.
+        import numpy as np
+
         return np.asarray(self._array[key])
