@@ -93,7 +93,13 @@ main()
     [
         (["--out", "a/run"], ["a/run.ome.zarr"]),
         (["--out", "run.ome.zarr"], ["run.ome.zarr"]),
+        (["--out", "run.zarr"], ["run.zarr"]),
+        (["--out", "./new/run.OME.Zarr/"], ["new/run.OME.Zarr"]),
         (["--out", "run.ndtiff"], ["run.ndtiff"]),
+        (
+            ["--out", "run.zarr", "--format", "both"],
+            ["run.zarr", "run.ndtiff"],
+        ),
         (["--out", "run", "--format", "ndtiff"], ["run.ndtiff"]),
         (["--out", "run", "--format", "both"], ["run.ome.zarr", "run.ndtiff"]),
     ],
@@ -105,7 +111,7 @@ def test_acquire(
     assert done.returncode == 0, done.stderr
     assert "6 of 6 frames saved" in done.stdout
     for path in paths:
-        assert path in done.stdout
+        assert f": {path}\n" in done.stdout
         (image,) = open_dataset(tmp_path / path).images
         assert np.asarray(image.levels[0]).reshape(6, -1).any(axis=1).all()
 
@@ -138,6 +144,9 @@ def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
     (tmp_path / "preset.yaml").write_text("channels: [{config: NOPE}]\n")
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "taken.d" / "p.png").mkdir(parents=True)
+    deep = "[" * 900 + "]" * 900
+    (tmp_path / "deep.json").write_text(f'{{"metadata": {{"a": {deep}}}}}')
     for arguments, text in [
         (["acquire", "nope.yaml", "--out", "r"], "nope.yaml"),
         (["acquire", "typo.yaml", "--out", "r"], "unknown key 'time_plann'"),
@@ -145,6 +154,17 @@ def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
         (["acquire", "preset.yaml", "--out", "r"], "has no preset 'NOPE'"),
         (["acquire", plan, "--out", "taken.ndtiff"], "exists already"),
         (["acquire", plan, "--out", "file/r"], "cannot be created"),
+        (["acquire", plan, "--out", "."], "the output is a folder"),
+        (["acquire", plan, "--out", ".."], "the output is a folder"),
+        (["acquire", plan, "--out", "sub/.."], "the output is a folder"),
+        (["acquire", plan, "--out", "taken.d/"], "such as taken.d/run"),
+        (["acquire", plan, "--out", ".zarr"], "no name"),
+        (["acquire", "deep.json", "--out", "r"], "deep"),
+        (["acquire", "list.yaml/plan", "--out", "r"], "list.yaml/plan"),
+        (["demo", "--headless", "--out", "file"], "file"),
+        (["demo", "--headless", "--screenshot", "file/x.png"], "screenshot"),
+        (["demo", "--headless", "--screenshot", "x.nope"], "'.nope'"),
+        (["demo", "--headless", "--screenshot", "taken.d/p.png"], "a folder"),
         (["acquire", plan, "--out", "r.ndtiff", "--format", "ome-zarr"], "suffix"),
         (["acquire", plan, "--out", "r", "--config", "nope.cfg"], "nope.cfg"),
         (["acquire", plan, "--out", "r", "--config", "broken.cfg"], "Nope"),
@@ -157,8 +177,50 @@ def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
         assert last.startswith("error: "), done.stderr
         assert text in last, done.stderr
         assert "Traceback" not in done.stderr
-    assert not (tmp_path / "r.ome.zarr").exists()
+    assert not list(tmp_path.glob("*.zarr"))
     assert not list((tmp_path / "taken.ndtiff").iterdir())
+    # A screenshot that cannot be saved is found out before the run.
+    assert not (tmp_path / "napari-scope-demo").exists()
+
+
+def test_a_home_folder_that_cannot_be_written(tmp_path: Path, plan: Path) -> None:
+    """pymmcore-plus makes a log file there while it is imported."""
+    home = tmp_path / "home"
+    home.write_text("not a folder")
+    places = dict.fromkeys(("HOME", "XDG_DATA_HOME", "USERPROFILE"), str(home))
+    places |= dict.fromkeys(("LOCALAPPDATA", "APPDATA"), str(home))
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    places |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temp))
+    places["PYMM_LOG_FILE"] = ""
+    done = scope("acquire", plan, "--out", "run", cwd=tmp_path, **places)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 frames saved" in done.stdout
+    if sys.platform != "win32":  # there the log file is open to the end
+        assert not list(temp.glob("napari-scope*"))
+
+
+def test_an_error_of_the_system_is_one_line(tmp_path: Path) -> None:
+    """Also one that nobody has foreseen."""
+    code = """
+import sys
+import napari_scope.formats
+def full(path):
+    raise OSError(28, "No space left on device", "the file")
+napari_scope.formats.open_dataset = full
+sys.argv = ["napari-scope", "info", "x"]
+from napari_scope.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: No space left on device (the file)\n"
 
 
 def test_too_little_room(tmp_path: Path) -> None:
@@ -166,12 +228,17 @@ def test_too_little_room(tmp_path: Path) -> None:
     plan.write_text("time_plan: {interval: 0, loops: 2000000}\n")
     done = scope("acquire", plan, "--out", "r", cwd=tmp_path)
     assert done.returncode == 1
-    assert "GB free" in done.stderr
+    assert "MB of room" in done.stderr
     assert not (tmp_path / "r.ome.zarr").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_interrupt_cancels_and_closes(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_cancels_and_closes(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     plan = tmp_path / "slow.yaml"
     plan.write_text("time_plan: {interval: 0.05, loops: 1000}\n")
     command = [sys.executable, "-m", "napari_scope.cli", "acquire", str(plan)]
@@ -184,13 +251,131 @@ def test_interrupt_cancels_and_closes(tmp_path: Path) -> None:
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "cancelled" in out
+    assert "ome-zarr: r.ome.zarr" in out
     facts = json.loads(scope("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
     assert facts["journal"]["closed"]
     assert 4 <= facts["journal"]["saved"] < 1000
+
+
+def slow_to_close(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    """Start a run that says ``closing`` and then takes its time."""
+    plan = folder / "slow.yaml"
+    plan.write_text("time_plan: {interval: 0.05, loops: 1000}\n")
+    code = f"""
+import sys, time
+from napari_scope.stream import Stream
+real = Stream.close
+def close(self):
+    print("closing", flush=True)
+    time.sleep({seconds})
+    real(self)
+Stream.close = close
+sys.argv = ["napari-scope", "acquire", "slow.yaml", "--out", "r"]
+from napari_scope.cli import main
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    journal = folder / "r.ome.zarr" / "acquisition" / "frames.jsonl"
+    end = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "closing\n"
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_second_signal_does_not_keep_files_from_being_closed(tmp_path: Path) -> None:
+    process = slow_to_close(tmp_path, 1.5)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "closing the files" in errors
+    assert "cancelled" in out
+    assert "ome-zarr: r.ome.zarr" in out
+    facts = json.loads(scope("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
+    assert facts["journal"]["closed"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_third_signal_ends_the_program_and_says_where_the_data_are(
+    tmp_path: Path,
+) -> None:
+    process = slow_to_close(tmp_path, 3600)
+    while process.poll() is None:  # two at the same moment may arrive as one
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "of 1000 frames saved so far, the files were not closed" in out
+    assert "ome-zarr: r.ome.zarr" in out
+    facts = json.loads(scope("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
+    assert not facts["journal"]["closed"]
+    assert facts["journal"]["saved"] >= 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path, plan: Path) -> None:
+    """As a shell has it for programs in the background."""
+    code = f"""
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from napari_scope.acquire import Run
+real = Run.start
+def start(self):
+    os.kill(os.getpid(), signal.SIGINT)
+    return real(self)
+Run.start = start
+sys.argv = ["napari-scope", "acquire", {str(plan)!r}, "--out", "r"]
+from napari_scope.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 frames saved" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_signal_while_the_hardware_is_loaded_ends_the_program(
+    tmp_path: Path, plan: Path
+) -> None:
+    code = f"""
+import os, signal, sys
+from napari_scope.acquire import CoreOwner
+CoreOwner.load = lambda *_: os.kill(os.getpid(), signal.SIGINT)
+sys.argv = ["napari-scope", "acquire", {str(plan)!r}, "--out", "r"]
+from napari_scope.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r.ome.zarr").exists()
 
 
 def test_screenshot_without_display(tmp_path: Path) -> None:
@@ -202,3 +387,4 @@ def test_screenshot_without_display(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert "needs a display" in done.stderr
+    assert not (tmp_path / "napari-scope-demo").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +17,13 @@ __all__ = ["demo_acquisition"]
 def demo_acquisition() -> list[LayerData]:
     """Run a small acquisition on the demo microscope and open what it saved.
 
-    A core of its own is used, so the microscope in use is not disturbed. The store
-    lies in a temporary folder, which the layers read from as long as they live.
+    This takes some seconds and blocks until the run is over: napari expects the layers
+    as the result, and does not react meanwhile. A core of its own is used, so the
+    microscope in use is not disturbed.
+
+    The store (about 40 MB) lies in a temporary folder, which is removed when the
+    process ends. It is not removed together with the layers: the same path may have
+    been opened once more, and missing frames would be shown as black ones.
     """
     from pymmcore_plus import CMMCorePlus
 
@@ -25,8 +32,14 @@ def demo_acquisition() -> list[LayerData]:
     from napari_scope.acquire import CoreOwner, Output, Run
 
     folder = Path(tempfile.mkdtemp(prefix="napari-scope-"))
+    # On Windows files that are still open cannot be removed; that is no error.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     output = Output(folder / "demo.ome.zarr", "ome-zarr")
-    with CoreOwner(CMMCorePlus()) as owner:
-        owner.load()
-        Run(owner, demo_sequence(), [output]).start().wait()
-    return read(output.path)
+    try:
+        with CoreOwner(CMMCorePlus()) as owner:
+            owner.load()
+            Run(owner, demo_sequence(), [output]).start().wait()
+        return read(output.path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

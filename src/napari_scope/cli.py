@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import importlib
 import json
 import os
+import shutil
+import signal
 import sys
+import tempfile
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -25,10 +30,11 @@ from rich.table import Table
 from napari_scope.errors import ScopeError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
 
     from napari_scope._demo import Verification
-    from napari_scope.acquire import Run, RunReport
+    from napari_scope.acquire import Run, RunProgress, RunReport
     from napari_scope.model import Dataset
     from napari_scope.stream import FormatName, Output
 
@@ -45,8 +51,9 @@ app = typer.Typer(
 _out = Console()
 _err = Console(stderr=True)
 
-CANCELLED = 130  # what shells expect of a program that was interrupted
+BY_SIGNAL = 128  # what shells add to the number of the signal that ended a program
 POLL_S = 0.1
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 class SaveAs(StrEnum):
@@ -69,9 +76,17 @@ def main() -> None:
     try:
         app()
     except ScopeError as error:
-        _err.print("[bold red]error:[/]", end=" ")
-        _err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        text = str(error)
+    except OSError as error:
+        text = error.strerror or str(error) or type(error).__name__
+        if error.filename is not None:
+            text += f" ({error.filename})"
+    else:
+        return
+    _err.print("[bold red]error:[/]", end=" ")
+    one_line = " ".join(line.strip() for line in text.splitlines())
+    _err.print(one_line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 @app.callback()
@@ -95,22 +110,25 @@ def demo(
     ] = None,
 ) -> None:
     """Run an acquisition on the demo microscope, save it, and check every frame."""
+    if screenshot is not None:
+        _check_screenshot(screenshot)
+    _import_pymmcore_plus()
     from napari_scope._demo import WitnessedRun, demo_sequence, verify
     from napari_scope.acquire import CoreOwner, Output, next_free_name, output_path
 
     formats: tuple[FormatName, ...] = ("ome-zarr", "ndtiff")
     name = next_free_name(out, "demo", formats)
     outputs = [Output(output_path(out, name, f), f) for f in formats]
-    with CoreOwner() as owner:
+    with _Interrupts() as interrupts, CoreOwner() as owner:
         owner.load()
         run = WitnessedRun(owner, demo_sequence(), outputs, name=name)
-        report = _follow(run)
+        report = _follow(run, interrupts)
     results = [verify(output.path, run) for output in outputs]
     _print_verification(report, outputs, results)
     if not all(result.passed for result in results):
         raise typer.Exit(1)
     if report.state.value != "finished":
-        raise typer.Exit(CANCELLED)
+        raise typer.Exit(interrupts.exit_code)
     if screenshot is not None or (not headless and _has_display()):
         _show(outputs[0], screenshot, stay=not headless)
     elif not headless:
@@ -120,7 +138,10 @@ def demo(
 @app.command()
 def acquire(
     plan: Annotated[Path, typer.Argument(help="A useq sequence, yaml or json.")],
-    out: Annotated[Path, typer.Option(help="Folder and name to save as.")],
+    out: Annotated[
+        # No Path: that would forget a slash at the end.
+        str, typer.Option(metavar="PATH", help="Folder and name to save as.")
+    ],
     save_as: Annotated[
         SaveAs | None,
         typer.Option("--format", help="Format; by default the suffix of --out says."),
@@ -134,17 +155,23 @@ def acquire(
     ] = OnError.STOP,
 ) -> None:
     """Run a plan and save it."""
-    from napari_scope.acquire import CoreOwner, Run
     from napari_scope.events import load_plan
 
     sequence = load_plan(plan)
     outputs = _outputs(out, save_as)
-    with CoreOwner() as owner:
-        owner.load(config)
-        report = _follow(Run(owner, sequence, outputs, on_error=on_error.value))
-    _print_report(report)
+    _import_pymmcore_plus()
+    from napari_scope.acquire import CoreOwner, Run
+
+    with _Interrupts() as interrupts:
+        with CoreOwner() as owner:
+            owner.load(config)
+            run = Run(owner, sequence, outputs, on_error=on_error.value)
+            report = _follow(run, interrupts)
+        # Signals still only count, so that this is said in any case.
+        for line in _report_lines(report):
+            _out.print(line, markup=False, highlight=False, soft_wrap=True)
     if report.state.value == "cancelled":
-        raise typer.Exit(CANCELLED)
+        raise typer.Exit(interrupts.exit_code)
 
 
 @app.command()
@@ -186,16 +213,42 @@ def info(
 # ------------------------------------------------------------------ running
 
 
-def _outputs(out: Path, save_as: SaveAs | None) -> list[Output]:
-    """Return the outputs that a path and a format ask for."""
+def _import_pymmcore_plus() -> None:
+    """Import pymmcore-plus, also where it cannot make its log file.
+
+    It opens one in the home folder while it is imported. `PYMM_LOG_FILE` can move the
+    file but not, in 0.18, do without it.
+    """
+    try:
+        importlib.import_module("pymmcore_plus")
+    except OSError:
+        folder = tempfile.mkdtemp(prefix="napari-scope-log-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["PYMM_LOG_FILE"] = os.path.join(folder, "pymmcore-plus.log")
+        importlib.import_module("pymmcore_plus")
+
+
+def _outputs(out: str, save_as: SaveAs | None) -> list[Output]:
+    """Return the outputs that a path and a format ask for.
+
+    A path with a suffix that is known is kept as it was typed.
+    """
     from napari_scope.stream import FORMATS, Output, output_path
 
-    folder, name = out.parent, out.name
+    path = Path(out)
+    name = path.name
     found: FormatName | None = None
     for known, suffixes in FORMATS.items():
         for suffix in suffixes:
             if found is None and name.lower().endswith(suffix):
                 found, name = known, name[: -len(suffix)]
+    is_folder = out.endswith(("/", os.sep)) and found is None
+    if is_folder or path.name in ("", ".."):
+        raise SettingsError(
+            "the output is a folder",
+            path=out,
+            hint=f"add a name for the run, such as {path / 'run'}",
+        )
     if not name:
         raise SettingsError("the output has no name", path=out)
     formats: tuple[FormatName, ...]
@@ -207,26 +260,89 @@ def _outputs(out: Path, save_as: SaveAs | None) -> list[Output]:
         formats = ("ome-zarr",) if save_as is SaveAs.OME_ZARR else ("ndtiff",)
         if found is not None and found != formats[0]:
             raise SettingsError(
-                f"the suffix of {out.name!r} means {found}, --format says {formats[0]}",
+                f"the suffix of {path.name!r} means {found}, --format says "
+                f"{formats[0]}",
                 hint="leave one of the two out",
             )
-    return [Output(output_path(folder, name, f), f) for f in formats]
+    return [
+        Output(path if f == found else output_path(path.parent, name, f), f)
+        for f in formats
+    ]
 
 
-def _follow(run: Run) -> RunReport:
+class _Interrupts:
+    """What Ctrl-C and SIGTERM do to a run.
+
+    The first cancels it. The second changes nothing, the files have to be closed, but
+    is told so. The third ends the program, with the files as they are. Before
+    `watch` they do what they always do.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.exit_code = BY_SIGNAL + signal.SIGINT
+        self.seen: RunProgress | None = None
+        self._run: Run | None = None
+        self._before: dict[int, Any] = {}
+
+    def watch(self, run: Run) -> None:
+        """Let signals concern a run from now on."""
+        self._run = run
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A shell lets programs in the background ignore Ctrl-C.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._heard)
+
+    def __enter__(self) -> _Interrupts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+    def _heard(self, number: int, _: FrameType | None) -> None:
+        # The code that is interrupted may hold any lock, so nothing is called here.
+        self.count += 1
+        if self.count == 1:
+            self.exit_code = BY_SIGNAL + number
+        elif self.count > 2:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Say what is known and end the process, whatever it is waiting for."""
+        assert self._run is not None  # set before a signal is heard
+        if self._run.report is not None:
+            lines = _report_lines(self._run.report)
+        else:
+            saved = self.seen.saved if self.seen else 0
+            planned = self.seen.planned if self.seen else None
+            lines = [
+                f"cancelled: {_of(saved, planned)} frames saved so far, the files were "
+                "not closed",
+                *_output_lines(self._run.outputs),
+            ]
+        with contextlib.suppress(OSError):
+            if _err.is_terminal:
+                os.write(2, b"\x1b[?25h\n")  # the bar has hidden the cursor
+            os.write(1, ("\n".join(lines) + "\n").encode(errors="replace"))
+        os._exit(self.exit_code)
+
+
+def _follow(run: Run, interrupts: _Interrupts) -> RunReport:
     """Start a run and show its progress until all files are closed."""
+    interrupts.watch(run)
     run.start()
+    answers: list[Callable[[], object]] = [
+        run.cancel,
+        lambda: _err.print("closing the files; a third signal leaves them as they are"),
+    ]
     with _bar() as bar:
         task = bar.add_task("preparing", total=None, rate="")
-        try:
-            while not run.done:
-                _update(bar, task, run)
-                time.sleep(POLL_S)
-        except KeyboardInterrupt:
-            run.cancel()
-            while not run.done:
-                _update(bar, task, run)
-                time.sleep(POLL_S)
+        while not run.done:
+            while answers and interrupts.count > 2 - len(answers):
+                answers.pop(0)()
+            interrupts.seen = _update(bar, task, run)
+            time.sleep(POLL_S)
         _update(bar, task, run)
     return run.wait()
 
@@ -245,7 +361,7 @@ def _bar() -> Iterator[Progress]:
         yield bar
 
 
-def _update(bar: Progress, task: Any, run: Run) -> None:
+def _update(bar: Progress, task: Any, run: Run) -> RunProgress:
     progress = run.progress()
     dealt = progress.saved + progress.skipped + progress.dropped
     rate = f"{progress.fps:.0f} frames/s  {progress.mb_per_s:.0f} MB/s"
@@ -258,23 +374,29 @@ def _update(bar: Progress, task: Any, run: Run) -> None:
         total=progress.planned,
         rate=rate,
     )
+    return progress
 
 
-def _print_report(report: RunReport) -> None:
-    planned = "" if report.planned is None else f" of {report.planned}"
-    _out.print(
-        f"{report.state.value}: {report.saved}{planned} frames saved in "
-        f"{report.duration_s:.1f} s ({report.mb_per_s:.0f} MB/s)"
-    )
-    for output in report.outputs:
-        _out.print(f"  {output.format}: {output.path}", highlight=False, soft_wrap=True)
+def _of(saved: int, planned: int | None) -> str:
+    return str(saved) if planned is None else f"{saved} of {planned}"
+
+
+def _output_lines(outputs: Sequence[Output]) -> list[str]:
+    return [f"  {output.format}: {output.path}" for output in outputs]
+
+
+def _report_lines(report: RunReport) -> list[str]:
+    lines = [
+        f"{report.state.value}: {_of(report.saved, report.planned)} frames saved in "
+        f"{report.duration_s:.1f} s ({report.mb_per_s:.0f} MB/s)",
+        *_output_lines(report.outputs),
+    ]
     if report.dropped:
-        _out.print(f"  {report.dropped} frames dropped, the buffer was full")
+        lines.append(f"  {report.dropped} frames dropped, the buffer was full")
     for skipped in report.skipped:
         axes = ", ".join(f"{k}={v}" for k, v in skipped.axes.items())
-        _out.print(f"  skipped {axes}: {skipped.reason}", highlight=False)
-    for warning in report.warnings:
-        _out.print(f"  warning: {warning}", highlight=False)
+        lines.append(f"  skipped {axes}: {skipped.reason}")
+    return lines + [f"  warning: {warning}" for warning in report.warnings]
 
 
 def _print_verification(
@@ -350,8 +472,7 @@ def _journal(path: Path) -> dict[str, Any] | None:
 
 
 def _journal_sentence(journal: dict[str, Any]) -> str:
-    planned = journal["planned"]
-    text = f"{journal['saved']}{'' if planned is None else f' of {planned}'} frames"
+    text = f"{_of(journal['saved'], journal['planned'])} frames"
     for kind in ("skipped", "dropped"):
         if journal[kind]:
             text += f", {journal[kind]} {kind}"
@@ -366,12 +487,31 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _show(output: Output, screenshot: Path | None, *, stay: bool) -> None:
+def _check_screenshot(path: Path) -> None:
+    """Find out before the run whether a screenshot can be taken and saved."""
+    if path.suffix.lower() not in PICTURES:
+        raise SettingsError(
+            f"a screenshot is saved as one of {', '.join(PICTURES)}, found "
+            f"{path.suffix!r}",
+            path=path,
+        )
+    if path.is_dir():
+        raise SettingsError("the screenshot would replace a folder", path=path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the folder of the screenshot cannot be made, {error.strerror}",
+            path=path.parent,
+        ) from error
     if not _has_display():
         raise SettingsError(
             "a screenshot needs a display",
             hint="run it under 'xvfb-run -a -s \"-screen 0 1600x1000x24\"'",
         )
+
+
+def _show(output: Output, screenshot: Path | None, *, stay: bool) -> None:
     import napari
     from napari.qt import get_qapp
 
@@ -384,7 +524,6 @@ def _show(output: Output, screenshot: Path | None, *, stay: bool) -> None:
         time.sleep(0.05)
     viewer.reset_view()
     if screenshot is not None:
-        screenshot.parent.mkdir(parents=True, exist_ok=True)
         events.processEvents()
         viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
         _out.print(f"screenshot: {screenshot}", highlight=False)

@@ -325,6 +325,15 @@ def test_cancel_does_not_wait_for_a_blocking_plan(owner: CoreOwner) -> None:
     let_go.set()
 
 
+def test_no_thread_waits_for_a_plan_that_is_not_read_on(owner: CoreOwner) -> None:
+    """The run ends at a wrong frame, the generator has more to give."""
+    events = (useq.MDAEvent(index={"t": t // 2}) for t in range(10))
+    run = Run(owner, events).start()
+    with pytest.raises(ScopeError, match="already appended"):
+        run.wait(20)
+    until(lambda: not [t for t in threading.enumerate() if t.name.endswith("plan")])
+
+
 def test_mistakes_of_a_plan_are_not_blamed_on_the_hardware(owner: CoreOwner) -> None:
     def events() -> Iterator[useq.MDAEvent]:
         yield useq.MDAEvent(index={"t": 0})

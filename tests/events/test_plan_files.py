@@ -141,6 +141,86 @@ def test_a_bad_file_is_one_error_that_names_it(
     assert path.read_bytes() == data
 
 
+def bomb(levels: int) -> str:
+    """Return ten aliases of ten aliases of ..."""
+    lines = ["metadata:", "  a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    for n in range(1, levels):
+        lines.append(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]")
+    return "\n".join(lines)
+
+
+def merge_bomb(levels: int) -> str:
+    """Return the same with merge keys, which blow up while they are read."""
+    lines = ["metadata:", "  a0: &a0 {x: 1}"]
+    for n in range(1, levels):
+        lines.append(f"  a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}")
+    return "\n".join(lines)
+
+
+def chain(levels: int) -> str:
+    """Return what is flat in the file and deep when aliases are expanded."""
+    lines = ["metadata:", "  a0: &a0 [1]"]
+    lines += [f"  a{n}: &a{n} [*a{n - 1}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.yaml", bomb(7), "repeat too much"),
+        ("a.yaml", bomb(30), "repeat too much"),
+        ("a.yaml", merge_bomb(7), "repeat too much"),
+        (
+            "a.yaml",
+            f"metadata: {{a: &a {'x' * 10_000}, b: [{', '.join(['*a'] * 200)}]}}",
+            "repeat too much",
+        ),
+        ("a.yaml", "metadata: &a {b: *a}", "contains itself"),
+        ("a.yaml", "metadata: {a: &a [[*a]]}", "contains itself"),
+        ("a.yaml", chain(100), "levels deep"),
+        ("a.yaml", "metadata: {a: " + "[" * 70 + "]" * 70 + "}", "levels deep"),
+        ("a.json", '{"metadata": {"a": ' + "[" * 70 + "]" * 70 + "}}", "levels deep"),
+        ("a.json", '{"metadata": {"a": ' + "[" * 900 + "]" * 900 + "}}", "deep"),
+        ("a.json", '{"metadata": {"a": ' + '{"a":' * 900 + "1" + "}" * 902, "deep"),
+        ("a.yaml", "metadata: {a: " + "[" * 3000 + "]" * 3000 + "}", "too deeply"),
+    ],
+)
+def test_a_small_file_that_stands_for_too_much_is_an_error(
+    tmp_path: Path, name: str, text: str, reason: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(PlanError, match=reason) as caught:
+        load_plan(path)
+    assert caught.value.path == str(path)
+
+
+def test_aliases_of_an_ordinary_size_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        "channels: [&dapi {config: DAPI, exposure: 5}, {<<: *dapi, config: FITC}]\n"
+        "stage_positions:\n"
+        "- {x: 1, y: 2, sequence: &stack {z_plan: {range: 2, step: 1}}}\n"
+        + "- {x: 3, y: 4, sequence: *stack}\n"
+        * 2000
+    )
+    plan = load_plan(path)
+    assert [(c.config, c.exposure) for c in plan.channels] == [("DAPI", 5), ("FITC", 5)]
+    assert len(plan.stage_positions) == 2001
+    last = plan.stage_positions[-1].sequence
+    assert last is not None
+    assert last.z_plan is not None and len(list(last.z_plan)) == 3
+
+
+def test_a_plan_of_many_values_without_aliases_is_not_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_scope.events.files._MAX_REPEATED", 10)
+    path = tmp_path / "plan.yaml"
+    path.write_text(f"metadata: {{a: [{', '.join(['long text'] * 200)}]}}")
+    assert load_plan(path).metadata == {"a": ["long text"] * 200}
+
+
 def test_missing_folders_and_huge_files_are_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ class Run:
         self._planned: int | None = None
         self._duration_s: float | None = None
         self._closing = False
+        self._puller: Puller[MDAEvent] | None = None
         self._skipped: list[SkippedFrame] = []
         self._warnings: list[str] = []
         self._reasons: deque[str] = deque(maxlen=_REASONS_SHOWN)
@@ -335,6 +336,8 @@ class Run:
         try:
             mda.run(_not_an_iterator(self._plan))
         finally:
+            if self._puller is not None:
+                self._puller.close()
             self._quiet_down()
             if before is not None:
                 mda.set_engine(before)
@@ -421,7 +424,8 @@ class Run:
         """Return the events to run; called by the engine after `prepare`."""
         source = self._plan.source
         if isinstance(source, Iterator):
-            return Puller(source, given_up=self._is_given_up)
+            self._puller = Puller(source, given_up=self._is_given_up)
+            return self._puller
         return source
 
     def _is_given_up(self) -> bool:

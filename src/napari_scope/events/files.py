@@ -14,7 +14,7 @@ from useq import MDASequence, MultiPhaseTimePlan
 from napari_scope.errors import PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from os import PathLike
 
 __all__ = ["PLAN_SUFFIXES", "load_plan", "save_plan"]
@@ -23,6 +23,13 @@ PLAN_SUFFIXES = (".yaml", ".yml", ".json")
 
 _MAX_BYTES = 64 * 1024 * 1024  # a plan of a million positions is below this
 
+# Sequences in sequences take three levels each; what is deeper meets limits of other
+# programs later, when it is stored with the data.
+_MAX_DEPTH = 64
+
+# Aliases of aliases multiply: a few lines can stand for more than any memory holds.
+_MAX_REPEATED = 1_000_000
+
 
 def load_plan(path: str | PathLike[str]) -> MDASequence:
     """Read a plan from a yaml or json file.
@@ -30,9 +37,10 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
     Raises
     ------
     PlanError
-        If the file is missing, is not yaml or json, or is no valid sequence. useq
-        ignores keys it does not know; here they are an error, because a misspelt key
-        would silently leave a part of the experiment out.
+        If the file is missing, is not yaml or json, is nested too deeply, has yaml
+        aliases that stand for too much, or is no valid sequence. useq ignores keys it
+        does not know; here they are an error, because a misspelt key would silently
+        leave a part of the experiment out.
     """
     path = Path(path)
     try:
@@ -46,13 +54,16 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
     except UnicodeDecodeError as error:
         raise PlanError("the plan is not a text file", path=path) from error
     try:
-        data = (
-            json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-        )
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        is_json = path.suffix.lower() == ".json"
+        data = _parse_json(text, path) if is_json else _parse_yaml(text, path)
+    except PlanError:
+        raise
+    except RecursionError as error:
+        raise PlanError("the plan is nested too deeply", path=path) from error
+    except (yaml.YAMLError, ValueError) as error:
         raise PlanError(
             f"the plan is not valid yaml or json, {error}", path=path
-        ) from (error)
+        ) from error
     if not isinstance(data, dict):
         raise PlanError(
             f"a plan is a mapping of keys such as time_plan and channels, found "
@@ -72,6 +83,108 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
             hint=f"known keys there are {', '.join(sorted(known))}",
         )
     return sequence
+
+
+def _parse_json(text: str, path: Path) -> object:
+    data = json.loads(text)
+    _Measure(path).of(data, 1)
+    return data
+
+
+def _parse_yaml(text: str, path: Path) -> object:
+    loader = yaml.SafeLoader(text)
+    try:
+        # Looked at before any value is made: merge keys copy what aliases stand for.
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        measure = _Measure(path)
+        expanded, _ = measure.of(node, 1)
+        if expanded - measure.written > _MAX_REPEATED:
+            raise PlanError(
+                "the aliases (*name) of the plan repeat too much of it, more than "
+                f"{_MAX_REPEATED} values and characters",
+                path=path,
+                hint="write out what is needed, without aliases of aliases",
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+class _Measure:
+    """Measures values of json or nodes of yaml, each once however often it occurs.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for errors.
+
+    Attributes
+    ----------
+    written : int
+        Values and characters of text as they stand in the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.written = 0
+        self._path = path
+        # None: not all of its parts have been looked at yet.
+        self._known: dict[int, tuple[int, int] | None] = {}
+
+    def of(self, value: object, depth: int) -> tuple[int, int]:
+        """Return the size of a value at some depth, with aliases expanded.
+
+        Returns
+        -------
+        (int, int)
+            Values and characters of text; levels.
+
+        Raises
+        ------
+        PlanError
+            If there are too many levels, or a value contains itself.
+        """
+        if isinstance(value, str | int | float | None):
+            return 1, 1  # of json, where equal ones may be the same object
+        if id(value) not in self._known:
+            self._known[id(value)] = None
+            if depth > _MAX_DEPTH:
+                raise self._too_deep()
+            own = 1 + (len(value.value) if isinstance(value, yaml.ScalarNode) else 0)
+            self.written += own
+            parts = [self.of(part, depth + 1) for part in _parts(value)]
+            size = own + sum(size for size, _ in parts)
+            levels = 1 + max((levels for _, levels in parts), default=0)
+            self._known[id(value)] = size, levels
+        found = self._known[id(value)]
+        if found is None:
+            raise PlanError(
+                "a part of the plan contains itself, by an alias (*name)",
+                path=self._path,
+                hint="write out what is meant",
+            )
+        if depth + found[1] - 1 > _MAX_DEPTH:
+            raise self._too_deep()
+        return found
+
+    def _too_deep(self) -> PlanError:
+        return PlanError(
+            f"the plan is nested more than {_MAX_DEPTH} levels deep",
+            path=self._path,
+            hint="keep such metadata in a file of their own",
+        )
+
+
+def _parts(value: object) -> Iterable[object]:
+    """Return the parts of a list or mapping, of json or of a node of yaml."""
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, yaml.MappingNode):
+        return (part for pair in value.value for part in pair)
+    if isinstance(value, yaml.SequenceNode):
+        return list(value.value)
+    return value if isinstance(value, list) else ()
 
 
 def _unknown_keys(
