@@ -15,10 +15,12 @@ from napari_scope.layers import (
     LayerData,
     dataset_to_layers,
     image_to_layers,
+    shared_layers,
 )
 from napari_scope.model import Axis, Channel, Dataset, Image, axis_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -42,7 +44,7 @@ def make_dataset(*images: Image) -> Dataset:
     return Dataset("/data/run", "ome-zarr", "0.5", images)
 
 
-def arguments(layers: list[LayerData], key: str) -> list[Any]:
+def arguments(layers: Sequence[LayerData], key: str) -> list[Any]:
     return [layer[1][key] for layer in layers]
 
 
@@ -332,6 +334,18 @@ def test_images_of_another_shape_get_layers_on_the_same_slider() -> None:
     facts = layers[2][1]["metadata"]["napari_scope"]  # type: ignore[index]
     assert [n for n in facts["images"] if n] == ["Pos3", "Pos7"]
     show(layers)
+
+
+def test_shared_layers_name_the_images_of_each_kind_and_read_nothing() -> None:
+    images = positions(20, odd=(3, 7))
+    flat, odd = shared_layers(images)
+    assert odd.images == (3, 7)
+    assert flat.images == tuple(i for i in range(20) if i not in (3, 7))
+    together = dataset_to_layers(make_dataset(*images))
+    assert arguments([*flat.layers, *odd.layers], "name") == arguments(together, "name")
+    assert [len(group.layers) for group in (flat, odd)] == [2, 2]
+    # Without limits that were sampled before, the whole range of the type is shown.
+    assert arguments(flat.layers, "contrast_limits") == [(0.0, 65535.0)] * 2
 
 
 def test_empty_samples_never_cover_the_images_of_another_layer() -> None:

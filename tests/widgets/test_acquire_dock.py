@@ -22,6 +22,7 @@ from napari_scope.errors import (
     ScopeError,
 )
 from napari_scope.formats import open_dataset
+from napari_scope.widgets import acquire_dock as acquire_dock_module
 from napari_scope.widgets import save_box as save_box_module
 from napari_scope.widgets.acquire_dock import AcquireDock
 
@@ -80,7 +81,7 @@ def dock(
 
 
 def _end(dock: AcquireDock, qtbot: QtBot, timeout: int = 60_000) -> None:
-    qtbot.waitUntil(lambda: not dock.running, timeout=timeout)
+    qtbot.waitUntil(lambda: not dock.running and not dock.live.active, timeout=timeout)
 
 
 def _acquired(dock: AcquireDock) -> int:
@@ -471,7 +472,123 @@ def test_a_dock_that_is_closed_lets_go_of_everything(
 ) -> None:
     with qtbot.waitSignal(dock.destroyed, timeout=5000):
         viewer.window.remove_dock_widget(dock)
-    assert not [t for t in threading.enumerate() if t.name == "estimate"]
+    assert not [t for t in threading.enumerate() if t.name == "warm up"]
+
+
+def test_closing_the_dock_does_not_wait_for_an_estimate(
+    dock: AcquireDock,
+    viewer: napari.Viewer,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def endless(*args: object) -> None:
+        begun.set()
+        gate.wait(30)
+
+    monkeypatch.setattr(acquire_dock_module, "estimate", endless)
+    dock.editor.setValue(SHORT)
+    qtbot.waitUntil(begun.is_set, timeout=5000)
+    (thread,) = (t for t in threading.enumerate() if t.name == "estimate")
+    try:
+        with qtbot.waitSignal(dock.destroyed, timeout=20_000):
+            viewer.window.remove_dock_widget(dock)
+        assert thread.is_alive()
+    finally:
+        gate.set()
+        thread.join()
+
+
+def test_closing_an_idle_dock_leaves_the_run_of_another_alone(
+    viewer: napari.Viewer,
+    empty_owner: CoreOwner,
+    qtbot: QtBot,
+    tmp_path: Path,
+    answers: list[QMessageBox.StandardButton],
+    monkeypatch: pytest.MonkeyPatch,
+    no_network: None,
+) -> None:
+    # Each dock has an owner of the same core, as those from napari's menu do.
+    core, kind = empty_owner.core, type(empty_owner)
+    monkeypatch.setattr(acquire_dock_module, "CoreOwner", lambda: kind(core))
+    idle = AcquireDock(viewer)
+    viewer.window.add_dock_widget(idle, name="Idle")
+    qtbot.waitUntil(lambda: not idle.hardware.busy, timeout=20_000)
+    active = AcquireDock(viewer)
+    viewer.window.add_dock_widget(active, name="Active")
+    active.save_box.folder_edit.setText(str(tmp_path))
+    active.editor.setValue(LONG)
+    qtbot.wait(20)
+    active.start()
+    qtbot.waitUntil(lambda: _acquired(active) > 3, timeout=30_000)
+    assert active.errors.isHidden()
+    with qtbot.waitSignal(idle.destroyed, timeout=10_000):
+        viewer.window.remove_dock_widget(idle)
+    count = _acquired(active)
+    qtbot.waitUntil(lambda: _acquired(active) > count + 10, timeout=30_000)
+    assert active.running
+    assert core.getCameraDevice() == "Camera"  # loaded by the dock that is gone
+    active.cancel()
+    _end(active, qtbot)
+    assert active.errors.isHidden()
+
+
+@pytest.mark.parametrize("by", ["script", "dock"])
+def test_a_run_of_somebody_else_locks_run_and_load(
+    by: str,
+    dock: AcquireDock,
+    viewer: napari.Viewer,
+    owner: CoreOwner,
+    qtbot: QtBot,
+) -> None:
+    box, bar = dock.hardware, dock.run_bar
+    loaders = (box.load_button, box.browse_button, box.choice)
+    tips = [widget.toolTip() for widget in loaders]
+    dock.editor.setValue(SHORT)
+    dock.start()
+    _end(dock, qtbot)
+    assert bar.state_label.text() == "Finished"
+
+    other = None
+    if by == "script":
+        thread = owner.core.run_mda(LONG)
+    else:
+        other = AcquireDock(viewer, owner)
+        viewer.window.add_dock_widget(other, name="Other")
+        other.save_box.format_boxes["ome-zarr"].setChecked(False)
+        other.editor.setValue(LONG)
+        qtbot.wait(20)
+        other.start()
+    try:
+        qtbot.waitUntil(lambda: not bar.run_button.isEnabled(), timeout=5000)
+        assert not any(widget.isEnabled() for widget in loaders)
+        for widget in (*loaders, bar.run_button):
+            assert "Another part of the program" in widget.toolTip()
+        assert "Another part of the program" in bar.state_label.text()
+        assert dock.editor.isEnabled()  # a plan may be made meanwhile
+        assert not dock.running
+        assert other is None or other.run_bar.cancel_button.isEnabled()
+    finally:
+        if other is not None:
+            other.cancel()
+            _end(other, qtbot)
+        else:
+            owner.core.mda.cancel()
+            thread.join(30)
+    qtbot.waitUntil(bar.run_button.isEnabled, timeout=5000)
+    assert all(widget.isEnabled() for widget in loaders)
+    assert [widget.toolTip() for widget in loaders] == tips
+    assert bar.state_label.text() == "Finished"
+
+
+def test_a_note_about_the_layers_is_shown(dock: AcquireDock) -> None:
+    assert dock.run_bar.note_label.isHidden()
+    dock.live.note_changed.emit("too many")
+    assert not dock.run_bar.note_label.isHidden()
+    assert dock.run_bar.note_label.text() == "too many"
+    dock.live.note_changed.emit("")
+    assert dock.run_bar.note_label.isHidden()
 
 
 def test_shutting_down_stops_every_timer(dock: AcquireDock, qtbot: QtBot) -> None:

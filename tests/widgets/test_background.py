@@ -54,6 +54,25 @@ def test_only_one_call_at_a_time(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: not call.busy)
 
 
+def test_close_abandons_what_nobody_waits_for(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent, abandon=True)
+    delivered: list[object] = []
+    call.finished.connect(delivered.append)
+    gates = [threading.Event(), threading.Event()]
+    call.start(lambda: gates[0].wait(30) and "abandoned", "worker")
+    (worker,) = (t for t in threading.enumerate() if t.name == "worker")
+    assert worker.daemon  # it cannot keep the process alive
+    call.close()  # returns although the call has not
+    assert worker.is_alive() and not call.busy
+    call.start(lambda: gates[1].wait(30) and "next", "next")
+    gates[0].set()
+    worker.join(30)
+    gates[1].set()
+    qtbot.waitUntil(lambda: not call.busy)
+    assert delivered == ["next"]
+
+
 def test_close_waits_and_delivers_nothing(qtbot: QtBot) -> None:
     parent = QObject()
     call = BackgroundCall(parent)

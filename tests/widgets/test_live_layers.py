@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from napari_scope.layers import MAX_LAYERS
 from napari_scope.layers.live import LayerKey
 from napari_scope.stream import ImageSpec, MemorySink, StoreSpec, Stream
 from napari_scope.widgets.live_layers import LiveLayers
@@ -52,9 +53,15 @@ class Bench:
             self.now += 0.034
             self.live.tick()
 
-    def finish(self) -> None:
+    def finish(self) -> int:
+        """End the run; returns how many looks it took."""
         self.live._timer.start()
         self.live.finish()
+        looks = 1
+        while self.live.active:
+            self.tick()
+            looks += 1
+        return looks
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -80,9 +87,11 @@ def spec(
     channels: tuple[str, ...] = ("DAPI", "FITC"),
     places: tuple[tuple[float, float], ...] = ((0.0, 0.0),),
     order: tuple[str, ...] = ("time", "z", "channel"),
+    planes: dict[int, int] | None = None,
     **more: Any,
 ) -> StoreSpec:
     sizes = {"time": t, "z": z, "channel": len(channels)}
+    special = planes or {}  # places with a z stack of their own
     several = len(places) > 1
     return StoreSpec(
         "run",
@@ -93,7 +102,7 @@ def spec(
             ImageSpec(
                 f"Pos{i}",
                 place={"position": i} if several else {},
-                sizes=sizes,
+                sizes={**sizes, "z": special.get(i, z)},
                 y_um=y,
                 x_um=x,
                 z_um=5.0,
@@ -382,6 +391,173 @@ def test_many_positions_share_a_layer_with_a_slider(bench: Bench) -> None:
         shown = np.asarray(layer._slice.image.raw).max()
         assert shown == (9 if place == 2 else 0)
     assert bench.live.following is False
+
+
+def _row(count: int) -> tuple[tuple[float, float], ...]:
+    return tuple((0.0, 100.0 * i) for i in range(count))
+
+
+def _max(layer: Any) -> int:
+    return int(np.asarray(layer._slice.image.raw).max())
+
+
+def test_positions_of_another_shape_share_layers_among_themselves(
+    bench: Bench,
+) -> None:
+    # One position of 50 has a z stack, so the order of the frames is not simple.
+    count, odd = 50, 30
+    bench.run(spec(t=1, z=1, places=_row(count), planes={odd: 3}), ())
+    for place in range(count):
+        for z in range(3 if place == odd else 1):
+            for number, channel in enumerate(("DAPI", "FITC")):
+                value = 100 * place + 10 * z + number + 1
+                bench.put(value, position=place, time=0, z=z, channel=channel)
+                bench.tick()
+        # What is followed is on the screen, in the layer of its kind.
+        assert bench.steps[0] == place
+        kind = "Pos30" if place == odd else "Pos0"
+        assert _max(bench.viewer.layers[f"{kind} - FITC"]) == value
+    assert sorted(bench.names) == [
+        "Pos0 - DAPI",
+        "Pos0 - FITC",
+        "Pos30 - DAPI",
+        "Pos30 - FITC",
+    ]
+    stack, flat = bench.viewer.layers["Pos30 - DAPI"], bench.viewer.layers[0]
+    assert stack.data.shape == (count, 1, 3, SIDE, SIDE)
+    assert flat.data.shape == (count, 1, 1, SIDE, SIDE)
+    assert bench.finish() == 1 and bench.live.note == ""
+    for z in range(3):
+        bench.viewer.dims.set_current_step(0, odd)
+        bench.viewer.dims.set_current_step(2, z)
+        assert _max(stack) == 100 * odd + 10 * z + 1
+    bench.viewer.dims.set_current_step(2, 0)
+    bench.viewer.dims.set_current_step(0, 7)
+    assert (_max(stack), _max(flat)) == (0, 701)
+
+
+def test_the_second_channel_is_drawn_when_the_order_is_not_known(
+    bench: Bench,
+) -> None:
+    bench.run(spec(t=3, z=1), ())
+    for t in range(3):
+        for number, channel in enumerate(("DAPI", "FITC")):
+            bench.put(10 * t + number + 1, time=t, z=0, channel=channel)
+            bench.tick()
+            # The slider stands there already when the second channel comes.
+            assert _max(bench.viewer.layers[channel]) == 10 * t + number + 1
+
+
+def test_many_tiles_share_layers_when_their_order_is_not_simple(bench: Bench) -> None:
+    stream = bench.run(spec(t=2, z=1, channels=("DAPI",), places=_row(40)), ())
+    # ptg: two tiles of each position, at each time point of the position.
+    for first in range(0, 40, 2):
+        for t in range(2):
+            for place in (first, first + 1):
+                value = 10 * place + t + 1
+                bench.put(value, position=place, time=t, z=0, channel="DAPI")
+                bench.tick()
+                assert bench.steps[:2] == (place, t)
+                assert _max(bench.viewer.layers[0]) == value
+    stream.close()
+    bench.finish()
+    assert bench.names == ["DAPI"]
+    assert bench.live.following
+
+
+def test_an_empty_sample_of_a_shared_layer_is_never_redrawn(bench: Bench) -> None:
+    bench.run(spec(t=9, z=1, channels=("D",), places=_row(40), planes={0: 2}), ())
+    bench.put(5, position=0, time=0, z=0, channel="D")
+    bench.tick(2)
+    bench.put(6, position=1, time=0, z=0, channel="D")
+    bench.tick(2)
+    assert sorted(bench.names) == ["Pos0 - D", "Pos1 - D"]
+    drawn = bench.live.redraws
+    bench.viewer.dims.set_current_step(0, 1)  # the stack has nothing there
+    bench.live.set_following(False)
+    for t in range(1, 9):
+        bench.put(7, position=0, time=t, z=0, channel="D")
+        bench.tick(9)
+    flat = bench.viewer.layers["Pos1 - D"]
+    stack = bench.viewer.layers["Pos0 - D"]
+    assert (_max(flat), _max(stack)) == (6, 0)
+    assert bench.live.redraws == drawn
+
+
+def test_layers_never_become_more_than_the_limit(bench: Bench) -> None:
+    notes: list[str] = []
+    bench.live.note_changed.connect(notes.append)
+    count = MAX_LAYERS + 3
+    planes = {i: i + 1 for i in range(count)}  # no two of a shape
+    bench.run(spec(t=1, channels=("D",), places=_row(count), planes=planes), ())
+    for place in range(count):
+        bench.put(place + 1, position=place, time=0, z=0, channel="D")
+        bench.tick()
+    assert len(bench.names) == MAX_LAYERS
+    assert len(notes) == 2 and notes[0] == ""  # nothing at the start
+    assert f"{MAX_LAYERS} layers" in notes[1] and bench.live.note == notes[1]
+    bench.finish()
+    assert len(bench.names) == MAX_LAYERS and len(notes) == 2
+    # The next run begins without the note.
+    bench.run(spec(), ())
+    assert notes[2:] == [""] and bench.live.note == ""
+
+
+def test_places_that_a_generator_adds_stay_below_the_limit(bench: Bench) -> None:
+    growing = StoreSpec("run", (SIDE, SIDE), np.dtype("u2"), growing=True)
+    bench.run(growing, ())
+    for place in range(MAX_LAYERS + 5):
+        bench.put(place + 1, position=place, time=0)
+        bench.tick()
+    assert len(bench.names) == MAX_LAYERS
+    assert bench.live.note
+
+
+def test_a_late_look_at_a_growing_run_shares_nothing(bench: Bench) -> None:
+    # A shared layer would keep the shape of the moment it was made at.
+    growing = StoreSpec("run", (SIDE, SIDE), np.dtype("u2"), growing=True)
+    bench.run(growing, ())
+    for place in range(MAX_LAYERS + 5):
+        bench.put(place + 1, position=place, time=0)
+    bench.tick()
+    (layer,) = bench.viewer.layers
+    bench.put(9, position=MAX_LAYERS + 4, time=1)
+    bench.now += 1
+    bench.tick()
+    assert layer.data.shape == (2, 1, SIDE, SIDE)[-layer.data.ndim :]
+
+
+def test_the_last_layers_are_made_one_by_one(bench: Bench) -> None:
+    # A run that was over before the first look.
+    stream = bench.run(spec(t=1, z=1, places=_row(6)), ())
+    for place in range(6):
+        for channel in ("DAPI", "FITC"):
+            bench.put(place + 1, position=place, time=0, z=0, channel=channel)
+    stream.close()
+    bench.live._timer.start()
+    bench.live.finish()
+    assert len(bench.names) == 1 and bench.live.active
+    bench.live.finish()  # again is harmless
+    assert len(bench.names) == 1
+    for count in range(2, 13):
+        bench.tick()
+        assert len(bench.names) == count and bench.live.active
+    bench.tick()
+    assert not bench.live.active
+    for place in range(6):
+        assert _max(bench.viewer.layers[f"Pos{place} - FITC"]) == place + 1
+
+
+def test_the_next_run_may_begin_before_the_last_layer_was_made(bench: Bench) -> None:
+    bench.run(spec(t=1, z=1, places=_row(6)), ())
+    bench.put(position=5, time=0, z=0, channel="DAPI")
+    bench.live._timer.start()
+    bench.live.finish()
+    assert bench.live.active
+    bench.run(spec(), ("t", "z", "c"))
+    bench.put(time=0, z=0, channel="DAPI")
+    bench.tick(3)
+    assert [layer.visible for layer in bench.viewer.layers] == [False, True]
 
 
 def test_colour_frames_make_one_layer(bench: Bench) -> None:

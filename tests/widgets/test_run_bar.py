@@ -171,6 +171,14 @@ def test_a_run_that_failed_at_once_says_so_and_stays(bar: RunBar) -> None:
     assert bar.state_label.text() == "Ready"
 
 
+def test_the_end_of_a_run_is_shown_again_after_a_pause_in_between(bar: RunBar) -> None:
+    bar.show_report(report(), "finished", True)
+    bar.set_runnable(False, "somebody else runs")
+    assert bar.state_label.text() == "somebody else runs"
+    bar.set_runnable(True)
+    assert bar.state_label.text() == "Finished"
+
+
 def test_follow_can_be_shown_without_asking_for_it(bar: RunBar, qtbot: QtBot) -> None:
     with qtbot.assertNotEmitted(bar.follow_toggled):
         bar.set_following(False)

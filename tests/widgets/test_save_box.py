@@ -8,13 +8,17 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_scope.errors import SettingsError
 from napari_scope.events import Estimate
+from napari_scope.stream import room_needed
+from napari_scope.stream.outputs import RESERVE_BYTES
 from napari_scope.widgets import save_box
 from napari_scope.widgets.icons import RED
 from napari_scope.widgets.remembered import Remembered
-from napari_scope.widgets.save_box import SaveBox, room_needed
+from napari_scope.widgets.save_box import SaveBox
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
+
+    from napari_scope.acquire import FormatName
 
 pytestmark = pytest.mark.gui
 
@@ -27,13 +31,6 @@ def box(qtbot: QtBot, tmp_path: Path) -> SaveBox:
     made.name_edit.setText("cells")
     made.refresh()
     return made
-
-
-def test_room_needed_counts_the_pyramid_and_every_format() -> None:
-    assert room_needed(900, ()) == 0
-    assert room_needed(900, ("ndtiff",)) == 900
-    assert room_needed(900, ("ome-zarr",)) == 1200
-    assert room_needed(900, ("ome-zarr", "ndtiff")) == 2100
 
 
 def test_ome_zarr_is_the_first_choice(box: SaveBox, tmp_path: Path) -> None:
@@ -99,16 +96,38 @@ def test_typing_is_followed_after_a_moment(box: SaveBox, qtbot: QtBot) -> None:
 def test_the_estimate_is_shown_against_the_free_space(
     box: SaveBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(save_box, "free_bytes", lambda path: 2_000_000)
+    free = RESERVE_BYTES + 2_000_000
+    monkeypatch.setattr(save_box, "free_bytes", lambda path: free)
     box.set_estimate(Estimate(frames=1200, bytes=900_000, duration_s=75))
     text = box.estimate_label.text()
-    assert text == "1,200 frames · at least 1:15 min · 1.2 MB · 2.0 MB free"
+    assert text == "1,200 frames · at least 1:15 min · 1.2 MB · 270 MB free"
+    # The reserve is named, for nobody would understand the limit without it.
+    assert "268 MB more must stay free" in box.estimate_label.toolTip()
     box.format_boxes["ndtiff"].click()
     text = box.estimate_label.text()
-    assert "2.1 MB" in text and RED in text and "only 2.0 MB free" in text
+    assert "2.1 MB" in text and RED in text and "only 270 MB free" in text
     for format_box in box.format_boxes.values():
         format_box.setChecked(False)
     assert box.estimate_label.text().endswith("900 kB")
+    assert box.estimate_label.toolTip() == ""
+
+
+@pytest.mark.parametrize(
+    "formats", [("ndtiff",), ("ome-zarr",), ("ome-zarr", "ndtiff")]
+)
+@pytest.mark.parametrize("short_of", [0, 1])
+def test_what_fits_here_fits_the_stream(
+    short_of: int,
+    formats: tuple[FormatName, ...],
+    box: SaveBox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = room_needed(100, 512 * 512 * 2, formats) - short_of
+    monkeypatch.setattr(save_box, "free_bytes", lambda path: free)
+    for name, format_box in box.format_boxes.items():
+        format_box.setChecked(name in formats)
+    box.set_estimate(Estimate(frames=100, bytes=100 * 512 * 512 * 2, duration_s=1))
+    assert ("only" in box.estimate_label.text()) == bool(short_of)
 
 
 def test_an_open_end_is_no_estimate(box: SaveBox) -> None:

@@ -3,8 +3,17 @@
 from napari_scope.layers.build import (
     MAX_LAYERS,
     LayerData,
+    SharedLayers,
     dataset_to_layers,
     image_to_layers,
+    shared_layers,
 )
 
-__all__ = ["MAX_LAYERS", "LayerData", "dataset_to_layers", "image_to_layers"]
+__all__ = [
+    "MAX_LAYERS",
+    "LayerData",
+    "SharedLayers",
+    "dataset_to_layers",
+    "image_to_layers",
+    "shared_layers",
+]

@@ -12,6 +12,7 @@ positions; their names are in the metadata of the layer.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from napari_scope.layers.arrange import arranged_levels, stacked
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
 
     from napari_scope.model import Dataset, Image, LevelArray
 
-__all__ = ["MAX_LAYERS", "LayerData", "dataset_to_layers", "image_to_layers"]
+__all__ = [
+    "MAX_LAYERS",
+    "LayerData",
+    "SharedLayers",
+    "dataset_to_layers",
+    "image_to_layers",
+    "shared_layers",
+]
 
 LayerData: TypeAlias = tuple[object, dict[str, object], str]
 """Data, keyword arguments of ``viewer.add_image``, and the type of layer."""
@@ -34,6 +42,22 @@ MAX_LAYERS = 32
 """More layers than this are put on a slider; napari slows down with each layer."""
 
 Limits: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLayers:
+    """Images of equal shape and their common layers.
+
+    Parameters
+    ----------
+    images : tuple of int
+        Numbers of the images. They are their places on the axis ``p``, too.
+    layers : tuple of LayerData
+        One for each channel.
+    """
+
+    images: tuple[int, ...]
+    layers: tuple[LayerData, ...]
 
 
 def dataset_to_layers(dataset: Dataset) -> list[LayerData]:
@@ -60,7 +84,8 @@ def dataset_to_layers(dataset: Dataset) -> list[LayerData]:
         "format_version": dataset.format_version,
     }
     if len(images) > 1 and sum(map(_n_channels, images)) > MAX_LAYERS:
-        return _slider_layers(images, frame, limits, facts)
+        shared = shared_layers(images, frame=frame, limits=limits, metadata=facts)
+        return [layer for group in shared for layer in group.layers]
     several = len(images) > 1
     layers: list[LayerData] = []
     for number, image in enumerate(images):
@@ -122,17 +147,32 @@ def image_to_layers(
     return layers
 
 
-def _slider_layers(
+def shared_layers(
     images: Sequence[Image],
-    frame: Frame,
-    limits: Mapping[tuple[int, str], Limits],
-    facts: Mapping[str, object],
-) -> list[LayerData]:
+    *,
+    frame: Frame | None = None,
+    limits: Mapping[tuple[int, str], Limits] | None = None,
+    metadata: Mapping[str, object] | None = None,
+) -> list[SharedLayers]:
     """Return layers with the images of equal shape along an axis ``p``.
 
     The axis counts all images, whatever their shape, so that one step of the slider
     is the same image in every layer; a layer is empty where the image is another's.
+    No pixel is read.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        The images; their arrays have their final shape.
+    frame, limits, metadata
+        As in `image_to_layers`.
+
+    Returns
+    -------
+    list of SharedLayers
+        One for each shape, by the first image that has it.
     """
+    frame = frame or shared_frame(images)
     groups: dict[object, dict[int, list[list[LevelArray]]]] = {}
     for number, image in enumerate(images):
         channels = [
@@ -148,8 +188,9 @@ def _slider_layers(
         groups.setdefault(kind, {})[number] = channels
 
     names = ("p", *frame.names)
-    layers: list[LayerData] = []
+    shared: list[SharedLayers] = []
     for group in groups.values():
+        layers: list[LayerData] = []
         first = images[min(group)]
         for index in range(_n_channels(first)):
             levels = stacked(
@@ -158,7 +199,7 @@ def _slider_layers(
                     for number in range(len(images))
                 ]
             )
-            arguments = _look(first, index, limits)
+            arguments = _look(first, index, limits or {})
             if len(groups) > 1 and not first.rgb:
                 # Empty samples of one layer must not cover the images of another.
                 arguments["blending"] = "additive"
@@ -171,7 +212,7 @@ def _slider_layers(
                 "units": ("pixel", *frame.units),
                 "axis_labels": names,
                 "metadata": _facts(
-                    facts,
+                    metadata,
                     first,
                     index,
                     names,
@@ -184,7 +225,8 @@ def _slider_layers(
                 ),
             }
             layers.append(_layer(levels, arguments))
-    return layers
+        shared.append(SharedLayers(tuple(group), tuple(layers)))
+    return shared
 
 
 def _layer(levels: list[LevelArray], arguments: dict[str, object]) -> LayerData:

@@ -27,6 +27,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scope.acquire import CoreOwner, Run
+from napari_scope.acquire.registry import is_in_use
 from napari_scope.errors import PlanError, ScopeError
 from napari_scope.events import Plan, estimate
 from napari_scope.layers.live import fill_order
@@ -58,6 +59,7 @@ __all__ = ["AcquireDock"]
 
 _POLL_MS = 100
 _PATIENCE_MS = 150
+_IN_USE = "Another part of the program uses the microscope"
 
 
 class AcquireDock(QWidget):
@@ -95,6 +97,8 @@ class AcquireDock(QWidget):
         self._owns_owner = owner is None
         self._core = GuiCore(self._owner.core)
         self._run: Run | None = None
+        self._running = False
+        self._used_elsewhere = False
         self._saving = False
         remembered = Remembered()
 
@@ -108,7 +112,8 @@ class AcquireDock(QWidget):
 
         self._warm_up = BackgroundCall(self)
         self._warm_up.start(_import_what_napari_imports_late, "warm up")
-        self._estimator = BackgroundCall(self)
+        # A plan of a hundred million frames takes long; nobody waits for it to close.
+        self._estimator = BackgroundCall(self, abandon=True)
         self._estimate_is_stale = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -123,6 +128,7 @@ class AcquireDock(QWidget):
         elif load:
             self.hardware.load(None)
         self._update_runnable()
+        self._poll_timer.start()
 
     # ---- what a script may ask and do
 
@@ -134,7 +140,7 @@ class AcquireDock(QWidget):
     @property
     def running(self) -> bool:
         """Whether a run goes on or its end has not been shown yet."""
-        return self._poll_timer.isActive()
+        return self._running
 
     def start(self) -> None:
         """Start the plan as it is shown now; an error goes to the error panel."""
@@ -158,7 +164,7 @@ class AcquireDock(QWidget):
         self.save_box.remember()
         self._set_locked(True)
         self.live.start(self._find_view, _order_of(plan))
-        self._poll_timer.start()
+        self._running = True
         self._poll()
 
     def pause(self) -> None:
@@ -184,6 +190,7 @@ class AcquireDock(QWidget):
         if self._closed:
             return
         self._closed = True
+        self._running = False
         if self._run is not None and not self._run.done:
             self._run.cancel()
         self.live.stop()
@@ -232,6 +239,7 @@ class AcquireDock(QWidget):
         self.run_bar.cancel_requested.connect(self.cancel)
         self.run_bar.follow_toggled.connect(self.live.set_following)
         self.live.following_changed.connect(self.run_bar.set_following)
+        self.live.note_changed.connect(self.run_bar.set_note)
         self._poll_timer.timeout.connect(self._poll)
         # When napari goes without closing the dock first, these still run: they hold
         # on to nothing of the widget, which is half destroyed by then.
@@ -310,7 +318,8 @@ class AcquireDock(QWidget):
 
     def _poll(self) -> None:
         run = self._run
-        if run is None:
+        if run is None or not self._running:
+            self._look_for_others()
             return
         # Asked before the snapshot: a run that ends in between is shown as it was and
         # its end at the next look, never an end with the numbers before it.
@@ -318,8 +327,17 @@ class AcquireDock(QWidget):
         if not done:
             self.run_bar.show_progress(run.progress())
             return
-        self._poll_timer.stop()
+        self._running = False
         self._on_end(run)
+
+    def _look_for_others(self) -> None:
+        """Notice a run of another dock, a script or another plugin, and its end."""
+        used = not self.hardware.busy and is_in_use(self._owner.core)
+        if used == self._used_elsewhere:
+            return
+        self._used_elsewhere = used
+        self.hardware.set_in_use(_IN_USE if used else "")
+        self._update_runnable()
 
     def _on_end(self, run: Run) -> None:
         self.live.finish()
@@ -346,6 +364,8 @@ class AcquireDock(QWidget):
     def _update_runnable(self) -> None:
         if self.hardware.busy:
             self.run_bar.set_runnable(False, "Loading the microscope …")
+        elif self._used_elsewhere:
+            self.run_bar.set_runnable(False, _IN_USE)
         elif self.hardware.camera() is None:
             self.run_bar.set_runnable(False, "Load a microscope with a camera first")
         else:

@@ -7,6 +7,7 @@ values. The GUI asks whether the call is done; nothing in the thread touches Qt.
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
@@ -19,6 +20,14 @@ __all__ = ["BackgroundCall"]
 _POLL_MS = 30
 
 
+@dataclass(slots=True)
+class _Outcome:
+    """What a call has returned or raised."""
+
+    result: object = None
+    error: BaseException | None = None
+
+
 class BackgroundCall(QObject):
     """Runs callables one at a time.
 
@@ -26,6 +35,9 @@ class BackgroundCall(QObject):
     ----------
     parent : QObject
         Owner.
+    abandon : bool
+        Whether `close` leaves a call behind instead of waiting for it. Only for calls
+        that touch nothing but their own data: they may be cut off with the process.
 
     Attributes
     ----------
@@ -38,11 +50,11 @@ class BackgroundCall(QObject):
     finished = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, *, abandon: bool = False) -> None:
         super().__init__(parent)
+        self._abandon = abandon
         self._thread: threading.Thread | None = None
-        self._result: object = None
-        self._error: BaseException | None = None
+        self._outcome = _Outcome()
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._look)
@@ -64,23 +76,24 @@ class BackgroundCall(QObject):
         """
         if self._thread is not None:
             raise RuntimeError(f"{self._thread.name} is still running")
-        self._error = None
+        # Each call has its own: one left behind must not answer for the next.
+        self._outcome = outcome = _Outcome()
 
         def guarded() -> None:
             try:
-                self._result = call()
+                outcome.result = call()
             except BaseException as error:  # handed over whole, whatever it is
-                self._error = error
+                outcome.error = error
 
-        self._thread = threading.Thread(target=guarded, name=name)
+        self._thread = threading.Thread(target=guarded, name=name, daemon=self._abandon)
         self._thread.start()
         self._timer.start()
 
     def close(self) -> None:
-        """Wait for the call and drop its outcome; idempotent."""
+        """Wait for the call, or abandon it, and drop its outcome; idempotent."""
         self._timer.stop()
         thread, self._thread = self._thread, None
-        if thread is not None:
+        if thread is not None and not self._abandon:
             thread.join()
 
     def _look(self) -> None:
@@ -90,9 +103,8 @@ class BackgroundCall(QObject):
         self._timer.stop()
         thread.join()
         self._thread = None
-        result, self._result = self._result, None
-        error, self._error = self._error, None
-        if error is None:
-            self.finished.emit(result)
+        outcome, self._outcome = self._outcome, _Outcome()
+        if outcome.error is None:
+            self.finished.emit(outcome.result)
         else:
-            self.failed.emit(error)
+            self.failed.emit(outcome.error)

@@ -121,16 +121,14 @@ class HardwareBox(QGroupBox):
         self._call.finished.connect(self._on_loaded)
         self._call.failed.connect(self._on_failed)
         self._wanted: Path | None = None
+        self._locked_because = ""
 
         self.choice = QComboBox()
-        self.choice.setToolTip("Hardware configuration (Micro-Manager .cfg)")
         self.choice.setAccessibleName("Hardware configuration")
         self.choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.browse_button = QPushButton(icon("folder"), "")
-        self.browse_button.setToolTip("Choose a configuration file and load it")
         self.browse_button.setAccessibleName("Browse for a configuration")
         self.load_button = QPushButton(icon("load"), "&Load")
-        self.load_button.setToolTip("Load the chosen configuration")
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(
@@ -151,6 +149,7 @@ class HardwareBox(QGroupBox):
         layout.addWidget(self.status)
 
         self._fill_choice()
+        self._update_enabled()
         self.browse_button.clicked.connect(self._browse)
         self.load_button.clicked.connect(self._load_choice)
         self.show_status()
@@ -184,6 +183,17 @@ class HardwareBox(QGroupBox):
     def show_status(self) -> None:
         """Show what is loaded now."""
         self.status.setText(self._describe())
+
+    def set_in_use(self, reason: str) -> None:
+        """Allow no loading while somebody else uses the microscope.
+
+        Parameters
+        ----------
+        reason : str
+            Who uses it, in words; empty when nobody does.
+        """
+        self._locked_because = reason
+        self._update_enabled()
 
     def close_down(self) -> None:
         """Wait for a load that is under way; idempotent."""
@@ -272,5 +282,14 @@ class HardwareBox(QGroupBox):
 
     def _set_busy(self, busy: bool) -> None:
         self.busy_bar.setVisible(busy)
-        for widget in (self.choice, self.browse_button, self.load_button):
-            widget.setEnabled(not busy)
+        self._update_enabled(busy)
+
+    def _update_enabled(self, busy: bool | None = None) -> None:
+        busy = self.busy if busy is None else busy
+        for widget, tip in (
+            (self.choice, "Hardware configuration (Micro-Manager .cfg)"),
+            (self.browse_button, "Choose a configuration file and load it"),
+            (self.load_button, "Load the chosen configuration"),
+        ):
+            widget.setEnabled(not busy and not self._locked_because)
+            widget.setToolTip(self._locked_because or tip)

@@ -2,8 +2,8 @@
 
 One timer, at most thirty times a second, asks the stream for its newest frame and does
 what `napari_scope.layers.live` finds due: make a layer, move the sliders, redraw one
-layer. Where there are too many positions for layers of their own they share one for
-each channel, with a slider.
+layer. Where there are too many positions for layers of their own, those of equal shape
+share one for each channel, with a slider. More than `MAX_LAYERS` layers are never made.
 
 The pixels are read by napari from the stream's view, which stays valid after the run;
 there is no second copy. If the GUI is slow, frames are passed over here and nowhere
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from napari_scope.layers import MAX_LAYERS, dataset_to_layers, image_to_layers
+from napari_scope.layers import MAX_LAYERS, image_to_layers, shared_layers
 from napari_scope.layers.contrast import full_range
 from napari_scope.layers.frame import shared_frame
 from napari_scope.layers.live import (
@@ -31,7 +31,6 @@ from napari_scope.layers.live import (
     plane_point,
     view_is_compact,
 )
-from napari_scope.model import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     import napari.viewer
     import numpy.typing as npt
 
-    from napari_scope.layers import LayerData
+    from napari_scope.layers import SharedLayers
     from napari_scope.layers.frame import Frame
     from napari_scope.layers.live import Box, Plane
     from napari_scope.model import Image
@@ -50,6 +49,10 @@ __all__ = ["LiveLayers"]
 
 _INTERVAL_MS: Final = 34  # at most 30 a second
 _GROW_INTERVAL_S: Final = 0.25
+_NOTE: Final = (
+    f"Only the first {MAX_LAYERS} layers are shown, more would slow down napari. "
+    "All frames are acquired."
+)
 
 
 class LiveLayers(QObject):
@@ -68,9 +71,12 @@ class LiveLayers(QObject):
     ----------
     following_changed : Signal
         The newest frame is followed from now on, or not any more.
+    note_changed : Signal
+        What the user should know about the layers; empty when there is nothing.
     """
 
     following_changed = Signal(bool)
+    note_changed = Signal(str)
 
     def __init__(
         self,
@@ -95,7 +101,10 @@ class LiveLayers(QObject):
         self._frame: Frame | None = None
         self._layers: dict[LayerKey, napari.layers.Image] = {}
         self._without_contrast: set[LayerKey] = set()
-        self._shared: list[LayerData] | None = None
+        self._shared: list[SharedLayers] = []
+        self._group_of: dict[int, int] = {}
+        self._ending = False
+        self._note = ""
         self._grown = 0
         self._grown_at = -_GROW_INTERVAL_S
         self._camera: tuple[float, ...] | None = None
@@ -111,8 +120,13 @@ class LiveLayers(QObject):
 
     @property
     def active(self) -> bool:
-        """Whether a run is being shown."""
+        """Whether a run is being shown, or its last layers are being made."""
         return self._timer.isActive()
+
+    @property
+    def note(self) -> str:
+        """What the user should know about the layers; often nothing."""
+        return self._note
 
     @property
     def layers(self) -> dict[LayerKey, napari.layers.Image]:
@@ -138,23 +152,21 @@ class LiveLayers(QObject):
         self._reset(tuple(order))
         self._follower.on = following
         self._find_view = find_view
+        self.note_changed.emit("")
         self._timer.start()
 
     def finish(self) -> None:
-        """Show what came last and stop the timer; the layers stay."""
-        if not self._timer.isActive():
+        """Show what came last; the layers stay.
+
+        Layers that are still to be made are made one by one, so the GUI stays alive.
+        The timer stops after the last of them.
+        """
+        if not self._timer.isActive() or self._ending:
             return
-        self._timer.stop()
         self._look()
         self._state.finish()
-        while self._make_next_layer(all_of_them=not self._state.order):
-            pass
-        self._take_growth(now=None)
-        self._follow()
-        self._redraw()
-        for layer in self.layers.values():
-            if layer.visible:
-                layer.refresh(extent=False, highlight=False)
+        self._ending = True
+        self.tick()
 
     def stop(self) -> None:
         """Stop at once; idempotent."""
@@ -191,12 +203,17 @@ class LiveLayers(QObject):
         """Do what is due."""
         news = self._look()
         made = self._make_next_layer()
-        self._take_growth(self._clock())
-        if news or made:
+        self._take_growth()
+        if news or made or self._ending:
             self._follow()
         elif self._follower.on:
             self._notice_user()
         self._redraw()
+        if self._ending and not made:
+            self._timer.stop()
+            for layer in self.layers.values():
+                if layer.visible:
+                    layer.refresh(extent=False, highlight=False)
 
     def _look(self) -> bool:
         if self._view is None:
@@ -204,23 +221,46 @@ class LiveLayers(QObject):
             if self._view is None:
                 return False
             self._grown = self._view.grown
-            if self._state.order:
-                self._shared = _shared_layers(self._view.images)
+            self._share(self._view.images)
         newest = self._view.newest()
         if newest is None:
             return False
-        if self._shared is not None:
+        if self._shared:
+            group = self._group_of[newest.image]
             index = {"p": newest.image, **newest.index}
-            one = Newest(image=0, index=index, number=newest.number)
-            return self._state.see(one, [len(self._shared)])
+            one = Newest(image=group, index=index, number=newest.number)
+            return self._state.see(one, [len(g.layers) for g in self._shared])
         return self._state.see(newest, [_n_channels(i) for i in self._view.images])
 
-    def _make_next_layer(self, *, all_of_them: bool = False) -> bool:
+    def _share(self, images: Sequence[Image]) -> None:
+        """Let images of equal shape share layers if a layer each were too many."""
+        if len(images) < 2 or sum(map(_n_channels, images)) <= MAX_LAYERS:
+            return
+        if self._grown:
+            # The images of a plan without a known end still grow, in number and in
+            # shape; a shared layer is made for good.
+            return
+        self._shared = shared_layers(images)
+        self._group_of = {
+            number: place
+            for place, group in enumerate(self._shared)
+            for number in group.images
+        }
+        if len(self._shared) > 1:
+            # The order of the frames says nothing about groups of images.
+            self._state.order = ()
+
+    def _make_next_layer(self) -> bool:
         """Make one layer; more in one go would hold up the GUI."""
         if self._view is None:
             return False
+        # Without an order frames that came between two looks were not seen.
+        all_of_them = self._ending and not self._state.order
         wanted = self._state.layers_to_make(all_of_them=all_of_them)
         if not wanted:
+            return False
+        if len(self._layers) >= MAX_LAYERS:
+            self._say(_NOTE)
             return False
         key = wanted[0]
         self._state.made(key)
@@ -235,10 +275,13 @@ class LiveLayers(QObject):
         if self._frame is None:
             self._frame = shared_frame(images)
         first = self._state.first_plane(key)
-        image = images[dict(first.index).get("p", key.image)]
-        if self._shared is not None:
-            data, look, _ = self._shared[key.channel]
+        if self._shared:
+            group = self._shared[key.image]
+            place = dict(first.index)["p"]
+            image = images[place if place in group.images else group.images[0]]
+            data, look, _ = group.layers[key.channel]
         else:
+            image = images[key.image]
             data, look, _ = image_to_layers(
                 image,
                 name_prefix=image.name if len(images) > 1 else "",
@@ -257,6 +300,7 @@ class LiveLayers(QObject):
             if limits is None:
                 self._without_contrast.add(key)
         self._layers[key] = layer
+        self._state.sliced(key, self._plane_shown(key, layer))
         self._show_new_place(key.image)
 
     def _limits_so_far(self, key: LayerKey) -> tuple[float, float] | None:
@@ -267,15 +311,21 @@ class LiveLayers(QObject):
                 return float(low), float(high)
         return None
 
-    def _take_growth(self, now: float | None) -> None:
+    def _say(self, note: str) -> None:
+        if note != self._note:
+            self._note = note
+            self.note_changed.emit(note)
+
+    def _take_growth(self) -> None:
         """Tell napari that arrays have grown, not more than four times a second."""
         if self._view is None or self._view.grown == self._grown:
             return
-        if now is not None and now - self._grown_at < _GROW_INTERVAL_S:
+        now = self._clock()
+        if not self._ending and now - self._grown_at < _GROW_INTERVAL_S:
             return
         self._notice_user()
         self._grown = self._view.grown
-        self._grown_at = 0.0 if now is None else now
+        self._grown_at = now
         for layer in self.layers.values():
             layer.data = layer.data
         self._remember_sliders()
@@ -300,11 +350,14 @@ class LiveLayers(QObject):
         axes, names = self._axes(layer)
         n = len(names)
         point = plane_point(target, names, layer.scale[:n], layer.translate[:n])
+        before = self._sliders()
         if axes:
             self._viewer.dims.set_point(axes, point)
         self._remember_sliders()
-        for key, shown in self.layers.items():
-            self._state.sliced(key, self._plane_shown(key, shown))
+        if self._sliders() != before:
+            # Only then napari has read the planes again.
+            for key, shown in self.layers.items():
+                self._state.sliced(key, self._plane_shown(key, shown))
         self._go_to(target.image)
 
     def _notice_user(self) -> bool:
@@ -336,11 +389,17 @@ class LiveLayers(QObject):
         now = self._clock()
         for key, layer in self.layers.items():
             plane = self._plane_shown(key, layer)
-            if self._state.due(key, plane, now):
+            if self._holds(key, plane) and self._state.due(key, plane, now):
                 layer.refresh(thumbnail=False, extent=False, highlight=False)
                 self.redraws += 1
             if key in self._without_contrast:
                 self._try_contrast(key, layer)
+
+    def _holds(self, key: LayerKey, plane: Plane) -> bool:
+        """Return whether a plane is one of a layer's images, not an empty sample."""
+        if not self._shared:
+            return True
+        return self._group_of.get(dict(plane.index)["p"]) == key.image
 
     def _try_contrast(self, key: LayerKey, layer: Any) -> None:
         """Set the contrast of a channel whose first frame was flat."""
@@ -393,18 +452,6 @@ class LiveLayers(QObject):
     def _remember_camera(self) -> None:
         camera = self._viewer.scene.camera
         self._camera = (*camera.center, camera.zoom)
-
-
-def _shared_layers(images: Sequence[Image]) -> list[LayerData] | None:
-    """Return one layer for each channel of all images, if a layer each were too many.
-
-    None also when the images differ: they cannot share an array then.
-    """
-    counts = {_n_channels(image) for image in images}
-    if len(counts) != 1 or len(images) * max(counts) <= MAX_LAYERS:
-        return None
-    layers = dataset_to_layers(Dataset("", "live", "", tuple(images)))
-    return layers if len(layers) == max(counts) else None
 
 
 def _read(image: Image, index: Mapping[str, int]) -> npt.NDArray[np.generic]:

@@ -76,7 +76,7 @@ class RunBar(QWidget):
         self._paused = False
         self._runnable = False
         self._reason = ""
-        self._shows_end = False
+        self._end_text = ""
 
         self.run_button = QPushButton(icon("run", GREEN), "&Run")
         self.pause_button = QPushButton(icon("pause", AMBER), "&Pause")
@@ -102,7 +102,10 @@ class RunBar(QWidget):
             "The buffer holds frames that the disk has not taken yet"
         )
         self.counts_label.setTextFormat(Qt.TextFormat.RichText)
-        for label in (self.state_label, self.rate_label):
+        self.note_label = QLabel()
+        self.note_label.setWordWrap(True)
+        self.note_label.setVisible(False)
+        for label in (self.state_label, self.rate_label, self.note_label):
             label.setSizePolicy(
                 QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
             )
@@ -118,6 +121,7 @@ class RunBar(QWidget):
         texts.addWidget(self.rate_label, 1, 0)
         texts.addWidget(self.buffer_label, 1, 1)
         texts.addWidget(self.counts_label, 2, 0, 1, 2)
+        texts.addWidget(self.note_label, 3, 0, 1, 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
@@ -136,8 +140,13 @@ class RunBar(QWidget):
         self._reason = reason
         self.run_button.setEnabled(runnable and not self._running)
         self.run_button.setToolTip(reason or "Start this plan")
-        if not self._running and (reason or not self._shows_end):
-            self.state_label.setText(reason or _STATES["ready"])
+        if not self._running:
+            self.state_label.setText(reason or self._end_text or _STATES["ready"])
+
+    def set_note(self, text: str) -> None:
+        """Show a line about what the viewer shows of the run; empty for none."""
+        self.note_label.setText(text)
+        self.note_label.setVisible(bool(text))
 
     def set_following(self, on: bool) -> None:
         """Show whether the newest frame is followed, without asking for it."""
@@ -147,7 +156,7 @@ class RunBar(QWidget):
 
     def show_idle(self) -> None:
         """Show that nothing has been run yet."""
-        self._shows_end = False
+        self._end_text = ""
         self._set_buttons(running=False, state="ready")
         self.progress.setRange(0, 1)
         self.progress.setValue(0)
@@ -199,7 +208,6 @@ class RunBar(QWidget):
         saving : bool
             Whether it went to disk.
         """
-        self._shows_end = True
         self._set_buttons(running=False, state=state)
         skipped = len(report.skipped)
         done = report.saved + skipped + report.dropped
@@ -214,6 +222,7 @@ class RunBar(QWidget):
             text = text.partition(":")[0]
         elif not saving:
             text = text.replace("what was acquired is saved", "kept in memory")
+        self._end_text = text
         self.state_label.setText(text)
         self.left_label.setText(f"in {duration_text(report.duration_s)}")
         self.rate_label.setText(f"{report.mb_per_s:.1f} MB/s")
@@ -230,7 +239,7 @@ class RunBar(QWidget):
 
     def show_failure(self, text: str) -> None:
         """Show that a run ended without a report."""
-        self._shows_end = True
+        self._end_text = text
         self._set_buttons(running=False, state="failed")
         if self.progress.maximum() == 0:
             self.progress.setRange(0, 1)

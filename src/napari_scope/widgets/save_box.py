@@ -26,36 +26,21 @@ from qtpy.QtWidgets import (
 from napari_scope.acquire import Output, next_free_name, output_path
 from napari_scope.errors import SettingsError
 from napari_scope.fileio import free_bytes
+from napari_scope.stream import room_needed
+from napari_scope.stream.outputs import RESERVE_BYTES
 from napari_scope.widgets.icons import RED, icon
 from napari_scope.widgets.remembered import Remembered
 from napari_scope.widgets.wording import duration_text, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_scope.acquire import FormatName
     from napari_scope.events import Estimate
 
-__all__ = ["SaveBox", "room_needed"]
+__all__ = ["SaveBox"]
 
-# OME-Zarr keeps halved copies (1/4 + 1/16 + ... of the pixels) beside the image.
-_FACTORS: Final[dict[FormatName, float]] = {"ome-zarr": 4 / 3, "ndtiff": 1.0}
 _TITLES: Final[dict[FormatName, str]] = {"ome-zarr": "OME-&Zarr", "ndtiff": "&NDTiff"}
 _FORBIDDEN = set('/\\:*?"<>|')
 _PATIENCE_MS = 200
-
-
-def room_needed(pixels: int, formats: Sequence[FormatName]) -> int:
-    """Return the bytes that an acquisition will take on disk.
-
-    Parameters
-    ----------
-    pixels : int
-        Bytes of its pixels, once.
-    formats : sequence of str
-        The formats it is saved in.
-    """
-    return int(sum(_FACTORS[name] * pixels for name in formats))
 
 
 class SaveBox(QGroupBox):
@@ -242,6 +227,7 @@ class SaveBox(QGroupBox):
 
     def _show_estimate(self) -> None:
         estimate = self._estimate
+        self.estimate_label.setToolTip("")
         if estimate is None:
             self.estimate_label.setText(_red(self._problem) if self._problem else "")
             return
@@ -251,10 +237,16 @@ class SaveBox(QGroupBox):
             parts.append(f"{estimate.frames:,} {noun}")
         if estimate.duration_s is not None:
             parts.append(f"at least {duration_text(estimate.duration_s)}")
-        needed = None
-        if estimate.bytes is not None:
-            needed = room_needed(estimate.bytes, self.formats)
-            parts.append(size_text(needed if self.formats else estimate.bytes))
+        needed = self._room_needed(estimate)
+        if needed:
+            files = needed - RESERVE_BYTES
+            parts.append(size_text(files))
+            self.estimate_label.setToolTip(
+                f"{size_text(files)} of files; {size_text(RESERVE_BYTES)} more must "
+                f"stay free so that they can be closed, {size_text(needed)} in all"
+            )
+        elif estimate.bytes is not None:
+            parts.append(size_text(estimate.bytes))
         if not self.formats:
             self.estimate_label.setText(" · ".join(parts))
             return
@@ -263,10 +255,17 @@ class SaveBox(QGroupBox):
         except OSError as error:
             parts.append(_red(f"no look at the disk: {error.strerror or error}"))
         else:
-            fits = needed is None or needed <= free
+            fits = needed <= free
             text = f"{size_text(free)} free"
             parts.append(text if fits else _red(f"<b>only {text}</b>"))
         self.estimate_label.setText(" · ".join(parts))
+
+    def _room_needed(self, estimate: Estimate) -> int:
+        """Return what the stream will ask for; 0 for nothing or where it is open."""
+        if not estimate.frames or estimate.bytes is None:
+            return 0
+        frame_bytes = estimate.bytes // estimate.frames
+        return room_needed(estimate.frames, frame_bytes, self.formats)
 
     def _browse(self) -> None:
         chosen = QFileDialog.getExistingDirectory(
