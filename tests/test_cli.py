@@ -16,6 +16,7 @@ import pytest
 from napari_scope.formats import open_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PLAN = """
@@ -35,6 +36,14 @@ def scope(
         timeout=120,
         env={**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "error", **env},
     )
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let Ctrl+C reach the programs: background jobs of a shell ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
