@@ -2,13 +2,16 @@
 
 napari slices an array of many axes in several steps and would read every plane of an
 eager array. `LazyArray` composes basic indexing (integers, slices, ellipsis) into one
-block and asks its source for just that block when numpy wants the pixels.
+block and asks its source for just that block when numpy wants the pixels. A view of one
+whole frame is asked for as a frame, without the detour over a block.
 
-The source knows how to read; this module does not know where pixels come from.
+The source knows how to read; this module does not know where pixels come from. Arrays
+and sources pickle when what they are made of does.
 
 Examples
 --------
 >>> import numpy as np
+>>> from napari_scope.arrays import MemorySource
 >>> lazy = LazyArray(MemorySource(np.arange(24).reshape(2, 3, 4)))
 >>> view = lazy[1][:, 1:3]
 >>> view.shape, np.asarray(view).tolist()
@@ -19,123 +22,24 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
-__all__ = ["BlockSource", "FrameSource", "LazyArray", "MemorySource"]
+    from napari_scope.arrays.sources import BlockSource
 
-Block = tuple[slice, ...]
+    Pixels = npt.NDArray[np.generic]
 
+__all__ = ["LazyArray"]
 
-class BlockSource(Protocol):
-    """Something that can read a rectangular block of an n-dimensional array.
+Selection = tuple[int | range | None, ...]
 
-    ``read`` gets one slice for each axis with 0 <= start <= stop <= size and a step
-    of at least 1, and must be safe to call from any thread. ``chunks`` is the block
-    size that is cheap to read, one number for each axis, or None.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Current length of each axis."""
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Type of the pixels."""
-
-    @property
-    def chunks(self) -> tuple[int, ...] | None:
-        """Block size that is cheap to read."""
-
-    def read(self, block: Block) -> npt.NDArray[np.generic]:
-        """Read one block; the result has the shape of the block."""
-
-
-class MemorySource:
-    """A source over an array in memory."""
-
-    def __init__(self, array: npt.NDArray[np.generic]) -> None:
-        self._array = array
-        self.chunks: tuple[int, ...] | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-        return self._array.shape
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Type of the pixels."""
-        return self._array.dtype
-
-    def read(self, block: Block) -> npt.NDArray[np.generic]:
-        """Return a view of the block."""
-        return self._array[block]
-
-
-class FrameSource:
-    """A source over whole frames that are fetched one by one.
-
-    Parameters
-    ----------
-    shape : callable or tuple of int
-        Shape of the whole, frame axes last; a callable may grow over time.
-    frame_ndim : int
-        Number of trailing axes that belong to a frame: 2, or 3 for RGB.
-    dtype : numpy.dtype
-        Type of the pixels.
-    read_frame : callable
-        Maps a tuple of leading indices to the frame, or to None when that frame is
-        missing; a missing frame reads as zeros.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...] | Callable[[], tuple[int, ...]],
-        dtype: npt.DTypeLike,
-        read_frame: Callable[[tuple[int, ...]], npt.NDArray[np.generic] | None],
-        *,
-        frame_ndim: int = 2,
-    ) -> None:
-        self._shape = shape
-        self.dtype: np.dtype[np.generic] = np.dtype(dtype)
-        self._read_frame = read_frame
-        self._frame_ndim = frame_ndim
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Current length of each axis."""
-        return self._shape() if callable(self._shape) else self._shape
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """One whole frame."""
-        shape = self.shape
-        lead = len(shape) - self._frame_ndim
-        return (1,) * lead + shape[lead:]
-
-    def read(self, block: Block) -> npt.NDArray[np.generic]:
-        """Read the frames of a block; each frame is fetched once."""
-        lead = len(block) - self._frame_ndim
-        inner = block[lead:]
-        ranges = [range(s.start, s.stop, s.step or 1) for s in block[:lead]]
-        lengths = tuple(len(r) for r in ranges)
-        frame_shape = tuple(len(range(s.start, s.stop, s.step or 1)) for s in inner)
-        out = np.zeros(lengths + frame_shape, self.dtype)
-        if out.size == 0:
-            return out
-        for place in np.ndindex(*lengths):
-            index = tuple(r[i] for r, i in zip(ranges, place, strict=True))
-            frame = self._read_frame(index)
-            if frame is not None:
-                out[place] = frame[inner]
-        return out
+_WHOLE = slice(None)
 
 
 class LazyArray:
@@ -158,7 +62,7 @@ class LazyArray:
     def __init__(
         self,
         source: BlockSource,
-        _selection: tuple[slice | int, ...] | None = None,
+        _selection: Selection | None = None,
     ) -> None:
         self._source = source
         self._selection = _selection
@@ -168,20 +72,27 @@ class LazyArray:
         """Where the pixels come from."""
         return self._source
 
-    def _resolved(self) -> tuple[range | int, ...]:
-        """Return the selection on each source axis as a range or an integer."""
-        shape = self._source.shape
+    @property
+    def selection(self) -> Selection:
+        """What is seen of each axis of the source.
+
+        An integer, a range, or None for the whole axis, however long it grows.
+        """
         if self._selection is None:
-            return tuple(range(n) for n in shape)
-        return tuple(
-            item if isinstance(item, int) else range(n)[item]
-            for item, n in zip(self._selection, shape, strict=True)
-        )
+            return (None,) * len(self._source.shape)
+        return self._selection
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
-        return tuple(len(r) for r in self._resolved() if isinstance(r, range))
+        shape = self._source.shape
+        if self._selection is None:
+            return shape
+        return tuple(
+            n if item is None else len(item)
+            for item, n in zip(self._selection, shape, strict=True)
+            if not isinstance(item, int)
+        )
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -211,11 +122,12 @@ class LazyArray:
         chunks = self._source.chunks
         if chunks is None:
             return None
-        return tuple(
-            max(1, min(chunk, len(r)))
-            for chunk, r in zip(chunks, self._resolved(), strict=True)
-            if isinstance(r, range)
+        kept = (
+            chunk
+            for chunk, item in zip(chunks, self.selection, strict=True)
+            if not isinstance(item, int)
         )
+        return tuple(max(1, min(pair)) for pair in zip(kept, self.shape, strict=True))
 
     def __len__(self) -> int:
         """Return the length of the first axis."""
@@ -231,42 +143,65 @@ class LazyArray:
 
     def __getitem__(self, key: object, /) -> LazyArray:
         """Return a view; no pixel is read."""
-        keys = _expand(key, self.ndim)
-        chosen: list[slice | int] = []
-        pending = iter(keys)
-        for axis, current in enumerate(self._resolved()):
-            if isinstance(current, int):
-                chosen.append(current)
-                continue
-            item = next(pending)
-            if isinstance(item, slice):
-                if item == slice(None) and self._is_whole(axis):
-                    chosen.append(slice(None))
-                    continue
-                chosen.append(_as_slice(current[item]))
-            else:
-                try:
-                    chosen.append(current[item])
-                except IndexError:
-                    raise IndexError(
-                        f"index {item} is out of bounds for axis {axis} "
-                        f"with size {len(current)}"
-                    ) from None
+        # One pass for what napari asks at every step of a slider; whatever is neither
+        # an integer nor a slice is spelled out first.
+        shape = self._source.shape
+        chosen = list(self._selection or (None,) * len(shape))
+        axis = 0
+        for item in key if type(key) is tuple else (key,):
+            if type(item) is not int and type(item) is not slice:
+                return self[tuple(_expand(key, self.ndim))]
+            while axis < len(chosen) and type(chosen[axis]) is int:
+                axis += 1
+            if axis == len(chosen):
+                raise _too_many(key, self.ndim)
+            if item != _WHOLE:
+                chosen[axis] = _narrowed(chosen[axis], item, axis, shape[axis])
+            axis += 1
         return LazyArray(self._source, tuple(chosen))
-
-    def _is_whole(self, axis: int) -> bool:
-        return self._selection is None or self._selection[axis] == slice(None)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[np.generic]:
+    ) -> Pixels:
         """Read the pixels of this view."""
         if copy is False:
             raise ValueError("reading a lazy array always makes a copy")
+        index = self._frame_index()
+        if index is None:
+            pixels = self._read()
+        else:
+            pixels = self._source.frame(index)  # type: ignore[attr-defined]
+        return pixels if dtype is None else np.asarray(pixels, dtype=dtype)
+
+    def _frame_index(self) -> tuple[int, ...] | None:
+        """Return the index of the frame if this is a view of just one whole frame."""
+        frame_ndim: int = getattr(self._source, "frame_ndim", 0)
+        if not frame_ndim:
+            return None
+        selection = self.selection
+        lead = len(selection) - frame_ndim
+        index: list[int] = []
+        for item in selection[:lead]:
+            if not isinstance(item, int):
+                return None
+            index.append(item)
+        inner = selection[lead:]
+        if inner != (None,) * frame_ndim:
+            for item, n in zip(inner, self._source.shape[lead:], strict=True):
+                if item is not None and item != range(n):
+                    return None
+        return tuple(index)
+
+    def _read(self) -> Pixels:
+        """Read a block of the source, and turn axes that run backwards."""
         block: list[slice] = []
         after: list[slice | int] = []
-        for item in self._resolved():
-            if isinstance(item, int):
+        source = self._source
+        for item, n in zip(self.selection, source.shape, strict=True):
+            if item is None:
+                block.append(slice(0, n, 1))
+                after.append(_WHOLE)
+            elif isinstance(item, int):
                 block.append(slice(item, item + 1, 1))
                 after.append(0)
             else:
@@ -276,11 +211,13 @@ class LazyArray:
                 ends = (forward[0], forward[-1] + 1) if forward else (0, 0)
                 block.append(slice(*ends, forward.step))
                 after.append(slice(None, None, 1 if item.step > 0 else -1))
-        pixels = self._source.read(tuple(block))
-        if not pixels.flags.owndata:
+        pixels = source.read(tuple(block))
+        if not getattr(source, "fresh", False) and not (
+            pixels.flags.owndata and pixels.flags.writeable
+        ):
             # A source over memory hands out a view; nobody may write through it.
             pixels = pixels.copy()
-        return np.asarray(pixels[tuple(after)], dtype=dtype)
+        return np.asarray(pixels[tuple(after)])
 
     def __repr__(self) -> str:
         """Show shape and type, never pixels."""
@@ -288,7 +225,7 @@ class LazyArray:
 
 
 def _expand(key: object, ndim: int) -> list[slice | int]:
-    """Expand an index to one item for each axis."""
+    """Return an index as integers and slices, its ellipsis written out."""
     items = list(key) if isinstance(key, tuple) else [key]
     gaps = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(gaps) > 1:
@@ -296,27 +233,36 @@ def _expand(key: object, ndim: int) -> list[slice | int]:
     if gaps:
         fill = ndim - (len(items) - 1)
         items[gaps[0] : gaps[0] + 1] = [slice(None)] * max(0, fill)
-    if len(items) > ndim:
-        raise IndexError(f"too many indices: {len(items)} for an array of {ndim} axes")
-    basic = [item if isinstance(item, slice) else _number(item) for item in items]
-    return basic + [slice(None)] * (ndim - len(basic))
+    return [item if isinstance(item, slice) else _number(item) for item in items]
+
+
+def _too_many(key: object, ndim: int) -> IndexError:
+    count = len(key) if isinstance(key, tuple) else 1
+    return IndexError(f"too many indices: {count} for an array of {ndim} axes")
+
+
+def _narrowed(
+    current: int | range | None, item: slice | int, axis: int, n: int
+) -> int | range:
+    """Return what is left of a range, or of a whole axis of length n."""
+    if type(item) is int and current is None and 0 <= item < n:
+        return item
+    seen = current if isinstance(current, range) else range(n)
+    try:
+        return seen[item]
+    except IndexError:
+        raise IndexError(
+            f"index {item} is out of bounds for axis {axis} with size {len(seen)}"
+        ) from None
 
 
 def _number(item: object) -> int:
     try:
         if isinstance(item, bool):  # numpy takes these for masks
             raise TypeError
-        return operator.index(item)  # type: ignore[arg-type]
+        return int(operator.index(item))  # type: ignore[arg-type]
     except TypeError:
         raise IndexError(
             f"only integers, slices and ellipsis select from a lazy array, "
             f"not {type(item).__name__}; use formats.to_dask() for anything else"
         ) from None
-
-
-def _as_slice(r: range) -> slice:
-    """Return the slice of a source axis that selects a range."""
-    if len(r) == 0:
-        return slice(0, 0, 1)
-    stop = r.stop if r.stop >= 0 else None
-    return slice(r.start, stop, r.step)
