@@ -23,6 +23,7 @@ __all__ = [
     "FormatError",
     "FrameError",
     "HardwareError",
+    "MissingImageError",
     "OutputExistsError",
     "PlanError",
     "ScopeError",
@@ -116,3 +117,10 @@ class HardwareError(ScopeError):
 
 class AcquisitionError(ScopeError):
     """A run could not start or did not end as planned."""
+
+
+class MissingImageError(ScopeError, KeyError):
+    """A data set has no image with the axes that were asked for."""
+
+    # KeyError would show the quoted repr of the text.
+    __str__ = Exception.__str__

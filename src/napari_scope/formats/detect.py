@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -21,7 +22,11 @@ Format: TypeAlias = Literal["ome-zarr", "ndtiff"]
 _OME_KEYS = ("multiscales", "plate", "well", "bioformats2raw.layout")
 _ZARR_DOCUMENTS = ("zarr.json", ".zattrs", ".zgroup")
 _NDTIFF_INDEX = "NDTiff.index"
-_NDTIFF_FOLDER = "Full resolution"  # of tiled NDTiff and of version 2
+_NDTIFF_FOLDER = "Full resolution"  # of tiled NDTiff and of versions 1 and 2
+_NDTIFF_MARK = 483729  # at byte 8 of the files of versions 2 and 3
+_NDTIFF_1_MARK = 54773648  # of version 1, and of Micro-Manager's plain image stacks
+_MOST_NAMES = 1000  # of a folder that are looked at for NDTiff files
+_MOST_FILES = 8  # of these that are looked into
 
 _HEAD = 1 << 18
 """Bytes of a metadata document that are looked at; complete for nearly all."""
@@ -49,9 +54,12 @@ def detect(path: str | os.PathLike[str]) -> Format | None:
         return None
     if _is_ome_zarr(place):
         return "ome-zarr"
-    for folder in (place, place / _NDTIFF_FOLDER):
-        if _is_ndtiff_index(folder / _NDTIFF_INDEX):
-            return "ndtiff"
+    folders = (place, place / _NDTIFF_FOLDER)
+    if any(_is_ndtiff_index(folder / _NDTIFF_INDEX) for folder in folders):
+        return "ndtiff"
+    # Version 1 has no index, and an index may be lost.
+    if any(_has_ndtiff_files(folder) for folder in folders):
+        return "ndtiff"
     return None
 
 
@@ -63,6 +71,25 @@ def _is_ndtiff_index(path: Path) -> bool:
     """
     head = _head(path, 5)
     return head is not None and (head[4:5] == b"{" or not head.strip(b"\0"))
+
+
+def _has_ndtiff_files(folder: Path) -> bool:
+    """Return whether a folder holds TIFF files with the mark of NDTiff."""
+    marks = [_NDTIFF_MARK]
+    if folder.name == _NDTIFF_FOLDER:  # all stores of version 1 have it
+        marks.append(_NDTIFF_1_MARK)
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_NAMES)]
+    except (OSError, ValueError):
+        return False
+    tifs = sorted(name for name in names if name.endswith(".tif"))
+    for name in tifs[:_MOST_FILES]:
+        head = _head(folder / name, 12) or b""
+        order: Literal["little", "big"] = "big" if head[:2] == b"MM" else "little"
+        if head[:2] in (b"II", b"MM") and (int.from_bytes(head[8:], order) in marks):
+            return True
+    return False
 
 
 def _is_ome_zarr(folder: Path) -> bool:

@@ -43,8 +43,8 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
         raise FormatError("no such file or folder", path=path)
     raise FormatError(
         "neither an OME-Zarr image, collection, plate or well (zarr.json or .zattrs "
-        "with OME metadata was looked for) nor an NDTiff data set (NDTiff.index, also "
-        "in 'Full resolution', was looked for)",
+        "with OME metadata was looked for) nor an NDTiff data set (NDTiff.index or "
+        "NDTiff files, also in 'Full resolution', were looked for)",
         path=path,
         hint="choose the folder that holds one of these files",
     )

@@ -10,7 +10,7 @@ from napari_scope.model.axes import (
     short,
     sort_names,
 )
-from napari_scope.model.dataset import Channel, Dataset, Image, LevelArray
+from napari_scope.model.dataset import Channel, Dataset, FrameTable, Image, LevelArray
 
 __all__ = [
     "AXIS_ORDER",
@@ -19,6 +19,7 @@ __all__ = [
     "AxisKind",
     "Channel",
     "Dataset",
+    "FrameTable",
     "Image",
     "LevelArray",
     "axis_kind",

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     import numpy.typing as npt
 
-    from napari_scope.model.axes import Axis
+    from napari_scope.model.axes import Axes, Axis
 
-__all__ = ["Channel", "Dataset", "Image", "LevelArray"]
+__all__ = ["Channel", "Dataset", "FrameTable", "Image", "LevelArray"]
 
 
 @runtime_checkable
@@ -43,6 +43,24 @@ class LevelArray(Protocol):
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[np.generic]:
         """Read the pixels of this view."""
+
+
+class FrameTable(Protocol):
+    """What is known of the single frames of an image.
+
+    An index maps short axis names (``t``, ``c``, ``z``, custom ones) to places in the
+    arrays of the image; an axis that is left out counts as 0. Where an image is made of
+    tiles, ``y`` and ``x`` (pixels of full resolution) say which tile is meant.
+    """
+
+    def exists(self, index: Mapping[str, int]) -> bool:
+        """Return whether the frame was saved; if not, its pixels read as zeros."""
+
+    def metadata(self, index: Mapping[str, int]) -> Mapping[str, object] | None:
+        """Return what was saved with a frame, or None where there is no frame."""
+
+    def axes(self, index: Mapping[str, int]) -> Axes | None:
+        """Return the identity of a frame as it was saved, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,8 @@ class Image:
         Significant bits of the camera, where known.
     metadata : mapping
         Small, JSON-able facts worth showing.
+    frames : FrameTable, optional
+        What is known of single frames, where the format keeps it.
     """
 
     name: str
@@ -97,6 +117,7 @@ class Image:
     rgb: bool = False
     bit_depth: int | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    frames: FrameTable | None = None
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -122,6 +143,11 @@ class Dataset:
         What could not be read and why; the rest is still here.
     metadata : mapping
         Small, JSON-able facts on the whole.
+    finished : bool
+        False while the store is being written, and after its writer was killed.
+    reload : callable, optional
+        Looks for what was added since and returns the data set anew, or None when
+        nothing was. It reads files: call it outside of a GUI thread.
     """
 
     path: str
@@ -130,3 +156,5 @@ class Dataset:
     images: tuple[Image, ...]
     problems: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
+    finished: bool = True
+    reload: Callable[[], Dataset | None] | None = None

@@ -106,50 +106,70 @@ def test_positions_are_images_in_the_order_of_acquisition(
     assert (y.scale, y.unit) == (1.0, "micrometer")
 
 
-def test_tiles_are_images_placed_by_row_and_column(
+def test_tiles_are_one_image_with_all_resolutions(
     real_stores: Path, oracle: dict[str, dict[str, object]]
 ) -> None:
     name = "v3/ndtiffv3.0_stitched_test"
     dataset = open_ndtiff(real_stores / name)
     assert dataset.format_version == "3.0"
-    assert [image.name for image in dataset.images] == [
-        "row 0 column 0",
-        "row 1 column 1",
-    ]
-    # Tiles of 32 pixels that overlap by 4.
-    assert [axis.translation for axis in dataset.images[1].axes] == [0, 28, 28]
-    tiles = np.zeros((2, 2, 1, 32, 32), "u2")
-    tiles[0, 0], tiles[1, 1] = (np.asarray(i.levels[0]) for i in dataset.images)
-    assert _sha256(tiles) == oracle[name]["as_array_level0"]["sha256"]  # type: ignore[index]
+    assert dataset.problems == ()
+    (image,) = dataset.images
+    assert image.name == "ndtiffv3.0_stitched_test"
+    assert image.axis_names == ("c", "y", "x")
+    # Tiles of 32 pixels that overlap by 4: 2 are cut off at each side.
+    assert [axis.translation for axis in image.axes[1:]] == [2, 2]
+    assert image.metadata["tiles"] == 2
+    expected = oracle[name]["stitched_all_levels"]
+    assert [level.shape for level in image.levels] == [(1, 56, 56), (1, 28, 28)]
+    for level, reference in zip(image.levels, expected, strict=True):  # type: ignore[call-overload]
+        assert _sha256(level) == reference["sha256"]
+    # Two of the four tiles were taken; what is known is said of each.
+    assert image.frames is not None
+    assert image.frames.axes({"y": 30, "x": 30}) == {
+        "row": 1,
+        "column": 1,
+        "channel": 0,
+    }
+    assert image.frames.exists({"y": 0, "x": 27})
+    assert not image.frames.exists({"y": 0, "x": 28})
+    assert not image.frames.exists({"y": 0, "x": 0, "c": 1})
 
 
 def test_colour_tiles(real_stores: Path, oracle: dict[str, dict[str, object]]) -> None:
     name = "v3/ndtiff3.2_magellan_explore_rgb"
-    dataset = open_ndtiff(real_stores / name)
-    tiles = np.zeros((3, 3, 1, 32, 32, 3), "u1")
-    for i, image in enumerate(dataset.images):
-        assert image.rgb
-        assert image.axis_names == ("z", "y", "x", "rgb")
-        tiles[i, i] = np.asarray(image.levels[0])
-    assert _sha256(tiles) == oracle[name]["as_array_level0"]["sha256"]  # type: ignore[index]
+    (image,) = open_ndtiff(real_stores / name).images
+    assert image.rgb
+    assert image.axis_names == ("z", "y", "x", "rgb")
+    # Rows and columns 11 to 13 of 31 pixels; the reference cuts coarser levels wrongly.
+    assert [level.shape for level in image.levels] == [
+        (1, 93, 93, 3),
+        (1, 47, 47, 3),
+        (1, 23, 23, 3),
+    ]
+    assert _sha256(image.levels[0]) == oracle[name]["stitched_level0"]["sha256"]  # type: ignore[index]
+    with NDTiffReader(real_stores / name, level=1) as coarse:
+        # The level starts in row 5, at line 170 of the whole plane: 15 lines in.
+        tiles = np.zeros((2, 2, 31, 31, 3), "u1")
+        for row, column in ((5, 5), (6, 6)):
+            tile = coarse.read_frame({"row": row, "column": column, "z": 0})
+            tiles[row - 5, column - 5] = tile
+        plane = tiles.swapaxes(1, 2).reshape(62, 62, 3)
+    np.testing.assert_array_equal(image.levels[1][0], plane[15:62, 15:62])
 
 
 def test_tiles_with_custom_axes(
     real_stores: Path, oracle: dict[str, dict[str, object]]
 ) -> None:
     name = "v3/no_magellan_explore_multi_channel"
-    dataset = open_ndtiff(real_stores / name)
-    channels = ["Cy5", "DAPI", "FITC", "Rhodamine"]
-    # Rows 3 to 6, columns 3 to 5, channels, SecondaryZ, TertiaryZ, Z.
-    tiles = np.zeros((4, 3, 4, 1, 1, 1, 64, 64), "u2")
-    for image in dataset.images:
-        assert image.axis_names == ("SecondaryZ", "TertiaryZ", "Z", "c", "y", "x")
-        pixels = np.asarray(image.levels[0])
-        for i, channel in enumerate(image.channels):
-            row, column = image.metadata["row"], image.metadata["column"]
-            place = row - 3, column - 3, channels.index(channel.name)  # type: ignore[operator]
-            tiles[place] = pixels[:, :, :, i]
-    assert _sha256(tiles) == oracle[name]["as_array_level0"]["sha256"]  # type: ignore[index]
+    (image,) = open_ndtiff(real_stores / name).images
+    assert image.axis_names == ("SecondaryZ", "TertiaryZ", "Z", "c", "y", "x")
+    channels = [channel.name for channel in image.channels]
+    order = [channels.index(c) for c in ("Cy5", "DAPI", "FITC", "Rhodamine")]
+    expected = oracle[name]["stitched_all_levels"]
+    for level, reference in zip(image.levels, expected, strict=True):  # type: ignore[call-overload]
+        pixels = np.moveaxis(np.asarray(level), 3, 0)[order]
+        assert list(pixels.shape) == reference["shape"]
+        assert _sha256(pixels) == reference["sha256"]
 
 
 def test_channels_and_scale(real_stores: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_scope.formats.ndtiff import index
 from napari_scope.formats.ndtiff.index import encode_record, parse_index
 from napari_scope.formats.ndtiff.lookup import RowLookup
 
@@ -219,3 +220,53 @@ def test_lookup_answers_like_a_dictionary(
         wanted = tuple(k - 1 for k in key)
         assert lookup.row(wanted) == expected.get(wanted)
     assert lookup.last_rows().tolist() == sorted(expected.values())
+
+
+@given(
+    records=_RECORDS,
+    one_name=st.booleans(),
+    cuts=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=3),
+    end=st.integers(0, 2000),
+)
+def test_blocks_of_alike_records_are_cut_like_single_ones(
+    records: list[Record],
+    one_name: bool,
+    cuts: list[tuple[int, int]],
+    end: int,
+) -> None:
+    """Long runs that name one file take a faster way, which must not differ."""
+    if one_name:
+        records = [(axes, "a.tif", numbers) for axes, _, numbers in records]
+    data = bytearray(b"".join(map(_encode, records)) * 2)
+    for place, value in cuts:
+        if place < len(data):
+            data[place] = value
+    if end < 500:
+        del data[end:]
+    expected = parse_index(bytes(data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "_BLOCK", 2)
+        found = parse_index(bytes(data))
+    assert found.consumed == expected.consumed
+    assert found.problems == expected.problems
+    assert [_row(found, i) for i in range(len(found))] == [
+        _row(expected, i) for i in range(len(expected))
+    ]
+
+
+def test_the_faster_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = index._split_alike
+    taken: list[int] = []
+
+    def spy(*arguments: object) -> tuple[int, int]:
+        result = real(*arguments)  # type: ignore[arg-type]
+        taken.append(result[0])
+        return result
+
+    monkeypatch.setattr(index, "_split_alike", spy)
+    record = (b'{"time":%d,"z":-1}', b"a.tif", 206, 4, 3, 1, 230, 2)
+    data = b"".join(encode_record(record[0] % i, *record[1:]) for i in range(20_000))
+    table = parse_index(data)
+    assert len(table) == 20_000
+    assert table.values["time"] == tuple(range(20_000))
+    assert sum(taken) > 15_000

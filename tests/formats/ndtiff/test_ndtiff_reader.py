@@ -15,6 +15,7 @@ from napari_scope.errors import FormatError
 from napari_scope.formats.ndtiff import NDTiffReader, NDTiffWriter, open_ndtiff
 from napari_scope.formats.ndtiff.files import FilePool, is_plain_name
 from napari_scope.formats.ndtiff.index import encode_record
+from napari_scope.formats.ndtiff.recovery import recover
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ def _expect(folder: Path, times: list[int], *problems: str) -> None:
     with NDTiffReader(folder) as reader:
         found = reader.problems
         assert len(found) == len(problems), found
+        assert reader.finished
         for problem, part in zip(found, problems, strict=True):
             assert part in problem
     dataset = open_ndtiff(folder)
@@ -91,6 +93,15 @@ def test_the_first_file_is_missing(store: Path) -> None:
 def test_a_file_that_is_no_ndtiff(store: Path, content: bytes) -> None:
     (store / "NDTiffStack_3.tif").write_bytes(content)
     _expect(store, list(range(6)), "NDTiffStack_3.tif: ", "2 frames are missing")
+    (store / "NDTiffStack_1.tif").write_bytes(content)
+    _expect(
+        store,
+        [0, 1, 4, 5],
+        "NDTiffStack_1.tif: ",
+        "NDTiffStack_3.tif: ",
+        "NDTiffStack_1.tif: 2 frames are missing",
+        "NDTiffStack_3.tif: 2 frames are missing",
+    )
 
 
 def test_foreign_files_in_the_folder_do_not_matter(store: Path) -> None:
@@ -115,7 +126,7 @@ def test_a_file_that_was_cut(store: Path) -> None:
 def test_metadata_that_were_cut(store: Path) -> None:
     path = store / "NDTiffStack_3.tif"
     os.truncate(path, path.stat().st_size - 10)
-    _expect(store, list(range(8)))
+    _expect(store, list(range(8)), "NDTiffStack_3.tif: the frame at byte 1452 is not")
     with NDTiffReader(store) as reader, pytest.raises(FormatError, match="metadata"):
         reader.read_metadata({"time": 7})
 
@@ -132,7 +143,11 @@ def test_a_file_that_java_allocated_ahead(store: Path) -> None:
         file.truncate(2**32)
     with open(store / "NDTiff.index", "ab") as file:
         file.write(bytes(25 * 2**20))
-    _expect(store, list(range(8)), "not closed by its writer")
+    with NDTiffReader(store) as reader:
+        assert not reader.finished
+        assert reader.problems == ["the index was not closed by its writer"]
+    (image,) = open_ndtiff(store).images
+    assert np.asarray(image.levels[0])[:, 0, 0].tolist() == list(range(8))
 
 
 @pytest.mark.parametrize("missing", range(1, 80, 7))
@@ -141,28 +156,38 @@ def test_an_index_that_was_cut(store: Path, missing: int) -> None:
     size = index.stat().st_size
     record = size // 8 - 1
     os.truncate(index, size - missing)
-    _expect(store, list(range(8 - 1 - missing // record)), "the index ends inside")
+    lost = 1 + missing // record
+    # The frames are in the files, with their names in their metadata.
+    _expect(store, list(range(8)), "the index ends inside", f"{lost} frames are in the")
 
 
 def test_an_empty_index_and_none(store: Path) -> None:
     (store / "NDTiff.index").write_bytes(b"")
-    with NDTiffReader(store) as reader:
-        assert len(reader) == 0
-        assert reader.axes == {}
-        assert not reader.has({})
-    with pytest.raises(FormatError, match="its index is empty"):
-        open_ndtiff(store)
+    _expect(store, list(range(8)), "8 frames are in the files but not in the index")
     (store / "NDTiff.index").unlink()
-    with pytest.raises(FormatError, match=r"there is no NDTiff\.index"):
+    _expect(store, list(range(8)), "the index is missing: 8 frames were found")
+    recover(store)
+    _expect(store, list(range(8)), "NDTiff.index.recovered is used")
+    for path in store.glob("*.tif"):
+        path.write_bytes(b"")
+    with pytest.raises(FormatError, match="no frame of this NDTiff store"):
         open_ndtiff(store)
-    with pytest.raises(FormatError, match=r"there is no NDTiff\.index"):
+    (store / "NDTiff.index.recovered").unlink()
+    with pytest.raises(FormatError, match=r"no NDTiff\.index and no NDTiff file"):
+        open_ndtiff(store)
+    with pytest.raises(FormatError, match=r"no NDTiff\.index and no TIFF file"):
         open_ndtiff(store / "nothing here")
 
 
-def test_version_1_is_named(tmp_path: Path) -> None:
-    (tmp_path / "Full resolution").mkdir()
-    with pytest.raises(FormatError, match="version 1"):
-        open_ndtiff(tmp_path)
+def test_an_empty_index_in_an_empty_store(tmp_path: Path) -> None:
+    NDTiffWriter(tmp_path / "run").close()
+    with NDTiffReader(tmp_path / "run") as reader:
+        assert len(reader) == 0
+        assert reader.axes == {}
+        assert not reader.has({})
+        assert reader.finished
+    with pytest.raises(FormatError, match="its index is empty"):
+        open_ndtiff(tmp_path / "run")
 
 
 def test_big_endian_store(tmp_path: Path) -> None:
@@ -330,3 +355,83 @@ def test_a_pool_closes_idle_files_only(store: Path) -> None:
     pool.close()
     with pytest.raises(ValueError, match="closed"):
         first.fileno()
+
+
+def _file(path: Path, version: int, frames: dict[int, np.ndarray]) -> None:
+    """Write a file of some version with frames (and no directories) at some places."""
+    summary = b'{"GridPixelOverlapX":2,"GridPixelOverlapY":4}'
+    fields = (483729, 2) if version == 2 else (483729, 3, 0)
+    head = struct.pack(
+        f"<2sHI{len(fields) + 2}I", b"II", 42, 0, *fields, 2355492, len(summary)
+    )
+    with open(path, "wb") as file:
+        file.write(head + summary)
+        for place, frame in frames.items():
+            file.seek(place)
+            file.write(frame.tobytes() + b"{}")
+
+
+def test_a_tiled_store_of_version_2(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    tiles = {c: rng.integers(0, 99, (24, 22)).astype("u2") for c in (-1, 0)}
+    plane = np.concatenate([tile[2:22, 1:21] for tile in tiles.values()], axis=1)
+    coarse = sum(plane[y::2, x::2].astype(int) for y in (0, 1) for x in (0, 1)) // 4
+    for folder, frames in (
+        ("Full resolution", tiles),
+        (
+            "Downsampled_x2",
+            {
+                -1: np.pad(coarse[:, :10], ((0, 10), (10, 0))),
+                0: np.pad(coarse[:, 10:], ((0, 10), (0, 10))),
+            },
+        ),
+    ):
+        (tmp_path / folder).mkdir()
+        where = {500 + 4000 * i: f.astype("u2") for i, f in enumerate(frames.values())}
+        _file(tmp_path / folder / "a_NDTiffStack.tif", 2, where)
+        records = [
+            encode_record(
+                b'{"row":0,"column":%d}' % column,
+                b"a_NDTiffStack.tif",
+                place,
+                frame.shape[1],
+                frame.shape[0],
+                1,
+                place + frame.nbytes,
+                2,
+            )
+            for column, (place, frame) in zip(frames, where.items(), strict=True)
+        ]
+        (tmp_path / folder / "NDTiff.index").write_bytes(b"".join(records))
+    dataset = open_ndtiff(tmp_path)
+    assert dataset.format_version == "2.0"
+    (image,) = dataset.images
+    np.testing.assert_array_equal(image.levels[0], plane)
+    assert image.levels[0].shape == (20, 40)
+    with NDTiffReader(tmp_path, level=1) as reader:
+        assert reader.version == (2, 0)
+        frame = reader.read_frame({"row": 0, "column": 0})
+        np.testing.assert_array_equal(frame[:10, :10], coarse[:, 10:])  # type: ignore[index]
+
+
+def test_files_of_four_gibibytes(tmp_path: Path) -> None:
+    """Offsets are unsigned; several files; sparse, so that it costs no room."""
+    places = [1000, 2**31 - 2000, 2**31 + 7, 2**32 - 5_000_000]
+    frames = [_frame(i) for i in range(8)]
+    records = []
+    for number in range(2):
+        name = f"NDTiffStack{'_1' if number else ''}.tif"
+        own = dict(zip(places, frames[4 * number : 4 * number + 4], strict=True))
+        _file(tmp_path / name, 3, own)
+        for i, place in enumerate(places):
+            axes = b'{"time":%d}' % (4 * number + i)
+            end = place + frames[0].nbytes
+            records.append(encode_record(axes, name.encode(), place, 30, 20, 1, end, 2))
+    (tmp_path / "NDTiff.index").write_bytes(b"".join(records))
+    with NDTiffReader(tmp_path) as reader:
+        assert reader.problems == []
+        assert len(reader) == 8
+        assert reader.read_metadata({"time": 7}) == {}
+    (image,) = open_ndtiff(tmp_path).images
+    np.testing.assert_array_equal(image.levels[0], frames)
+    np.testing.assert_array_equal(image.levels[0][5], frames[5])

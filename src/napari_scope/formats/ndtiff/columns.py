@@ -113,6 +113,11 @@ class ColumnBuilder:
         self._file_ids: list[npt.NDArray[np.int32]] = []
         self._fields: list[npt.NDArray[np.uint32]] = []
 
+    @property
+    def count(self) -> int:
+        """Records so far."""
+        return sum(self._lengths)
+
     def extend(
         self, texts: list[bytes], names: list[bytes], numbers: bytes, order: str
     ) -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["FilePool", "FrameLocation", "is_plain_name"]
+__all__ = ["NATIVE_ORDER", "FilePool", "FrameLocation", "is_plain_name"]
 
 
 class FrameLocation(NamedTuple):
@@ -48,6 +48,8 @@ class FrameLocation(NamedTuple):
     metadata_length: int
 
 
+NATIVE_ORDER = "<" if sys.byteorder == "little" else ">"
+
 # A colon is a drive or a stream on Windows, and a letter like any other elsewhere.
 _OUTSIDE = "/\\\0:" if sys.platform == "win32" else "/\\\0"
 
@@ -58,10 +60,11 @@ def is_plain_name(name: str) -> bool:
 
 
 class _Entry:
-    __slots__ = ("file", "users")
+    __slots__ = ("file", "size", "users")
 
-    def __init__(self, file: DataFile) -> None:
+    def __init__(self, file: DataFile, size: int) -> None:
         self.file = file
+        self.size = size
         self.users = 0
 
 
@@ -80,7 +83,7 @@ class FilePool:
     """
 
     def __init__(self, folder: Path, *, limit: int = 32) -> None:
-        self._folder = folder
+        self.folder = folder
         self._limit = limit
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = threading.Lock()
@@ -98,9 +101,7 @@ class FilePool:
         try:
             yield entry.file
         finally:
-            with self._lock:
-                entry.users -= 1
-                self._shrink()
+            self._give_back(entry)
 
     def read_frame(
         self, location: FrameLocation, *, order: str = "<"
@@ -119,25 +120,41 @@ class FilePool:
         FormatError
             The file is missing or ends before the frame does.
         """
-        kind = PIXEL_TYPES.get(location.pixel_type)
+        name, offset, width, height, code, _, _ = location
+        kind = PIXEL_TYPES.get(code)
         if kind is None:
             raise FormatError(
-                f"pixel type {location.pixel_type} is not known",
-                path=self._folder / location.file,
+                f"pixel type {code} is not known", path=self.folder / name
             )
-        shape: tuple[int, ...] = (location.height, location.width)
-        nbytes = location.height * location.width * kind.nbytes
-        if kind.samples > 1:
-            shape = (*shape, kind.samples)
-        with self.use(location.file) as file:
+        samples = kind.samples
+        shape = (height, width) if samples == 1 else (height, width, samples)
+        entry = self._take(name)
+        try:
+            nbytes = height * width * kind.nbytes
             # Before memory is taken for it: the numbers may be anything.
-            self._check(file, location.pixel_offset, nbytes, "pixels")
-            frame = np.empty(shape, np.dtype(f"{order}{kind.dtype.str[1:]}"))
-            if nbytes:
-                view = memoryview(frame.reshape(-1).view(np.uint8).data)
-                if file.read_into(location.pixel_offset, view) != nbytes:
-                    self._check(file, location.pixel_offset, nbytes, "pixels")
-        return frame if frame.dtype.isnative else frame.astype(kind.dtype)
+            if offset + nbytes > entry.size:
+                self._check(entry, offset, nbytes, "pixels")
+            frame = np.empty(shape, kind.dtype)
+            # Once more where a file that was too short has grown meanwhile.
+            while nbytes and entry.file.read_into(offset, frame.data) != nbytes:
+                self._check(entry, offset, nbytes, "pixels")
+        finally:
+            self._give_back(entry)
+        # A byte has no order.
+        if kind.dtype.itemsize > 1 and order != NATIVE_ORDER:
+            frame.byteswap(inplace=True)
+        return frame
+
+    def read_into(self, name: str, offset: int, target: memoryview, what: str) -> None:
+        """Fill ``target`` from a file; raises as `read_bytes` does."""
+        entry = self._take(name)
+        try:
+            if offset + target.nbytes > entry.size:
+                self._check(entry, offset, target.nbytes, what)
+            while entry.file.read_into(offset, target) != target.nbytes:
+                self._check(entry, offset, target.nbytes, what)
+        finally:
+            self._give_back(entry)
 
     def read_bytes(self, name: str, offset: int, length: int, what: str) -> bytes:
         """Return bytes of a file; ``what`` names them in the error.
@@ -147,17 +164,30 @@ class FilePool:
         FormatError
             The file is missing or ends before the bytes do.
         """
-        with self.use(name) as file:
-            self._check(file, offset, length, what)
-            return file.read_at(offset, length)
+        entry = self._take(name)
+        try:
+            self._check(entry, offset, length, what)
+            return entry.file.read_at(offset, length)
+        finally:
+            self._give_back(entry)
 
-    def _check(self, file: DataFile, offset: int, length: int, what: str) -> None:
-        size = file.size()
+    def size(self, name: str) -> int:
+        """Return the present length of a file; raises as `use` does."""
+        entry = self._take(name)
+        try:
+            entry.size = entry.file.size()
+            return entry.size
+        finally:
+            self._give_back(entry)
+
+    def _check(self, entry: _Entry, offset: int, length: int, what: str) -> None:
+        """Compare with the present length: files grow, and some are cut."""
+        size = entry.size = entry.file.size()
         if offset + length > size:
             raise FormatError(
                 f"the file ends at byte {size}, before its {what} at byte {offset} "
                 f"({length} bytes)",
-                path=file.path,
+                path=entry.file.path,
                 hint="it was cut, or is still being copied",
             )
 
@@ -165,18 +195,25 @@ class FilePool:
         with self._lock:
             entry = self._entries.get(name)
             if entry is None:
-                entry = self._entries[name] = _Entry(self._open(name))
+                file = self._open(name)
+                entry = self._entries[name] = _Entry(file, file.size())
             self._entries.move_to_end(name)
             entry.users += 1
             return entry
+
+    def _give_back(self, entry: _Entry) -> None:
+        with self._lock:
+            entry.users -= 1
+            if len(self._entries) > self._limit:
+                self._shrink()
 
     def _open(self, name: str) -> DataFile:
         if not is_plain_name(name):
             raise FormatError(
                 f"the index names a file outside the store: {name!r}",
-                path=self._folder,
+                path=self.folder,
             )
-        path = self._folder / name
+        path = self.folder / name
         try:
             # A pipe or a device of that name would hang or worse.
             if not stat.S_ISREG(path.stat().st_mode):
@@ -189,8 +226,6 @@ class FilePool:
 
     def _shrink(self) -> None:
         idle = len(self._entries) - self._limit
-        if idle <= 0:
-            return
         for name in [n for n, e in self._entries.items() if not e.users][:idle]:
             self._entries.pop(name).file.close()
 

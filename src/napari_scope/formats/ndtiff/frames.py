@@ -1,91 +1,216 @@
 """The frames of one image of an NDTiff store, by their place in the image.
 
-An image has its own values of each axis; this turns indices into them into a row of
-the index and reads it. It is the ``read_frame`` of an `arrays.FrameSource`.
+An image has its own values of each axis; `FrameGrid` turns places along them into rows
+of the index, `GridSource` reads them for a lazy array and answers what is known of
+single frames. Both stay as they are while the store grows.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_scope.model import axis_kind
+import numpy as np
+
+from napari_scope.formats.ndtiff.lookup import RowLookup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
-    from napari_scope.formats.ndtiff.reader import NDTiffReader
+    from napari_scope.formats.ndtiff.catalog import Catalog
+    from napari_scope.model import Axes
 
-__all__ = ["ImageFrames"]
+__all__ = ["FrameGrid", "GridSource"]
 
 
-class ImageFrames:
-    """Reads the frames of one image.
+class FrameGrid:
+    """Which row of the index stands where in an image.
 
     Parameters
     ----------
-    reader : NDTiffReader
-        The store.
-    image_of_row : ndarray of int, shape (rows of the index,)
-        The image that each row belongs to: a frame shows in its own image only.
-    number : int
-        The image.
     rows : ndarray of int
-        The rows of the image.
-    lead : sequence of (axis, codes)
-        The axes of the image before y and x: places in ``reader.table.names``, with
-        the codes that occur.
+        Rows of the index.
+    places : ndarray of int, shape (rows, axes)
+        Where each of them stands; of equal places the last one counts.
+    shape : tuple of int
+        Length of each axis.
     """
 
     def __init__(
         self,
-        reader: NDTiffReader,
-        image_of_row: npt.NDArray[np.int32],
-        number: int,
+        rows: npt.NDArray[np.int32],
+        places: npt.NDArray[np.int32],
+        shape: tuple[int, ...],
+    ) -> None:
+        self.shape = shape
+        self._rows = rows
+        self._lookup = RowLookup(places, shape)
+
+    @classmethod
+    def over(
+        cls,
+        codes: npt.NDArray[np.int32],
         rows: npt.NDArray[np.int32],
         lead: Sequence[tuple[int, Sequence[int]]],
+    ) -> FrameGrid:
+        """Return the grid of some axes.
+
+        Parameters
+        ----------
+        codes : ndarray of int, shape (rows of the index, axes)
+            Codes of all rows.
+        rows : ndarray of int
+            The rows of the image, of rows with equal axes the one that counts.
+        lead : sequence of (axis, codes)
+            The axes of the grid: a column of ``codes``, and the codes that occur in
+            it. A row that lacks an axis stands at its first place (Micro-Manager
+            writes a channel without z stack without the axis z), unless another row
+            has that place of its own right.
+        """
+        places = np.empty((len(rows), len(lead)), np.int32)
+        lacking = np.zeros(len(rows), np.int32)
+        for column, (axis, found) in enumerate(lead):
+            own = codes[rows, axis]
+            lacking += own < 0
+            place = np.zeros(max(found) + 2, np.int32)
+            place[np.asarray(found)] = np.arange(len(found))
+            places[:, column] = place[own]
+        # The last of equal places counts, so the exact ones go last.
+        order = np.argsort(-lacking, kind="stable")
+        shape = tuple(len(found) for _, found in lead)
+        return cls(rows[order], places[order], shape)
+
+    def row(self, index: Sequence[int]) -> int | None:
+        """Return the row at a place, or None where there is none."""
+        found = self._lookup.row(index)
+        return None if found is None else int(self._rows[found])
+
+    def rows(self, places: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+        """Return the rows at all combinations of places, -1 where there is none.
+
+        Parameters
+        ----------
+        places : sequence of (sequence of int)
+            For each axis the places asked for.
+
+        Returns
+        -------
+        ndarray of int64
+            One axis for each axis of the grid.
+        """
+        found = self._lookup.rows(places)
+        if not len(self._rows):
+            return found
+        return np.where(found >= 0, self._rows[found], -1)
+
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Return which places have a row."""
+        return self.rows([range(n) for n in self.shape]) >= 0
+
+
+class GridSource:
+    """Reads the frames of one image for a `LazyArray`; also a `model.FrameTable`.
+
+    What it reads is new memory each time.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The store.
+    grid : FrameGrid
+        Its frames.
+    names : sequence of str
+        Short name of each axis of the grid, for `metadata` and its like.
+    frame_shape : tuple of int
+        (height, width), or (height, width, 3).
+    dtype : numpy.dtype
+        Type of the pixels.
+    """
+
+    fresh = True
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        grid: FrameGrid,
+        names: Sequence[str],
+        frame_shape: tuple[int, ...],
+        dtype: np.dtype[np.generic],
     ) -> None:
-        self._reader = reader
-        self._image_of_row = image_of_row
-        self._number = number
-        self._lead = lead
-        members = reader.table.codes[rows]
-        self._codes = [
-            code if axis_kind(name) == "position" else -1
-            for name, code in zip(reader.table.names, members[0].tolist(), strict=True)
-        ]
-        # Micro-Manager writes a channel without z stack without the axis z.
-        self._optional = [axis for axis, _ in lead if (members[:, axis] < 0).any()]
+        self._catalog = catalog
+        self._grid = grid
+        self._names = tuple(names)
+        self._frame_shape = frame_shape
+        self.dtype = dtype
+        self.shape: tuple[int, ...] = grid.shape + frame_shape
+        self.frame_ndim = len(frame_shape)
+        self.chunks = (1,) * len(grid.shape) + frame_shape
 
-    @property
-    def optional(self) -> list[int]:
-        """Axes that some frames of the image lack."""
-        return self._optional
+    def frame(self, index: tuple[int, ...]) -> npt.NDArray[np.generic]:
+        """Return one frame, newly read; zeros where the image has none.
 
-    def __call__(self, index: tuple[int, ...]) -> npt.NDArray[np.generic] | None:
-        """Return a frame, or None where the image has none."""
-        codes = self._codes.copy()
-        for (axis, found), i in zip(self._lead, index, strict=True):
-            codes[axis] = found[i]
-        row = self._row(codes)
-        if row is None and self._optional:
-            row = self._row_without(codes, index)
-        return None if row is None else self._reader.read_row(row)
+        Raises
+        ------
+        FormatError
+            The frame is there, but cannot be read.
+        """
+        row = self._grid.row(index)
+        if row is None:
+            return np.zeros(self._frame_shape, self.dtype)
+        return self._catalog.read_row(row)
 
-    def _row(self, codes: list[int]) -> int | None:
-        row = self._reader.row_of_codes(codes)
-        if row is None or self._image_of_row[row] != self._number:
+    def read(self, block: tuple[slice, ...]) -> npt.NDArray[np.generic]:
+        """Read a block, small frames several at a time."""
+        lead = len(block) - self.frame_ndim
+        inner = block[lead:]
+        rows = self._grid.rows(
+            [range(s.start, s.stop, s.step or 1) for s in block[:lead]]
+        )
+        whole = all(
+            s.start == 0 and s.stop == n and s.step in (None, 1)
+            for s, n in zip(inner, self._frame_shape, strict=True)
+        )
+        if whole:
+            out = np.zeros(rows.shape + self._frame_shape, self.dtype)
+            self._catalog.read_rows(
+                rows.reshape(-1), out.reshape(-1, *self._frame_shape)
+            )
+            return out
+        parts = tuple(len(range(s.start, s.stop, s.step or 1)) for s in inner)
+        out = np.zeros(rows.shape + parts, self.dtype)
+        if out.size:
+            # Only the lines that are wanted are read.
+            lines, rest = inner[0], inner[1:]
+            flat = out.reshape(-1, *parts)
+            for place, row in enumerate(rows.reshape(-1).tolist()):
+                if row >= 0:
+                    part = self._catalog.read_row(row, lines.start, lines.stop)
+                    flat[place] = part[(slice(None, None, lines.step), *rest)]
+        return out
+
+    def _row(self, index: Mapping[str, int]) -> int | None:
+        place = [index.get(name, 0) for name in self._names]
+        if any(not 0 <= i < n for i, n in zip(place, self._grid.shape, strict=True)):
             return None
-        return row
+        return self._grid.row(place)
 
-    def _row_without(self, codes: list[int], index: tuple[int, ...]) -> int | None:
-        """Look for a frame that lacks optional axes; it stands at their first value."""
-        first = {axis for (axis, _), i in zip(self._lead, index, strict=True) if i == 0}
-        trials = [codes]
-        for axis in self._optional:
-            if axis in first:
-                trials += [[*t[:axis], -1, *t[axis + 1 :]] for t in trials]
-        found = (self._row(trial) for trial in trials[1:])
-        return next((row for row in found if row is not None), None)
+    def exists(self, index: Mapping[str, int]) -> bool:
+        """Return whether the frame was saved."""
+        return self._row(index) is not None
+
+    def metadata(self, index: Mapping[str, int]) -> Mapping[str, object] | None:
+        """Return the metadata of a frame, or None where there is none.
+
+        Raises
+        ------
+        FormatError
+            They are missing or damaged.
+        """
+        row = self._row(index)
+        return None if row is None else self._catalog.metadata_of_row(row)
+
+    def axes(self, index: Mapping[str, int]) -> Axes | None:
+        """Return the axes of a frame as the index has them, or None."""
+        row = self._row(index)
+        return None if row is None else self._catalog.table.axes(row)

@@ -42,6 +42,7 @@ class RowLookup:
 
     def __init__(self, codes: npt.NDArray[np.int32], sizes: Sequence[int]) -> None:
         self._bases = [size + 1 for size in sizes]
+        self._empty = not len(codes)
         # Where keys would grow too large they are replaced by their rank.
         self._ranked: dict[int, npt.NDArray[np.int64]] = {}
         keys = np.zeros(len(codes), np.int64)
@@ -64,6 +65,12 @@ class RowLookup:
     def row(self, codes: Sequence[int]) -> int | None:
         """Return the row of the image with these codes, or None."""
         key = 0
+        table = self._table
+        if table is not None and not self._ranked:
+            for base, code in zip(self._bases, codes, strict=True):
+                key = key * base + code + 1
+            row = table.item(key)
+            return row if row >= 0 else None
         for axis, (base, code) in enumerate(zip(self._bases, codes, strict=True)):
             if axis in self._ranked:
                 ranks = self._ranked[axis]
@@ -79,6 +86,38 @@ class RowLookup:
         if place < 0 or self._keys[place] != key:
             return None
         return int(self._rows[place])
+
+    def rows(self, codes: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+        """Return the rows of all combinations of codes, -1 where there is none.
+
+        Parameters
+        ----------
+        codes : sequence of (sequence of int)
+            For each axis the codes asked for.
+
+        Returns
+        -------
+        ndarray of int64
+            One axis for each axis, as long as its codes.
+        """
+        if self._empty:
+            return np.full(tuple(map(len, codes)), -1, np.int64)
+        keys = np.zeros((), np.int64)
+        known = np.ones((), bool)
+        for axis, (base, chosen) in enumerate(zip(self._bases, codes, strict=True)):
+            if axis in self._ranked:
+                ranks = self._ranked[axis]
+                rank = np.minimum(np.searchsorted(ranks, keys), len(ranks) - 1)
+                known = known & (ranks[rank] == keys)
+                keys = rank.astype(np.int64)
+            keys = keys[..., None] * base + (np.asarray(chosen, np.int64) + 1)
+            known = known[..., None]
+        if self._table is not None:
+            found = self._table[keys].astype(np.int64)
+        else:
+            place = np.maximum(np.searchsorted(self._keys, keys, side="right") - 1, 0)
+            found = np.where(self._keys[place] == keys, self._rows[place], -1)
+        return np.asarray(np.where(known, found, -1), np.int64)
 
     def last_rows(self) -> npt.NDArray[np.int32]:
         """Return the rows that count, one for each set of axes, in index order."""

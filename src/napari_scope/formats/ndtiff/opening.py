@@ -1,9 +1,10 @@
-"""Opening an NDTiff store as a data set: one image for each position and tile.
+"""Opening an NDTiff store as a data set: one image for each position, or one mosaic.
 
 Frames are grouped by their position axes (position, grid, row, column); what is left
-(time, custom axes, channel, z) are the axes of the image. Frames of another size or
-type than others of their position become an image of their own. Scale, units and
-places come from the metadata of the first frame of each image. No pixel is read.
+(time, custom axes, channel, z) are the axes of the image. Tiles of a tiled store are
+laid out as one image with all its resolutions. Frames of another size or type than
+others of their position become an image of their own. Scale, units and places come
+from the metadata of the first frame of each image. No pixel is read.
 """
 
 from __future__ import annotations
@@ -14,31 +15,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scope.arrays import FrameSource, LazyArray
+from napari_scope.arrays import LazyArray
 from napari_scope.errors import FormatError
 from napari_scope.formats.ndtiff import metadata as facts
 from napari_scope.formats.ndtiff.columns import HEIGHT, PIXEL_TYPE, WIDTH
 from napari_scope.formats.ndtiff.display import read_settings
-from napari_scope.formats.ndtiff.frames import ImageFrames
-from napari_scope.formats.ndtiff.placing import frame_axes, lead_axis
-from napari_scope.formats.ndtiff.reader import FULL_RESOLUTION, NDTiffReader
+from napari_scope.formats.ndtiff.frames import FrameGrid, GridSource
+from napari_scope.formats.ndtiff.layout import level_name
+from napari_scope.formats.ndtiff.mosaic import (
+    GRID_AXES,
+    Mosaic,
+    TileTable,
+    build_mosaic,
+)
+from napari_scope.formats.ndtiff.placing import frame_axes, lead_axis, mosaic_axes
+from napari_scope.formats.ndtiff.reader import NDTiffReader
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES
 from napari_scope.model import Axis, Channel, Dataset, Image, axis_kind, canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_scope.model import FrameTable
+
 __all__ = ["open_ndtiff"]
 
+_MOST_TILES = 1 << 20  # along one side of a mosaic
 _MOST_NOTES = 20  # lines on incomplete images; a plate would bury the other problems
 
 
 def open_ndtiff(path: str | PathLike[str]) -> Dataset:
-    """Open an NDTiff store of version 2 or 3.
+    """Open an NDTiff store of any version.
 
     Parameters
     ----------
@@ -48,7 +59,7 @@ def open_ndtiff(path: str | PathLike[str]) -> Dataset:
     Returns
     -------
     Dataset
-        One image for each position, grid place and tile, each with one level and
+        One image for each position and grid place, or one mosaic of all tiles, with
         the axes t, custom axes, c, z, y, x (and rgb), as far as they are there. What
         is damaged or missing is in its ``problems`` and reads as zeros.
 
@@ -57,27 +68,71 @@ def open_ndtiff(path: str | PathLike[str]) -> Dataset:
     FormatError
         It is no such store, or none of its frames can be read.
     """
-    # A data set that is only looked at holds no files open; reading pixels opens them.
-    with NDTiffReader(path) as reader:
-        return _Opening(reader).dataset()
+    return _Store(path).dataset()
+
+
+class _Store:
+    """A store that may grow, and the data set it was when last looked at."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        first = NDTiffReader(path)
+        self._readers = [first]
+        self._notes: list[str] = []
+        for level in first.layout.levels:
+            if level != len(self._readers):
+                continue  # full resolution, or one behind a gap
+            try:
+                self._readers.append(NDTiffReader(path, level=level))
+            except FormatError as error:
+                self._notes.append(f"{level_name(level)} cannot be used: {error}")
+                break
+        self._finished = first.finished
+
+    def dataset(self) -> Dataset:
+        """Return the data set; it holds no files open, reading pixels opens them."""
+        try:
+            return _Opening(self._readers, self._notes, self._finished).dataset(
+                self.reload
+            )
+        finally:
+            for reader in self._readers:
+                reader.close()
+
+    def reload(self) -> Dataset | None:
+        """Return the data set anew if frames were added, or None."""
+        added = sum(reader.refresh() for reader in self._readers)
+        finished = self._readers[0].finished
+        if not added and finished == self._finished:
+            return None
+        self._finished = finished
+        return self.dataset()
 
 
 class _Opening:
     """The steps of opening one store, and what they share."""
 
-    def __init__(self, reader: NDTiffReader) -> None:
-        self._reader = reader
-        self._table = reader.table
-        self._problems = list(reader.problems)
+    def __init__(
+        self, readers: Sequence[NDTiffReader], notes: Sequence[str], finished: bool
+    ) -> None:
+        self._reader = reader = readers[0]
+        self._catalogs = [reader.catalog for reader in readers]
+        self._catalog = self._catalogs[0]
+        self._table = self._catalog.table
+        self._finished = finished
+        self._problems = [*reader.problems, *notes]
         self._incomplete: list[str] = []
-        self._settings = read_settings(reader.folder, reader.folder / FULL_RESOLUTION)
+        folders = reader.folder, *reader.layout.levels.values()
+        self._settings = read_settings(*folders[:2])
         self._channels: dict[int | str, Channel] = {}
-        self._image_of_row = np.full(len(self._table), -1, np.int32)
+        overlap = facts.tile_overlap(reader.summary)
+        if overlap is None and len(readers) > 1:
+            overlap = (0.0, 0.0)
+        self._overlap = overlap
 
-    def dataset(self) -> Dataset:
+    def dataset(self, reload: Callable[[], Dataset | None]) -> Dataset:
         reader = self._reader
-        rows = reader.rows()
-        rows = rows[reader.readable[rows]]
+        rows = self._catalog.rows()
+        rows = rows[self._catalog.readable[rows]]
         if not len(rows):
             raise FormatError(
                 "no frame of this NDTiff store can be read",
@@ -86,15 +141,19 @@ class _Opening:
             )
         kinds = self._kinds(rows)
         several_kinds = bool(_group(kinds).any())
-        names = self._table.names
-        places = [i for i, n in enumerate(names) if axis_kind(n) == "position"]
-        groups = _group([*(self._table.codes[rows, i] for i in places), *kinds])
+        tiled = self._is_tiled(rows)
+        places = [
+            self._table.codes[rows, i]
+            for i, name in enumerate(self._table.names)
+            if axis_kind(name) == "position" and not (tiled and name in GRID_AXES)
+        ]
+        groups = _group([*places, *kinds])
         by_group = np.argsort(groups, kind="stable")
         borders = np.flatnonzero(np.diff(groups[by_group])) + 1
-        images = []
-        for number, members in enumerate(np.split(rows[by_group], borders)):
-            self._image_of_row[members] = number
-            images.append(self._image(number, members, several_kinds=several_kinds))
+        images = [
+            self._image(members, several_kinds=several_kinds, tiled=tiled)
+            for members in np.split(rows[by_group], borders)
+        ]
         if len(self._incomplete) > _MOST_NOTES:
             more = len(self._incomplete) - _MOST_NOTES
             self._incomplete[_MOST_NOTES:] = [f"{more} more images are incomplete"]
@@ -110,6 +169,32 @@ class _Opening:
                 "files": len(self._table.files),
                 "summary": reader.summary,
             },
+            finished=self._finished,
+            reload=reload,
+        )
+
+    def _is_tiled(self, rows: npt.NDArray[np.int32]) -> bool:
+        """Return whether all frames are tiles that lie on one grid."""
+        table = self._table
+        if self._overlap is None or any(name not in table.names for name in GRID_AXES):
+            return False
+        if any(
+            isinstance(value, str) for name in GRID_AXES for value in table.values[name]
+        ):
+            return False
+        columns = [table.names.index(name) for name in GRID_AXES]
+        sizes = table.fields[rows][:, [HEIGHT, WIDTH]]
+        # An absurd grid, or an overlap that leaves nothing, is shown frame by frame.
+        extent = [
+            max(table.values[name]) - min(table.values[name])  # type: ignore[operator]
+            for name in GRID_AXES
+        ]
+        x, y = self._overlap
+        return bool(
+            (table.codes[rows][:, columns] >= 0).all()
+            and max(extent) < _MOST_TILES
+            and 0 <= y < sizes[:, 0].min()
+            and 0 <= x < sizes[:, 1].min()
         )
 
     def _kinds(self, rows: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
@@ -122,7 +207,7 @@ class _Opening:
         return [fields[:, HEIGHT], fields[:, WIDTH], same[fields[:, PIXEL_TYPE]]]
 
     def _image(
-        self, number: int, rows: npt.NDArray[np.int32], *, several_kinds: bool
+        self, rows: npt.NDArray[np.int32], *, several_kinds: bool, tiled: bool
     ) -> Image:
         reader, table = self._reader, self._table
         first = int(rows[0])
@@ -133,28 +218,46 @@ class _Opening:
         place = {
             canonical(name): value
             for name, value in table.axes(first).items()
-            if axis_kind(name) == "position"
+            if axis_kind(name) == "position" and not (tiled and name in GRID_AXES)
         }
         name = _image_name(place, about) or _store_name(reader.folder)
         if several_kinds:
             name += f" ({width} x {height} {kind.dtype})"
 
         lead = self._lead(rows)
-        frames = ImageFrames(reader, self._image_of_row, number, rows, lead)
-        lengths = tuple(len(codes) for _, codes in lead)
         samples = (kind.samples,) if kind.samples > 1 else ()
-        source = FrameSource(
-            (*lengths, height, width, *samples),
-            kind.dtype,
-            frames,
-            frame_ndim=2 + len(samples),
-        )
-        self._note_gaps(name, rows, math.prod(lengths), frames.optional)
-
-        axes = [lead_axis(reader, axis, codes, first, about) for axis, codes in lead]
-        frame = [*frame_axes(reader.summary, about, place, height, width)]
-        if samples:
-            frame.append(Axis("rgb"))
+        axes = [
+            lead_axis(self._catalog, reader.summary, axis, codes, first, about)
+            for axis, codes in lead
+        ]
+        notes = _notes(place, about)
+        levels: tuple[LazyArray, ...]
+        frames: FrameTable
+        names = [axis.name for axis in axes]
+        if tiled:
+            mosaic = self._mosaic(rows, lead, place)
+            levels = mosaic.levels
+            frames = TileTable(mosaic.tiles, names, mosaic.tile_shape)
+            frame = mosaic_axes(
+                reader.summary,
+                about,
+                mosaic.tiles.first,
+                mosaic.tile_shape,
+                (height, width),
+            )
+            notes |= {
+                "tiles": len(rows) // max(1, math.prod(len(c) for _, c in lead)),
+                "tile_shape": list(mosaic.tile_shape),
+                "first_tile": list(mosaic.tiles.first),
+            }
+        else:
+            grid = FrameGrid.over(table.codes, rows, lead)
+            frames = GridSource(
+                self._catalog, grid, names, (height, width, *samples), kind.dtype
+            )
+            levels = (LazyArray(frames),)
+            frame = frame_axes(reader.summary, about, place, height, width)
+            self._note_gaps(name, rows, lead)
         kinds = [axis.kind for axis in axes]
         if "channel" in kinds:
             i = kinds.index("channel")
@@ -165,17 +268,37 @@ class _Opening:
         bits = facts.bit_depth(about, kind.bits) if kind.bits in (8, 16) else kind.bits
         return Image(
             name=_clean(name),
-            axes=_unique_names(axes, frame),
-            levels=(LazyArray(source),),
+            axes=_unique_names(axes, [*frame, *([Axis("rgb")] if samples else [])]),
+            levels=levels,
             channels=channels,
             rgb=bool(samples),
             bit_depth=bits,
-            metadata=_notes(place, about),
+            metadata=notes,
+            frames=frames,
         )
+
+    def _mosaic(
+        self,
+        rows: npt.NDArray[np.int32],
+        lead: Sequence[tuple[int, Sequence[int]]],
+        place: Mapping[str, int | str],
+    ) -> Mosaic:
+        table = self._table
+        axes = {
+            table.names[axis]: [table.values[table.names[axis]][code] for code in codes]
+            for axis, codes in lead
+        }
+        fixed = {
+            name: place[canonical(name)]
+            for name in table.names
+            if canonical(name) in place
+        }
+        x, y = self._overlap or (0.0, 0.0)
+        return build_mosaic(self._catalogs, rows, axes, fixed, (int(y), int(x)))
 
     def _metadata(self, row: int) -> Mapping[str, object]:
         try:
-            return self._reader.metadata_of_row(row)
+            return self._catalog.metadata_of_row(row)
         except FormatError as error:
             self._problems.append(str(error))
             return {}
@@ -194,16 +317,18 @@ class _Opening:
         self,
         name: str,
         rows: npt.NDArray[np.int32],
-        expected: int,
-        optional: Iterable[int],
+        lead: Sequence[tuple[int, Sequence[int]]],
     ) -> None:
-        for axis in optional:
+        # Micro-Manager writes a channel without z stack without the axis z.
+        for axis, _ in lead:
             count = int((self._table.codes[rows, axis] < 0).sum())
-            self._problems.append(
-                f"{name}: {count} frames have no axis {self._table.names[axis]!r}; "
-                "they are shown at its first value"
-            )
-        if len(rows) < expected:
+            if count:
+                self._problems.append(
+                    f"{name}: {count} frames have no axis {self._table.names[axis]!r}; "
+                    "they are shown at its first value"
+                )
+        expected = math.prod(len(codes) for _, codes in lead)
+        if len(rows) < expected and self._finished:
             self._incomplete.append(
                 f"{name}: {len(rows)} of {expected} frames are here, "
                 "the others are zeros"
@@ -225,7 +350,7 @@ class _Opening:
         if 0 <= value < len(names):
             return names[value]
         with_code = self._table.codes[:, axis] == code
-        row = int(np.argmax(with_code & self._reader.readable))
+        row = int(np.argmax(with_code & self._catalog.readable))
         return facts.channel_name(self._metadata(row)) or f"Channel {value}"
 
     def _only_channel(self, about: Mapping[str, object]) -> Channel:

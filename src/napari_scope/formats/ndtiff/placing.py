@@ -16,13 +16,14 @@ from napari_scope.model import Axis, axis_kind, canonical, short
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_scope.formats.ndtiff.reader import NDTiffReader
+    from napari_scope.formats.ndtiff.catalog import Catalog
 
-__all__ = ["frame_axes", "lead_axis"]
+__all__ = ["frame_axes", "lead_axis", "mosaic_axes"]
 
 
 def lead_axis(
-    reader: NDTiffReader,
+    catalog: Catalog,
+    summary: Mapping[str, object],
     axis: int,
     codes: Sequence[int],
     first: int,
@@ -32,10 +33,12 @@ def lead_axis(
 
     Parameters
     ----------
-    reader : NDTiffReader
+    catalog : Catalog
         The store.
+    summary : mapping
+        Its summary metadata.
     axis : int
-        Place of the axis in ``reader.table.names``.
+        Place of the axis in ``catalog.table.names``.
     codes : sequence of int
         Codes of its values that the image has.
     first : int
@@ -43,19 +46,19 @@ def lead_axis(
     about : mapping
         Metadata of that frame.
     """
-    name = reader.table.names[axis]
+    name = catalog.table.names[axis]
     kind = axis_kind(name)
-    values = [reader.table.values[name][code] for code in codes]
+    values = [catalog.table.values[name][code] for code in codes]
     stride = _stride(values)
     if stride is None:
         return Axis(short(name), kind, labels=tuple(str(value) for value in values))
     step, unit = None, None
     if kind == "time":
-        step, unit = facts.interval_s(reader.summary), "second"
+        step, unit = facts.interval_s(summary), "second"
     elif canonical(name) == "z":
-        step, unit = facts.z_step_um(reader.summary), "micrometer"
+        step, unit = facts.z_step_um(summary), "micrometer"
         if step is None:
-            step = _measured_step(reader, axis, codes, first, about)
+            step = _measured_step(catalog, axis, codes, first, about)
     if step is None:
         return Axis(short(name), kind)
     # Values count steps: planes -5 to 5 lie around zero.
@@ -71,7 +74,7 @@ def _stride(values: Sequence[int | str]) -> int | None:
 
 
 def _measured_step(
-    reader: NDTiffReader,
+    catalog: Catalog,
     axis: int,
     codes: Sequence[int],
     first: int,
@@ -79,17 +82,17 @@ def _measured_step(
 ) -> float | None:
     """Return the distance of two planes from the positions of two frames."""
     start = facts.z_um(about)
-    own = reader.table.codes[first].tolist()
+    own = catalog.table.codes[first].tolist()
     if start is None or own[axis] not in codes:
         return None
-    values = reader.table.values[reader.table.names[axis]]
+    values = catalog.table.values[catalog.table.names[axis]]
     place = list(codes).index(own[axis])
     for neighbour in (*codes[place + 1 : place + 2], *codes[max(0, place - 1) : place]):
-        row = reader.row_of_codes([*own[:axis], neighbour, *own[axis + 1 :]])
-        if row is None or not reader.readable[row]:
+        row = catalog.row_of_codes([*own[:axis], neighbour, *own[axis + 1 :]])
+        if row is None or not catalog.readable[row]:
             continue
         try:
-            end = facts.z_um(reader.metadata_of_row(row))
+            end = facts.z_um(catalog.metadata_of_row(row))
         except FormatError:
             continue  # only the scale is lost, and the frame itself still reads
         if end is not None and end != start:
@@ -136,4 +139,35 @@ def frame_axes(
     elif stage is not None:
         x = stage[0] - (width - 1) / 2 * size
         y = stage[1] - (height - 1) / 2 * size
+    return Axis("y", "space", unit, size, y), Axis("x", "space", unit, size, x)
+
+
+def mosaic_axes(
+    summary: Mapping[str, object],
+    about: Mapping[str, object],
+    first: tuple[int, int],
+    tile_shape: tuple[int, int],
+    frame_shape: tuple[int, int],
+) -> tuple[Axis, Axis]:
+    """Return the axes y and x of a mosaic.
+
+    Row 0 and column 0 are where the frame of that tile starts; half the overlap of the
+    frame is cut off, so the first pixel that is shown lies so much further.
+
+    Parameters
+    ----------
+    summary, about : mapping
+        Metadata of the store and of a frame.
+    first : (int, int)
+        Row and column of the first tile.
+    tile_shape, frame_shape : (int, int)
+        Height and width of a tile without and with overlap.
+    """
+    pixel = facts.pixel_size_um(about, summary)
+    unit = None if pixel is None else "micrometer"
+    size = pixel or 1.0
+    y, x = (
+        (place * tile + (frame - tile) // 2) * size
+        for place, tile, frame in zip(first, tile_shape, frame_shape, strict=True)
+    )
     return Axis("y", "space", unit, size, y), Axis("x", "space", unit, size, x)
