@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -146,6 +146,209 @@ def test_info(tmp_path: Path, plan: Path) -> None:
         assert "6 of 6 frames" in table.stdout
 
 
+def few_frames(path: Path, count: int = 4, **more: Any) -> None:
+    """Write a small NDTiff store."""
+    from napari_scope.formats.ndtiff import NDTiffWriter
+
+    with NDTiffWriter(path, summary={"PixelSize_um": 0.5}) as writer:
+        for t in range(count):
+            for channel in ("DAPI", "FITC"):
+                frame = np.full((8, 9), 10 * t + len(channel), "u2")
+                writer.put({"time": t, "channel": channel}, frame, **more)
+
+
+def test_convert_there_and_back(tmp_path: Path) -> None:
+    few_frames(tmp_path / "a")
+    done = scope("convert", "a", "b.ome.zarr", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "finished: 8 of 8 frames converted" in done.stdout
+    assert "  ome-zarr: b.ome.zarr\n" in done.stdout
+    assert "8 of 8 frames read back and the same" in done.stdout
+    command = ["convert", "b.ome.zarr", "c", "--format", "ndtiff", "--no-verify"]
+    done = scope(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "read back" not in done.stdout
+    first, last = (open_dataset(tmp_path / name).images[0] for name in "ac")
+    assert np.array_equal(np.asarray(first.levels[0]), np.asarray(last.levels[0]))
+    assert [c.name for c in last.channels] == ["DAPI", "FITC"]
+
+
+def test_convert_says_what_is_missing_or_different(tmp_path: Path) -> None:
+    from napari_scope.formats.ndtiff import NDTiffWriter
+
+    with NDTiffWriter(tmp_path / "a") as writer:
+        for t, channel in [(0, "A"), (1, "A"), (1, "B")]:
+            axes = {"time": t, "channel": channel, "position": "P"}
+            writer.put(axes, np.ones((8, 9, 3), "u1"))
+        writer.put({"position": "Q"}, np.ones((8, 9), "u2"))
+    done = scope("convert", "a", "b.zarr", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "finished: 10 of 10 frames" in done.stdout
+    assert "3 frames are missing in the source and marked as such" in done.stdout
+    assert "note: P" in done.stdout
+    assert "the colours become the channels" in done.stdout
+    done = scope("convert", "a", "c.ndtiff", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "--image" in done.stderr
+    name = open_dataset(tmp_path / "a").images[1].name
+    done = scope("convert", "a", "c.ndtiff", "--image", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "finished: 1 of 1 frames" in done.stdout
+
+
+def test_convert_fails_on_a_wrong_frame(tmp_path: Path) -> None:
+    few_frames(tmp_path / "a")
+    code = """
+import sys
+from napari_scope.formats.ngff.shards import ShardWriter
+real = ShardWriter.write
+def wrong(self, index, frame):
+    frame = frame.copy()
+    if index == (1, 0):
+        frame[3, 4] ^= 1
+    real(self, index, frame)
+ShardWriter.write = wrong
+sys.argv = ["napari-scope", "convert", "a", "b.zarr"]
+from napari_scope.cli import main
+main()
+"""
+    done = run_code(code, tmp_path)
+    assert done.returncode == 1
+    assert "7 of 8 frames read back and the same" in done.stdout
+    assert "differs: time=1, channel=DAPI" in done.stdout
+
+
+def run_code(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_convert_with_a_frame_that_cannot_be_read(tmp_path: Path) -> None:
+    few_frames(tmp_path / "a")
+    code = """
+import sys
+from napari_scope.errors import FormatError
+from napari_scope.stream.convert_source import Plane, SourceImage
+from napari_scope.stream import convert_source
+convert_source._GROUP_BYTES = 0
+real = SourceImage._read_one
+def broken(self, index):
+    if index == {"t": 2, "c": 1}:
+        return Plane(index, None, error=FormatError("the file is cut", path="a.tif"))
+    return real(self, index)
+SourceImage._read_one = broken
+sys.argv = ["napari-scope", "convert", "a", *sys.argv[1:]]
+from napari_scope.cli import main
+main()
+"""
+    stop = run_code(code.replace("*sys.argv[1:]", "'b.zarr'"), tmp_path)
+    assert stop.returncode == 1
+    (line,) = stop.stderr.strip().splitlines()
+    assert line.startswith("error: the frame time=2, channel=FITC cannot be read")
+    assert "5 of 8 frames were converted" in line
+    arguments = "'c.zarr', '--on-error', 'skip'"
+    skip = run_code(code.replace("*sys.argv[1:]", arguments), tmp_path)
+    assert skip.returncode == 0, skip.stderr
+    assert "7 of 8 frames converted" in skip.stdout
+    text = "not readable, skipped time=2, channel=FITC: the file is cut (a.tif)"
+    assert text in skip.stdout
+    facts = scope("info", "c.zarr", cwd=tmp_path).stdout
+    assert "1 skipped" in facts
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_cancels_a_conversion(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    few_frames(tmp_path / "a", 100)
+    program = """
+import sys, time
+from napari_scope.stream.convert_source import SourceImage
+from napari_scope.stream import convert_source
+convert_source._GROUP_BYTES = 0
+real = SourceImage._read_one
+def slow(self, index):
+    time.sleep(0.02)
+    return real(self, index)
+SourceImage._read_one = slow
+sys.argv = ["napari-scope", "convert", "a", "b.zarr"]
+from napari_scope.cli import main
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "b.zarr" / "acquisition" / "frames.jsonl"
+    end = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "cancelled: " in out
+    assert "of 200 frames converted" in out
+    assert "closed as interrupted; what was written can be opened" in out
+    assert "Traceback" not in errors
+    facts = json.loads(scope("info", "b.zarr", "--json", cwd=tmp_path).stdout)
+    assert not facts["journal"]["closed"]
+    assert 4 <= facts["journal"]["saved"] < 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_third_signal_ends_a_conversion(tmp_path: Path) -> None:
+    few_frames(tmp_path / "a")
+    program = """
+import os, signal, sys, time
+from napari_scope.stream.convert_source import SourceImage
+from napari_scope.stream import convert_source
+convert_source._GROUP_BYTES = 0
+def hang(self, index):
+    for _ in range(3):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+    time.sleep(3600)
+SourceImage._read_one = hang
+sys.argv = ["napari-scope", "convert", "a", "b.zarr"]
+from napari_scope.cli import main
+main()
+"""
+    done = run_code(program, tmp_path)
+    assert done.returncode == 143
+    text = "cancelled while converting: 0 of 8 frames done, the files were not closed"
+    assert text in done.stdout
+    assert "  b.zarr" in done.stdout
+
+
+def test_recover(tmp_path: Path) -> None:
+    few_frames(tmp_path / "a")
+    done = scope("recover", "a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a: 8 frames kept, 0 recovered, 0 dropped" in done.stdout
+    assert not (tmp_path / "a" / "NDTiff.index.recovered").exists()
+    (tmp_path / "a" / "NDTiff.index").unlink()
+    done = scope("recover", "a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a: 0 frames kept, 8 recovered, 0 dropped" in done.stdout
+    assert "written: NDTiff.index.recovered" in done.stdout
+    (tmp_path / "a" / "NDTiff.index.recovered").rename(tmp_path / "a" / "NDTiff.index")
+    (image,) = open_dataset(tmp_path / "a").images
+    assert np.asarray(image.levels[0])[3, 1].max() == 34
+
+
 def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
     (tmp_path / "taken.ndtiff").mkdir()
     (tmp_path / "broken.cfg").write_text("Device,Foo,DemoCamera,Nope\n")
@@ -177,6 +380,13 @@ def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
         (["acquire", plan, "--out", "r.ndtiff", "--format", "ome-zarr"], "suffix"),
         (["acquire", plan, "--out", "r", "--config", "nope.cfg"], "nope.cfg"),
         (["acquire", plan, "--out", "r", "--config", "broken.cfg"], "Nope"),
+        (["convert", "nowhere", "r.zarr"], "nowhere"),
+        (["convert", "plan.yaml", "r.zarr"], "plan.yaml"),
+        (["convert", "plan.yaml", "taken.ndtiff"], "exists already"),
+        (["convert", "plan.yaml", "r"], "suffix"),
+        (["convert", "plan.yaml", "r.zarr", "--format", "ndtiff"], "suffix"),
+        (["recover", "nowhere"], "nowhere"),
+        (["recover", "taken.d"], "taken.d"),
         (["info", "plan.yaml"], "plan.yaml"),
         (["info", "nowhere"], "nowhere"),
     ]:

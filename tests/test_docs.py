@@ -233,6 +233,18 @@ def test_an_example_runs_and_what_it_saved_is_read(name: str, tmp_path: Path) ->
         assert "maximum along time:" in output
 
 
+@pytest.mark.slow
+def test_the_example_converts_what_another_has_saved(tmp_path: Path) -> None:
+    examples = ROOT / "examples"
+    run([sys.executable, str(examples / "stream_frames.py"), str(tmp_path)], tmp_path)
+    paths = ["noise.ome.zarr", "noise.ndtiff"]
+    output = run([sys.executable, str(examples / "convert.py"), *paths], tmp_path)
+    assert "19 of 19 frames written, 19 read back and the same" in output
+    assert "1 frames are missing in the source" in output
+    command = [sys.executable, str(examples / "read_data.py"), "noise.ndtiff"]
+    assert "maximum along time:" in run(command, tmp_path)
+
+
 def test_every_example_is_run_here() -> None:
     names = {path.stem for path in EXAMPLES}
-    assert names == {"acquire", "adaptive", "stream_frames", "read_data"}
+    assert names == {"acquire", "adaptive", "convert", "stream_frames", "read_data"}

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari_scope.acquire import Run, RunProgress, RunReport
     from napari_scope.model import Dataset
     from napari_scope.stream import FormatName, Output
+    from napari_scope.stream.convert import ConversionProgress, ConversionReport
 
 __all__ = ["app", "main"]
 
@@ -53,6 +54,8 @@ _err = Console(stderr=True)
 
 BY_SIGNAL = 128  # what shells add to the number of the signal that ended a program
 POLL_S = 0.1
+CLOSING = "closing the files; a third signal leaves them as they are"
+MOST_LINES = 20  # on frames that went wrong
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
@@ -64,8 +67,15 @@ class SaveAs(StrEnum):
     BOTH = "both"
 
 
+class ConvertTo(StrEnum):
+    """What to convert a data set to."""
+
+    OME_ZARR = "ome-zarr"
+    NDTIFF = "ndtiff"
+
+
 class OnError(StrEnum):
-    """What a hardware failure does."""
+    """What a failure does."""
 
     STOP = "stop"
     SKIP = "skip"
@@ -210,6 +220,65 @@ def info(
         _err.print(f"problem: {problem}", markup=False, highlight=False)
 
 
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A data set.")],
+    target: Annotated[
+        Path, typer.Argument(help="What to make: .ome.zarr, .zarr or .ndtiff.")
+    ],
+    convert_to: Annotated[
+        ConvertTo | None,
+        typer.Option(
+            "--format", help="Format; by default the suffix of the target says."
+        ),
+    ] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of an image to convert; may be repeated."),
+    ] = None,
+    on_error: Annotated[
+        OnError, typer.Option(help="What a frame that cannot be read does.")
+    ] = OnError.STOP,
+    no_verify: Annotated[
+        bool,
+        typer.Option("--no-verify", help="Do not read the target back to compare it."),
+    ] = False,
+) -> None:
+    """Convert a data set to OME-Zarr or NDTiff, and compare every frame."""
+    from napari_scope.stream.convert import convert as convert_dataset
+
+    with _Interrupts() as interrupts, _bar() as bar:
+        follower = _Follower(bar, interrupts, target)
+        report = convert_dataset(
+            source,
+            target,
+            format=None if convert_to is None else convert_to.value,
+            images=image or None,
+            on_error=on_error.value,
+            verify=not no_verify,
+            progress=follower,
+        )
+        bar.stop()
+        # Signals still only count, so that this is said in any case.
+        for line in _conversion_lines(report):
+            _out.print(line, markup=False, highlight=False, soft_wrap=True)
+    if interrupts.count:
+        raise typer.Exit(interrupts.exit_code)
+    if report.verified is not None and report.verified < report.written:
+        raise typer.Exit(1)
+
+
+@app.command()
+def recover(
+    path: Annotated[Path, typer.Argument(help="An NDTiff data set.")],
+) -> None:
+    """Write a whole index beside one that is damaged, cut or missing."""
+    from napari_scope.formats.ndtiff.recovery import recover as recover_index
+
+    for line in recover_index(path).lines():
+        _out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 # ------------------------------------------------------------------ running
 
 
@@ -271,7 +340,7 @@ def _outputs(out: str, save_as: SaveAs | None) -> list[Output]:
 
 
 class _Interrupts:
-    """What Ctrl-C and SIGTERM do to a run.
+    """What Ctrl-C and SIGTERM do to a run, or a conversion.
 
     The first cancels it. The second changes nothing, the files have to be closed, but
     is told so. The third ends the program, with the files as they are. Before
@@ -281,13 +350,16 @@ class _Interrupts:
     def __init__(self) -> None:
         self.count = 0
         self.exit_code = BY_SIGNAL + signal.SIGINT
-        self.seen: RunProgress | None = None
-        self._run: Run | None = None
+        self._last_words: Callable[[], list[str]] = list
         self._before: dict[int, Any] = {}
 
-    def watch(self, run: Run) -> None:
-        """Let signals concern a run from now on."""
-        self._run = run
+    def watch(self, last_words: Callable[[], list[str]]) -> None:
+        """Let signals concern what is done from now on.
+
+        ``last_words`` returns the lines to print when the program ends at once; it
+        must not wait for anything.
+        """
+        self._last_words = last_words
         for number in (signal.SIGINT, signal.SIGTERM):
             # A shell lets programs in the background ignore Ctrl-C.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -310,17 +382,7 @@ class _Interrupts:
 
     def _leave(self) -> None:
         """Say what is known and end the process, whatever it is waiting for."""
-        assert self._run is not None  # set before a signal is heard
-        if self._run.report is not None:
-            lines = _report_lines(self._run.report)
-        else:
-            saved = self.seen.saved if self.seen else 0
-            planned = self.seen.planned if self.seen else None
-            lines = [
-                f"cancelled: {_of(saved, planned)} frames saved so far, the files were "
-                "not closed",
-                *_output_lines(self._run.outputs),
-            ]
+        lines = self._last_words()
         with contextlib.suppress(OSError):
             if _err.is_terminal:
                 os.write(2, b"\x1b[?25h\n")  # the bar has hidden the cursor
@@ -330,18 +392,29 @@ class _Interrupts:
 
 def _follow(run: Run, interrupts: _Interrupts) -> RunReport:
     """Start a run and show its progress until all files are closed."""
-    interrupts.watch(run)
+    seen: RunProgress | None = None
+
+    def last_words() -> list[str]:
+        if run.report is not None:
+            return _report_lines(run.report)
+        counts = (seen.saved, seen.planned) if seen else (0, None)
+        return [
+            f"cancelled: {_of(*counts)} frames saved so far, the files were not closed",
+            *_output_lines(run.outputs),
+        ]
+
+    interrupts.watch(last_words)
     run.start()
     answers: list[Callable[[], object]] = [
         run.cancel,
-        lambda: _err.print("closing the files; a third signal leaves them as they are"),
+        lambda: _err.print(CLOSING),
     ]
     with _bar() as bar:
         task = bar.add_task("preparing", total=None, rate="")
         while not run.done:
             while answers and interrupts.count > 2 - len(answers):
                 answers.pop(0)()
-            interrupts.seen = _update(bar, task, run)
+            seen = _update(bar, task, run)
             time.sleep(POLL_S)
         _update(bar, task, run)
     return run.wait()
@@ -359,6 +432,71 @@ def _bar() -> Iterator[Progress]:
     # The report says it all afterwards, the error if there is one.
     with Progress(*columns, console=_err, transient=True) as bar:
         yield bar
+
+
+class _Follower:
+    """Shows how far a conversion is, and cancels it at the first signal."""
+
+    def __init__(self, bar: Progress, interrupts: _Interrupts, target: Path) -> None:
+        self._bar = bar
+        self._interrupts = interrupts
+        self._target = target
+        self._task = bar.add_task("opening", total=None, rate="")
+        self._seen: ConversionProgress | None = None
+        self._next = 0.0
+        interrupts.watch(self._last_words)
+
+    def __call__(self, progress: ConversionProgress) -> bool:
+        self._seen = progress
+        now = time.monotonic()
+        if now >= self._next or progress.done == progress.total:
+            self._next = now + POLL_S
+            unread = f"{progress.unread} not readable" if progress.unread else ""
+            self._bar.update(
+                self._task,
+                description=progress.phase,
+                completed=progress.done,
+                total=progress.total,
+                rate=unread,
+            )
+        if self._interrupts.count and progress.phase == "converting":
+            _err.print(CLOSING)
+        return not self._interrupts.count
+
+    def _last_words(self) -> list[str]:
+        counts = (self._seen.done, self._seen.total) if self._seen else (0, None)
+        phase = self._seen.phase if self._seen else "opening"
+        return [
+            f"cancelled while {phase}: {_of(*counts)} frames done, the files were not "
+            "closed",
+            f"  {self._target}",
+        ]
+
+
+def _conversion_lines(report: ConversionReport) -> list[str]:
+    speed = report.written_bytes / 1e6 / max(report.duration_s, 1e-9)
+    lines = [
+        f"{report.state}: {_of(report.written, report.frames)} frames converted in "
+        f"{report.duration_s:.1f} s ({speed:.0f} MB/s)",
+        f"  {report.format}: {report.target}",
+    ]
+    if report.state == "cancelled" and report.target.exists():
+        lines.append("  closed as interrupted; what was written can be opened")
+    if report.verified is not None:
+        lines.append(
+            f"  {_of(report.verified, report.written)} frames read back and the same"
+        )
+    lines += [f"  differs: {axes}" for axes in report.wrong[:MOST_LINES]]
+    if report.missing:
+        lines.append(
+            f"  {report.missing} frames are missing in the source and marked as such"
+        )
+    for frame in report.unread[:MOST_LINES]:
+        axes = ", ".join(f"{k}={v}" for k, v in frame.axes.items())
+        lines.append(f"  not readable, skipped {axes}: {frame.reason}")
+    if len(report.unread) > MOST_LINES:
+        lines.append(f"  and {len(report.unread) - MOST_LINES} more frames")
+    return lines + [f"  note: {note}" for note in report.notes]
 
 
 def _update(bar: Progress, task: Any, run: Run) -> RunProgress:

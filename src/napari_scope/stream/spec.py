@@ -39,6 +39,10 @@ class ImageSpec:
         Number of samples on each index axis (canonical names).
     x_um, y_um, z_um : float, optional
         Stage position: centre of the image in x and y, first plane in z.
+    axes : tuple of Axis, optional
+        The axes in storage order with y and x, where scale, unit and place are known
+        for each (data that are converted); otherwise they follow from the numbers of
+        the store and the stage position.
     """
 
     name: str
@@ -47,6 +51,7 @@ class ImageSpec:
     x_um: float | None = None
     y_um: float | None = None
     z_um: float | None = None
+    axes: tuple[Axis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,8 @@ class StoreSpec:
         The stage position is the centre of the image; the translation of an axis is
         the centre of its first pixel.
         """
+        if image.axes:
+            return image.axes
         scales = {
             "time": (self.interval_s or 1.0, "second"),
             "z": (self.z_um or 1.0, "micrometer" if self.z_um else None),
