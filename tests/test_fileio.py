@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from napari_scope.fileio import (
     free_bytes,
     portable_io,
     replace_file,
+    sync_folder,
     uses_portable_io,
 )
 
@@ -112,6 +115,36 @@ def test_arrays_of_any_shape_are_written_as_they_lie(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back, frame)
 
 
+def test_a_short_write_of_one_buffer_is_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if uses_portable_io():
+        pytest.skip("only pwrite is replaced here")
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda d, data, at: real(d, data[:3], at))
+    with DataFile.create(tmp_path / "a") as file:
+        assert file.write_at(1, b"onetwo") == 6
+        assert file.write_at(7, np.arange(5, dtype="u1")) == 5
+        assert file.write_at(7) == file.write_at(7, b"") == 0
+    assert (tmp_path / "a").read_bytes() == b"\0onetwo\0\1\2\3\4"
+
+
+def test_a_short_read_is_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if uses_portable_io():
+        pytest.skip("only preadv is replaced here")
+    (tmp_path / "a").write_bytes(b"0123456789")
+    real = os.preadv
+    monkeypatch.setattr(
+        os, "preadv", lambda d, views, at: real(d, [memoryview(views[0])[:3]], at)
+    )
+    with DataFile.open(tmp_path / "a") as file:
+        assert file.read_at(1, 8) == b"12345678"
+        assert file.read_at(8, 8) == b"89"
+        assert file.read_at(20, 8) == file.read_at(2, 0) == b""
+
+
 def test_short_writes_are_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,9 +167,12 @@ def test_a_disk_that_takes_nothing_is_an_error_not_a_loop(
 ) -> None:
     if uses_portable_io():
         pytest.skip("only pwritev is replaced here")
+    monkeypatch.setattr(os, "pwrite", lambda *_: 0)
     monkeypatch.setattr(os, "pwritev", lambda *_: 0)
-    with DataFile.create(tmp_path / "a") as file, pytest.raises(OSError):
-        file.write_at(0, b"x")
+    with DataFile.create(tmp_path / "a") as file:
+        for parts in ((b"x",), (b"x", b"y"), (b"x",) * 600):
+            with pytest.raises(OSError):
+                file.write_at(0, *parts)
 
 
 def test_truncate_makes_a_hole_of_zeros(tmp_path: Path) -> None:
@@ -268,3 +304,58 @@ def test_without_positional_calls_the_portable_one_is_taken(
     monkeypatch.setattr(fileio, "_HAS_POSITIONAL", False)
     with portable_io(False):
         assert uses_portable_io()
+
+
+def test_a_file_that_is_closed_under_way_is_closed_once(tmp_path: Path) -> None:
+    """Whoever is last closes the descriptor: not earlier, not never, not twice."""
+    before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+    closed = 0
+    for turn in range(60):
+        file = DataFile.create(tmp_path / f"a{turn}")
+        failures: list[BaseException] = []
+
+        def work(
+            file: DataFile = file, failures: list[BaseException] = failures
+        ) -> None:
+            nonlocal closed
+            try:
+                for place in range(200):
+                    file.write_at(8 * place, b"12345678")
+            except ValueError:
+                closed += 1
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        file.close()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        size = (tmp_path / f"a{turn}").stat().st_size
+        assert (tmp_path / f"a{turn}").read_bytes() == b"12345678" * (size // 8)
+    assert closed
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders")
+def test_names_are_made_durable_where_the_system_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync_folder(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "none")
+
+    def refuse(number: int) -> None:
+        def fsync(_: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    refuse(errno.EINVAL)  # folders of some network file systems
+    sync_folder(tmp_path)
+    refuse(errno.EIO)
+    with pytest.raises(OSError):
+        sync_folder(tmp_path)

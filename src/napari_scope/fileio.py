@@ -47,6 +47,7 @@ __all__ = [
     "free_bytes",
     "portable_io",
     "replace_file",
+    "sync_folder",
     "uses_portable_io",
 ]
 
@@ -81,7 +82,11 @@ class DataFile(ABC):
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor: int | None = descriptor
-        self._users = 0
+        # One item for each call under way, and the descriptor once it is to be closed:
+        # whoever is last takes it from the list, which only one can. Lists are safe to
+        # append to and to pop from in any thread, in a third of the time of a lock.
+        self._users: list[None] = []
+        self._leaving: list[int] = []
         self._gate = threading.Lock()
 
     @staticmethod
@@ -112,34 +117,59 @@ class DataFile(ABC):
         count = self.read_into(offset, memoryview(target))
         return bytes(memoryview(target)[:count])
 
+    def _take(self) -> int:
+        """Take the descriptor; its number is not freed for another file meanwhile.
+
+        Whoever takes it gives it back in ``finally``. Small frames are written in a few
+        microseconds, of which a ``with`` block over a generator would be one.
+        """
+        # In this order: `close` takes the descriptor away before it looks for users.
+        self._users.append(None)
+        descriptor = self._descriptor
+        if descriptor is None:
+            self._give_back()
+            raise self._closed()
+        return descriptor
+
+    def _give_back(self) -> None:
+        self._users.pop()
+        if self._leaving and not self._users:
+            self._leave()
+
+    def _leave(self) -> None:
+        with contextlib.suppress(IndexError):
+            os.close(self._leaving.pop())
+
     @contextlib.contextmanager
     def _lent(self) -> Iterator[int]:
-        """Lend the descriptor; its number is not freed for another file meanwhile."""
-        with self._gate:
-            descriptor = self.fileno()
-            self._users += 1
+        """Lend the descriptor for the length of a ``with`` block."""
+        descriptor = self._take()
         try:
             yield descriptor
         finally:
-            with self._gate:
-                self._users -= 1
-                last = self._descriptor is None and self._users == 0
-            if last:
-                os.close(descriptor)
+            self._give_back()
+
+    def _closed(self) -> ValueError:
+        return ValueError(f"the file is closed: {self.path}")
 
     def fileno(self) -> int:
         """Return the file descriptor."""
         if self._descriptor is None:
-            raise ValueError(f"the file is closed: {self.path}")
+            raise self._closed()
         return self._descriptor
 
     def close(self) -> None:
         """Close the file; again is harmless."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            return
         with self._gate:
-            descriptor, self._descriptor = self._descriptor, None
-            idle = self._users == 0
-        if descriptor is not None and idle:
-            os.close(descriptor)
+            if self._descriptor is None:
+                return
+            self._leaving.append(descriptor)
+            self._descriptor = None
+        if not self._users:
+            self._leave()
 
     def size(self) -> int:
         """Return the length of the file in bytes."""
@@ -193,6 +223,10 @@ def _open(path: Path, flags: int) -> DataFile:
     return _PosixFile(path, descriptor)
 
 
+def _nbytes(buffer: Buffer) -> int:
+    return len(buffer) if isinstance(buffer, (bytes, bytearray)) else buffer.nbytes
+
+
 def _views(buffers: tuple[Buffer, ...]) -> list[memoryview]:
     # numpy tells type checkers of its buffers from Python 3.12 on only.
     views = (memoryview(buffer) for buffer in buffers)  # type: ignore[arg-type]
@@ -201,35 +235,66 @@ def _views(buffers: tuple[Buffer, ...]) -> list[memoryview]:
 
 
 class _PosixFile(DataFile):
-    """One file descriptor, ``pwritev`` and ``preadv``: no lock, no seek."""
+    """One file descriptor, ``pwritev`` and ``preadv``: no lock, no seek.
+
+    The system nearly always does the whole of a request, so that is tried with the
+    buffers as they are; what it left is done piece by piece.
+    """
 
     def write_at(self, offset: int, *buffers: Buffer) -> int:
+        size = 0
+        for buffer in buffers:
+            size += len(buffer) if type(buffer) is bytes else _nbytes(buffer)
+        # As `_take`, in line: a call is a tenth of a small write.
+        self._users.append(None)
+        try:
+            descriptor = self._descriptor
+            if descriptor is None:
+                raise self._closed()
+            if len(buffers) == 1:
+                done = os.pwrite(descriptor, buffers[0], offset)  # type: ignore[arg-type]
+            elif 0 < len(buffers) <= _IOV_MAX:
+                done = os.pwritev(descriptor, buffers, offset)  # type: ignore[arg-type]
+            else:
+                done = 0
+            if done < size:
+                self._write_rest(descriptor, offset, buffers, done)
+        finally:
+            self._users.pop()
+            if self._leaving and not self._users:
+                self._leave()
+        return size
+
+    def _write_rest(
+        self, descriptor: int, offset: int, buffers: tuple[Buffer, ...], done: int
+    ) -> None:
         pending = _views(buffers)
-        total = 0
-        with self._lent() as descriptor:
-            while pending:
-                batch = pending[:_IOV_MAX]
-                written = os.pwritev(descriptor, batch, offset + total)
-                if written == 0:
-                    raise _no_room(self.path)
-                total += written
-                while written:
-                    if written >= pending[0].nbytes:
-                        written -= pending.pop(0).nbytes
-                    else:
-                        pending[0] = pending[0][written:]
-                        written = 0
-        return total
+        skip = done
+        while True:
+            while pending and skip >= pending[0].nbytes:
+                skip -= pending.pop(0).nbytes
+            if not pending:
+                return
+            if skip:
+                pending[0] = pending[0][skip:]
+            skip = os.pwritev(descriptor, pending[:_IOV_MAX], offset + done)
+            if skip == 0:
+                raise _no_room(self.path)
+            done += skip
 
     def read_into(self, offset: int, target: memoryview) -> int:
-        total = 0
-        with self._lent() as descriptor:
-            for view in _views((target,)):
-                while total < view.nbytes:
-                    count = os.preadv(descriptor, [view[total:]], offset + total)
+        descriptor = self._take()
+        try:
+            total = os.preadv(descriptor, (target,), offset)
+            if total < target.nbytes:
+                rest = target.cast("B")
+                while 0 < total < rest.nbytes:
+                    count = os.preadv(descriptor, (rest[total:],), offset + total)
                     if count == 0:
                         break
                     total += count
+        finally:
+            self._give_back()
         return total
 
 
@@ -295,6 +360,25 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(neighbour)
+
+
+def sync_folder(path: str | os.PathLike[str]) -> None:
+    """Wait until the names in a folder are on the medium (survive a loss of power).
+
+    A file that was synced is lost all the same while its folder does not know it.
+    Windows has no such call; NTFS keeps its names in a journal.
+    """
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems know no such thing for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def free_bytes(path: str | os.PathLike[str]) -> int:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import datetime
 import json
+import os
 import struct
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,20 +12,29 @@ import numpy as np
 import pytest
 
 from napari_scope.errors import (
+    DiskSpaceError,
     FormatError,
     FrameError,
     OutputExistsError,
     SettingsError,
     StreamClosedError,
+    StreamError,
 )
-from napari_scope.formats.ndtiff import FrameItem, NDTiffReader, NDTiffWriter
+from napari_scope.formats.ndtiff import FrameItem, NDTiffReader, NDTiffWriter, tiff
+from napari_scope.formats.ndtiff.layout import WRITING_NAME
+from napari_scope.formats.ndtiff.offsets import OffsetTable
+from napari_scope.formats.ndtiff.record import PIXEL_TYPES, IfdTemplate, encode_ifd
+from napari_scope.formats.ndtiff.tiles import TiledNDTiffWriter
+from napari_scope.formats.ndtiff.writer import MAX_FILE_BYTES
 from napari_scope.model import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from napari_scope.fileio import DataFile
 
     Frames = dict[tuple[tuple[str, int | str], ...], npt.NDArray[np.generic]]
 
@@ -60,8 +72,8 @@ def _tiff_pages(folder: Path) -> list[npt.NDArray[np.generic]]:
     tifffile = pytest.importorskip("tifffile")
     pages = []
     for path in sorted(folder.glob("*.tif"), key=lambda path: (len(path.name), path)):
-        with tifffile.TiffFile(path) as tiff:
-            pages += [page.asarray() for page in tiff.pages]
+        with tifffile.TiffFile(path) as stack:
+            pages += [page.asarray() for page in stack.pages]
     return pages
 
 
@@ -85,11 +97,11 @@ def test_tifffile_reads_it_as_ndtiff_and_as_a_stack(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         np.array(_tiff_pages(tmp_path / "run")), np.array(list(frames.values()))
     )
-    with tifffile.TiffFile(tmp_path / "run" / "NDTiffStack.tif") as tiff:
-        assert tiff.series[0].kind == "ndtiff"
-        assert tiff.series[0].axes == "TCZYX"
+    with tifffile.TiffFile(tmp_path / "run" / "NDTiffStack.tif") as stack:
+        assert stack.series[0].kind == "ndtiff"
+        assert stack.series[0].axes == "TCZYX"
         expected = np.array(list(frames.values())).reshape(2, 2, 3, 15, 11)
-        np.testing.assert_array_equal(tiff.series[0].asarray(), expected)
+        np.testing.assert_array_equal(stack.series[0].asarray(), expected)
 
 
 def test_both_read_it_after_every_single_frame(tmp_path: Path) -> None:
@@ -99,6 +111,7 @@ def test_both_read_it_after_every_single_frame(tmp_path: Path) -> None:
         for time in range(9):
             frames.append(_noise(20, 31, seed=time))
             writer.put({"time": time}, frames[-1])
+            writer.flush()
             np.testing.assert_array_equal(np.array(_tiff_pages(folder)), frames)
             dataset = _reference(folder)
             for i, frame in enumerate(frames):
@@ -190,9 +203,9 @@ def test_pixel_types(
             place = writer.put({"time": time}, frame + time, bit_depth=bit_depth)  # type: ignore[operator]
             assert place.pixel_type == code
             np.testing.assert_array_equal(writer.read(place), frame + time)  # type: ignore[operator]
-    with tifffile.TiffFile(folder / "NDTiffStack.tif") as tiff:
-        assert tiff.pages[1].tags["BitsPerSample"].value == bits
-        np.testing.assert_array_equal(tiff.pages[1].asarray(), frame + 1)  # type: ignore[operator]
+    with tifffile.TiffFile(folder / "NDTiffStack.tif") as stack:
+        assert stack.pages[1].tags["BitsPerSample"].value == bits
+        np.testing.assert_array_equal(stack.pages[1].asarray(), frame + 1)  # type: ignore[operator]
     dataset = _reference(folder)
     read = dataset.read_image(time=2)  # type: ignore[attr-defined]
     assert read.dtype == frame.dtype
@@ -213,19 +226,32 @@ def test_frames_in_any_memory_order_are_stored_right(tmp_path: Path) -> None:
 def test_a_contiguous_frame_is_not_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_scope.formats.ndtiff import tiff
-
     seen: list[object] = []
     append = tiff.GrowingTiff.append
 
-    def spy(self: tiff.GrowingTiff, group: list[object]) -> object:
+    def spy(
+        self: tiff.GrowingTiff, group: list[object], records: list[bytes]
+    ) -> object:
         seen.extend(item.pixels for item in group)  # type: ignore[attr-defined]
-        return append(self, group)  # type: ignore[arg-type]
+        return append(self, group, records)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tiff.GrowingTiff, "append", spy)
     frame = _noise(12, 8)
     with NDTiffWriter(tmp_path / "run") as writer:
         writer.put({"time": 0}, frame)
+        # Nor is it on its way to the system, unless it is small.
+        passed: list[object] = []
+        kind = type(writer._files._tiff._file)
+        write_at = kind.write_at
+
+        def watch(file: DataFile, offset: int, *buffers: object) -> int:
+            passed.extend(buffers)
+            return write_at(file, offset, *buffers)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(kind, "write_at", watch)
+        large = _noise(256, 256)
+        writer.put({"time": 1}, large)
+        assert any(part is large for part in passed)
     assert np.shares_memory(seen[0], frame)  # type: ignore[arg-type]
 
 
@@ -485,3 +511,290 @@ def test_nothing_is_allocated_ahead(tmp_path: Path) -> None:
         place = writer.put({"time": 0}, _noise(33, 21), {"a": 1})
         end = place.metadata_offset + place.metadata_length
         assert (tmp_path / "run" / "NDTiffStack.tif").stat().st_size == end + end % 2
+
+
+def test_the_chain_is_never_more_than_a_group_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is in the chain is right, at every moment; a flush brings it all."""
+    clock = [100.0]
+    monkeypatch.setattr(tiff.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tiff, "LAZY_FRAMES", 5)
+    folder = tmp_path / "run"
+    frames: list[npt.NDArray[np.generic]] = []
+
+    def linked() -> int:
+        pages = _tiff_pages(folder)
+        for page, frame in zip(pages, frames, strict=False):
+            np.testing.assert_array_equal(page, frame)
+        return len(pages)
+
+    def put(*shape: int) -> None:
+        frames.append(_noise(*shape, seed=len(frames)))
+        writer.put({"time": len(frames) - 1}, frames[-1])
+
+    with NDTiffWriter(folder) as writer:
+        put(9, 9)
+        assert linked() == 1  # the first at once: an empty chain is no TIFF
+        for count in range(2, 7):
+            put(9, 9)
+            assert linked() == 1, count
+        put(9, 9)
+        assert linked() == 7  # a full group
+        put(9, 9)
+        put(200, 200)
+        assert linked() == 9  # a large frame
+        put(9, 9)
+        assert linked() == 9
+        clock[0] += 0.01
+        put(9, 9)
+        assert linked() == 11  # after a while
+        put(9, 9)
+        writer.put_many([FrameItem({"time": 12}, _noise(9, 9, seed=12))])
+        frames.append(_noise(9, 9, seed=12))
+        assert linked() == 11
+        writer.sync()
+        assert linked() == 13
+        put(9, 9)
+        put(9, 9)
+    assert linked() == 15
+
+
+@pytest.mark.parametrize("group", [0, 64])
+def test_a_refused_frame_does_not_break_the_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: int
+) -> None:
+    for failing in range(8):
+        folder = tmp_path / f"run{failing}"
+        frames = []
+        with NDTiffWriter(folder, max_file_bytes=3000) as writer:
+            kind = type(writer._files._index)
+            real, left = kind.write_at, [-1]
+
+            def write_at(
+                file: DataFile, offset: int, *parts: bytes, real=real, left=left
+            ) -> int:
+                left[0] -= 1
+                if left[0] == 0:
+                    raise OSError(5, "no")
+                return real(file, offset, *parts)
+
+            monkeypatch.setattr(tiff, "LAZY_FRAMES", group)
+            monkeypatch.setattr(kind, "write_at", write_at)
+            for number in range(14):
+                if number in (3, 4, 9, 13):
+                    left[0] = failing + 1
+                frame = _noise(9, 15, seed=number)
+                try:
+                    if number == 9:
+                        batch = [FrameItem({"time": 90 + i}, frame) for i in range(9)]
+                        writer.put_many(batch)
+                        frames += [frame] * 9
+                    else:
+                        writer.put({"time": number}, frame)
+                        frames.append(frame)
+                except StreamError:
+                    pass
+                left[0] = -1
+            monkeypatch.undo()
+        np.testing.assert_array_equal(np.array(_tiff_pages(folder)), np.array(frames))
+        with NDTiffReader(folder) as reader:
+            assert reader.problems == []
+            found = [reader.read_row(row) for row in range(len(reader.table))]
+        np.testing.assert_array_equal(np.array(found), np.array(frames))
+
+
+def test_offsets_beyond_2_gib_and_the_next_file(tmp_path: Path) -> None:
+    """A sparse file stands for the frames that would fill the first 4 GB."""
+    folder = tmp_path / "run"
+    frames = [_noise(40, 30, seed=number) for number in range(6)]
+    with NDTiffWriter(folder) as writer:
+        writer.put({"time": 0}, frames[0])
+        for time, place in ((1, 2**31 - 2), (2, 2**31 + 9000), (3, MAX_FILE_BYTES)):
+            record = 178 + frames[0].nbytes + len(f'{{"Axes":{{"time":{time}}}}}')
+            writer.flush()
+            growing = writer._files._tiff
+            growing.end = place - record - (place - record) % 2
+            growing._file.truncate(growing.end)
+            location = writer.put({"time": time}, frames[time], bit_depth=14)
+            assert location.file == "NDTiffStack.tif"
+            np.testing.assert_array_equal(writer.read(location), frames[time])
+        assert location.metadata_offset > 2**32 - 5_001_000
+        for time in (4, 5):
+            assert writer.put({"time": time}, frames[time]).file == "NDTiffStack_1.tif"
+        if hasattr(tmp_path.stat(), "st_blocks"):
+            blocks = (folder / "NDTiffStack.tif").stat().st_blocks
+            assert blocks * 512 < 2**20, "the file system keeps no sparse files"
+    assert (folder / "NDTiffStack.tif").stat().st_size <= MAX_FILE_BYTES
+    np.testing.assert_array_equal(np.array(_tiff_pages(folder)), np.array(frames))
+    dataset = _reference(folder)
+    with NDTiffReader(folder) as reader:
+        for time, frame in enumerate(frames):
+            np.testing.assert_array_equal(reader.read_frame({"time": time}), frame)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(dataset.read_image(time=time), frame)  # type: ignore[attr-defined]
+            about = {"Axes": {"time": time}}
+            assert reader.read_metadata({"time": time}) == about
+            assert dataset.read_metadata(time=time) == about  # type: ignore[attr-defined]
+    dataset.close()  # type: ignore[attr-defined]
+
+
+def test_a_store_is_marked_while_it_is_written(tmp_path: Path) -> None:
+    marker = tmp_path / "run" / WRITING_NAME
+    writer = NDTiffWriter(tmp_path / "run")
+    facts = json.loads(marker.read_bytes())
+    assert facts["pid"] == os.getpid()
+    assert facts["host"]
+    assert datetime.datetime.fromisoformat(facts["started"]).tzinfo is not None
+    writer.put({"time": 0}, _noise(3, 3))
+    dataset = _reference(tmp_path / "run")
+    assert dataset.has_image(time=0)  # type: ignore[attr-defined]
+    dataset.close()  # type: ignore[attr-defined]
+    with NDTiffReader(tmp_path / "run") as reader:
+        assert not reader.finished
+    writer.finish()
+    assert not marker.exists()
+    with pytest.raises(StreamClosedError):
+        writer.put({"time": 1}, _noise(3, 3))
+    with NDTiffReader(tmp_path / "run") as reader:
+        assert reader.finished
+
+
+def test_a_store_that_could_not_be_finished_stays_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = NDTiffWriter(tmp_path / "run")
+    for time in range(3):
+        writer.put({"time": time}, _noise(3, 3))
+
+    def refuse(*_: object) -> None:
+        raise OSError(5, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tiff.GrowingTiff, "flush", refuse)
+        with pytest.raises(StreamError):
+            writer.close()
+    writer.close()
+    assert (tmp_path / "run" / WRITING_NAME).exists()
+    with NDTiffReader(tmp_path / "run") as reader:
+        assert len(reader) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders")
+def test_the_names_of_new_files_are_made_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    for name in ("fsync", "fdatasync"):
+        real = getattr(os, name, None)
+        if real is not None:
+
+            def spy(descriptor: int, real: Callable[[int], None] = real) -> None:
+                synced.append(os.path.realpath(f"/proc/self/fd/{descriptor}"))
+                real(descriptor)
+
+            monkeypatch.setattr(os, name, spy)
+    folder = tmp_path / "run"
+    with NDTiffWriter(folder, max_file_bytes=1000) as writer:
+        writer.put({"time": 0}, _noise(15, 15))
+        writer.sync()
+        if os.path.exists("/proc/self/fd"):
+            assert {*synced} == {
+                *map(str, (folder / "NDTiffStack.tif", folder / "NDTiff.index")),
+                *map(str, (folder, tmp_path)),
+            }
+        synced.clear()
+        writer.sync()
+        assert len(synced) == 2  # no new names
+        for time in range(1, 3):
+            writer.put({"time": time}, _noise(15, 15))
+        synced.clear()
+        writer.sync()
+        assert len(synced) == 6  # two files are full, one grows; index, two folders
+
+
+@pytest.mark.parametrize("code", PIXEL_TYPES)
+def test_the_template_of_directories(code: int) -> None:
+    for height, width in ((3, 4), (70_000, 2)):
+        template = IfdTemplate(height, width, PIXEL_TYPES[code], resolution=77)
+        for offset, about, link in (
+            (0, 0, 0),
+            (206, 9, 7),
+            (2**32 - 10**7, 1, 2**32 - 1),
+        ):
+            expected = encode_ifd(
+                offset,
+                height,
+                width,
+                PIXEL_TYPES[code],
+                about,
+                next_ifd=link,
+                resolution=77,
+            )
+            assert template.fill(offset, about, link) == expected
+            assert template.nbytes == len(expected)
+
+
+def test_a_million_frames_take_16_bytes_each() -> None:
+    table = OffsetTable(recent=64)
+    names = [b'{"time":%d,"z":%d}' % divmod(n, 10) for n in range(20_000)]
+    for offset, name in enumerate(names):
+        table.add(name, offset)
+    assert table.nbytes <= 16 * len(names)
+    for offset in range(0, len(names), 7):
+        table.add(names[offset], offset + 100_000)
+    for offset, name in enumerate(names):
+        first = offset if offset % 7 else offset + 100_000
+        assert next(table.candidates(name)) == first
+    assert len(table._rows) < 16
+
+
+def test_frames_of_equal_hash_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_scope.formats.ndtiff import offsets
+
+    monkeypatch.setattr(offsets, "hash", lambda _: 2**63 - 1, raising=False)
+    with NDTiffWriter(tmp_path / "run") as writer:
+        writer._files._offsets = OffsetTable(recent=3)
+        for time in (*range(10), 4):
+            writer.put({"time": time}, np.full((2, 2), time, "u2"))
+        for time in range(10):
+            assert writer.read_frame({"time": time})[0, 0] == time  # type: ignore[index]
+        assert writer.read_frame({"time": 10}) is None
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_store_that_cannot_be_begun_at_any_step_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiled: bool
+) -> None:
+    """Every call that makes, opens, renames or fills a file fails once."""
+    folder = tmp_path / "deep" / "run"
+    left = [0]
+
+    def failing(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*args: object, **options: object) -> object:
+            left[0] -= 1
+            if left[0] == 0:
+                raise OSError(28, "no room")
+            return real(*args, **options)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("open", "replace", "pwrite", "mkdir"):
+        if hasattr(os, name):
+            failing(name)
+    for step in range(1, 50):
+        left[0] = step
+        try:
+            if tiled:
+                TiledNDTiffWriter(folder, tile_overlap=1, channels=[Channel("a")])
+            else:
+                NDTiffWriter(folder, channels=[Channel("a")])
+        except DiskSpaceError:
+            assert not folder.exists(), step
+        else:
+            break
+    left[0] = 0
+    assert step > 5

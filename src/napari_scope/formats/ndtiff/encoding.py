@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -27,16 +28,24 @@ from napari_scope.formats.ndtiff.record import PixelType, ifd_size, pixel_type_o
 from napari_scope.model import sort_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import numpy.typing as npt
 
     from napari_scope.model import Axes
 
     AxisKinds: TypeAlias = tuple[tuple[str, type], ...]
 
-__all__ = ["FrameItem", "PendingFrame", "encode_axes", "encode_frame", "encode_summary"]
+__all__ = [
+    "FrameItem",
+    "FrameLayout",
+    "PendingFrame",
+    "encode_axes",
+    "encode_frame",
+    "encode_summary",
+]
 
 _MAX_AXES_BYTES = 65536  # what our reader and common sense accept
-_INT32 = range(-(2**31), 2**31)
 _LITTLE: dict[int, np.dtype[np.generic]] = {1: np.dtype("u1"), 2: np.dtype("<u2")}
 
 
@@ -47,6 +56,21 @@ class FrameItem(NamedTuple):
     frame: npt.NDArray[np.generic]
     metadata: Mapping[str, object] | None = None
     bit_depth: int | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FrameLayout:
+    """How frames of one shape and type are stored.
+
+    ``dtype`` is that of the pixels on disk, ``nbytes`` the length of a record without
+    its metadata.
+    """
+
+    height: int
+    width: int
+    pixel_type: PixelType
+    dtype: np.dtype[np.generic]
+    nbytes: int
 
 
 class PendingFrame(NamedTuple):
@@ -60,38 +84,91 @@ class PendingFrame(NamedTuple):
     axes: bytes
     kinds: AxisKinds
     pixels: npt.NDArray[np.generic]
-    pixel_type: PixelType
+    layout: FrameLayout
     metadata: bytes
     nbytes: int
 
 
-def encode_frame(item: FrameItem) -> PendingFrame:
+def encode_frame(
+    axes: Axes,
+    frame: npt.NDArray[np.generic],
+    metadata: Mapping[str, object] | None = None,
+    bit_depth: int | None = None,
+) -> PendingFrame:
     """Check and encode one frame; the pixels are copied only if they must be.
+
+    The parameters are those of `NDTiffWriter.put`.
 
     Raises
     ------
     FrameError
         Shape, type, axes or metadata cannot be stored.
     """
-    axes, frame, metadata, bit_depth = item
     text, kinds = encode_axes(axes)
-    pixel_type = pixel_type_of(frame.shape, frame.dtype, bit_depth)
-    pixels = np.ascontiguousarray(frame, dtype=_LITTLE[pixel_type.dtype.itemsize])
+    layout = _layout(frame.shape, frame.dtype, bit_depth)
+    pixels = np.ascontiguousarray(frame, layout.dtype)
     about = _metadata(metadata, text)
-    nbytes = ifd_size(pixel_type) + pixels.nbytes + len(about)
-    nbytes += nbytes % 2
-    return PendingFrame(text, kinds, pixels, pixel_type, about, nbytes)
+    nbytes = layout.nbytes + len(about)
+    nbytes += nbytes & 1
+    return _new_tuple(PendingFrame, (text, kinds, pixels, layout, about, nbytes))
+
+
+# The class itself would do the same, after another call.
+_new_tuple = tuple.__new__
+
+# What follows from names, types and shapes alone is worked out once: a frame of
+# 64 x 64 pixels is written in the time of a few function calls.
+
+
+@lru_cache(maxsize=64)
+def _layout(
+    shape: tuple[int, ...], dtype: np.dtype[np.generic], bit_depth: int | None
+) -> FrameLayout:
+    pixel_type = pixel_type_of(shape, dtype, bit_depth)
+    height, width = shape[:2]
+    nbytes = ifd_size(pixel_type) + height * width * pixel_type.nbytes
+    stored = _LITTLE[pixel_type.dtype.itemsize]
+    return FrameLayout(height, width, pixel_type, stored, nbytes)
+
+
+class _AxesPlan(NamedTuple):
+    """How axes of certain names and types are written.
+
+    ``items`` are the names in storage order, each with whether its value is text;
+    ``template`` is their JSON with a place for each value.
+    """
+
+    items: tuple[tuple[str, bool], ...]
+    template: bytes
+    kinds: AxisKinds
 
 
 @lru_cache(maxsize=256)
-def _plan(names: tuple[object, ...]) -> tuple[tuple[str, str], ...]:
-    """Return the axes in storage order, each with the start of its JSON item."""
+def _plan(names_and_types: tuple[object, ...]) -> _AxesPlan | None:
+    """Return the plan, or None for values that must be made plain first."""
+    half = len(names_and_types) // 2
+    names = names_and_types[:half]
     texts = [name for name in names if isinstance(name, str) and name]
-    if len(texts) < len(names):
+    if len(texts) < half:
         raise FrameError(f"axes are named {names}", hint="every name must be a text")
-    return tuple(
-        (name, f"{encode_basestring_ascii(name)}:") for name in sort_names(texts)
+    kinds = dict(zip(texts, names_and_types[half:], strict=True))
+    if not all(kind is int or kind is str for kind in kinds.values()):
+        return None
+    order = sort_names(texts)
+    parts = []
+    for name in order:
+        key = encode_basestring_ascii(name).replace("%", "%%")
+        parts.append(f"{key}:{'%b' if kinds[name] is str else '%d'}")
+    return _AxesPlan(
+        tuple((name, kinds[name] is str) for name in order),
+        f"{{{','.join(parts)}}}".encode(),
+        tuple((name, str if kinds[name] is str else int) for name in order),
     )
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> bytes:
+    return encode_basestring_ascii(text).encode()
 
 
 def encode_axes(axes: Axes) -> tuple[bytes, AxisKinds]:
@@ -104,29 +181,34 @@ def encode_axes(axes: Axes) -> tuple[bytes, AxisKinds]:
     FrameError
         A name is no text, or a value neither text nor a 32 bit integer.
     """
-    parts = []
-    kinds: list[tuple[str, type]] = []
-    for name, start in _plan(tuple(axes)):
+    plan = _plan((*axes, *map(type, axes.values())))
+    if plan is None:
+        return encode_axes({name: _plain_value(name, axes[name]) for name in axes})
+    values: list[int | bytes] = []
+    items, template, kinds = plan
+    for name, is_text in items:
         value = axes[name]
-        if type(value) is not int and not isinstance(value, str):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-                raise FrameError(
-                    f"axis {name!r} has the value {value!r}",
-                    hint="expected an integer or text",
-                )
-            value = int(value)
-        if isinstance(value, str):
-            parts.append(start + encode_basestring_ascii(value))
-            kinds.append((name, str))
-        elif value in _INT32:
-            parts.append(start + str(value))
-            kinds.append((name, int))
+        if is_text:
+            values.append(_quoted(value))
+        elif -0x80000000 <= value <= 0x7FFFFFFF:  # type: ignore[operator]
+            values.append(value)  # type: ignore[arg-type]
         else:
             raise FrameError(f"axis {name!r} has the value {value}: over 32 bits")
-    text = f"{{{','.join(parts)}}}".encode()
+    text = template % tuple(values)
     if len(text) > _MAX_AXES_BYTES:
         raise FrameError(f"the axes of a frame take {len(text)} bytes: too many")
-    return text, tuple(kinds)
+    return text, kinds
+
+
+def _plain_value(name: str, value: object) -> int | str:
+    """Return a numpy integer or text as the Python one."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise FrameError(
+            f"axis {name!r} has the value {value!r}", hint="expected an integer or text"
+        )
+    return int(value)
 
 
 def _plain(value: object) -> object:
@@ -142,15 +224,37 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-_ENCODER = json.JSONEncoder(default=_plain, allow_nan=False, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(
+    default=_plain, allow_nan=False, check_circular=False, separators=(",", ":")
+)
+
+
+def _encoding() -> Callable[[object, int], Iterable[str]]:
+    """Return the function that encodes a value as pieces of JSON.
+
+    `json.JSONEncoder` makes the encoder in C anew for every value, which takes as long
+    as the metadata of a frame; here it is made once. Without it, as in PyPy, the
+    public way is taken. Circles are not looked for: they end in a RecursionError.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: (_ENCODER.encode(value),)
+    encode: Callable[[object, int], Iterable[str]] = make(
+        None, _plain, encode_basestring_ascii, None, ":", ",", False, False, False
+    )
+    return encode
+
+
+_encode = _encoding()
 
 
 def _json(value: Mapping[str, object]) -> str:
+    plain = value if type(value) is dict else dict(value)
     try:
-        return _ENCODER.encode(value if type(value) is dict else dict(value))
+        return "".join(_encode(plain, 0))
     except ValueError:
         # NaN and infinity are no JSON; other programs fail on them.
-        return _ENCODER.encode(_finite(value))
+        return "".join(_encode(_finite(plain), 0))
 
 
 def _finite(value: object) -> object:
@@ -171,15 +275,15 @@ def _metadata(metadata: Mapping[str, object] | None, axes: bytes) -> bytes:
     if not metadata:
         return b'{"Axes":%b}' % axes
     try:
-        text = _json(metadata).encode()
+        text = _json(metadata)
     except (TypeError, ValueError, RecursionError) as error:
         raise FrameError(
             f"the metadata of a frame cannot be written as JSON: {error}",
             hint="use numbers, text, lists and mappings with text as keys",
         ) from error
     if "Axes" in metadata:
-        return text
-    return b'{"Axes":%b,%b' % (axes, text[1:])
+        return text.encode()
+    return b'{"Axes":' + axes + b"," + text[1:].encode()
 
 
 def encode_summary(summary: Mapping[str, object] | None) -> bytes:

@@ -31,6 +31,7 @@ from napari_scope.formats.ndtiff.index import INDEX_NAME
 __all__ = [
     "FULL_RESOLUTION",
     "RECOVERED_NAME",
+    "WRITING_NAME",
     "StoreLayout",
     "find_store",
     "level_name",
@@ -42,6 +43,9 @@ FULL_RESOLUTION = "Full resolution"
 
 RECOVERED_NAME = f"{INDEX_NAME}.recovered"
 """An index that was rebuilt; it is used where the original is missing."""
+
+WRITING_NAME = "NDTiff.writing"
+"""A file that our writer keeps in a store until it is done; no other program does."""
 
 _COARSER = re.compile(r"Downsampled_x([1-9][0-9]{0,9})")
 _RECOVERED = re.compile(rf"{re.escape(RECOVERED_NAME)}(?:_([0-9]{{1,6}}))?")

@@ -1,10 +1,13 @@
 """Writing NDTiff 3.3 stores that are valid after every frame.
 
-Frames are appended to a TIFF file, then their records to the index, so a process that
-is killed leaves a store whose index knows only frames that are complete. The chain of
-image directories ends at the last frame at all times: a frame is linked after it has
-been written. Other programs may thus read index and files while they grow. A new file
-is begun before one reaches 4 GiB; files are never allocated ahead.
+Pixels are written first, then their record in the index, so a process that is killed
+leaves a store whose index knows only frames that are complete; other programs may read
+it while it grows. Plain TIFF readers see the chain of images in each file, which always
+ends at a complete frame and may be a few milliseconds of small frames behind (see
+`napari_scope.formats.ndtiff.tiff`).
+
+While a store is written, its folder holds the file `WRITING_NAME`; a writer that died
+leaves it there, so readers know that the store was not finished.
 
 The writer knows nothing of streams, buffers or threads of others; it copies no pixels.
 
@@ -20,56 +23,128 @@ np.uint64(16)
 
 from __future__ import annotations
 
-import contextlib
-import errno
+import datetime
+import json
+import os
+import platform
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_scope.errors import (
-    DiskSpaceError,
-    FrameError,
-    OutputExistsError,
-    ScopeError,
-    SettingsError,
-    StreamClosedError,
-    StreamError,
-)
+from napari_scope.errors import OutputExistsError, SettingsError
 from napari_scope.fileio import DataFile, replace_file
 from napari_scope.formats.ndtiff import metadata as facts
 from napari_scope.formats.ndtiff.display import SETTINGS_NAME, encode_settings
-from napari_scope.formats.ndtiff.encoding import (
-    FrameItem,
-    PendingFrame,
-    encode_axes,
-    encode_frame,
-    encode_summary,
-)
-from napari_scope.formats.ndtiff.files import FilePool, FrameLocation
-from napari_scope.formats.ndtiff.index import INDEX_NAME, encode_record, parse_index
-from napari_scope.formats.ndtiff.record import HEADER_SIZE
-from napari_scope.formats.ndtiff.tiff import GrowingTiff
+from napari_scope.formats.ndtiff.encoding import FrameItem, encode_frame, encode_summary
+from napari_scope.formats.ndtiff.folder import FolderWriter, quietly, stream_error
+from napari_scope.formats.ndtiff.layout import WRITING_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
     import numpy as np
     import numpy.typing as npt
 
+    from napari_scope.formats.ndtiff.files import FrameLocation
     from napari_scope.model import Axes, Channel
 
     Frame: TypeAlias = npt.NDArray[np.generic]
     Metadata: TypeAlias = Mapping[str, object]
 
-__all__ = ["MAX_FILE_BYTES", "NDTiffWriter"]
+__all__ = ["MAX_FILE_BYTES", "NDTiffWriter", "StoreRoot"]
 
 MAX_FILE_BYTES = 2**32 - 5_000_000
 """Where a new file is begun, as in the Java library: offsets are 32 bit numbers."""
 
 _NO_NAME = '/\\:\0"<>|?*'  # what some system does not allow in a file name
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+class StoreRoot:
+    """The folder of a new store: made or found empty, marked, given its settings.
+
+    Parameters
+    ----------
+    folder : str or PathLike
+        The folder; it is made, or must be empty.
+    channels : sequence of Channel
+        For the display settings; without any they are not written.
+
+    Raises
+    ------
+    OutputExistsError
+        The folder exists and is not empty, or is a file.
+    DiskSpaceError, StreamError
+        The folder could not be written.
+    """
+
+    def __init__(
+        self, folder: str | PathLike[str], channels: Sequence[Channel] = ()
+    ) -> None:
+        self.folder = Path(folder)
+        self._channels = tuple(channels)
+        self._bits = 16
+        try:
+            self._made = not self.folder.exists()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.iterdir()):
+                raise FileExistsError
+        except (FileExistsError, NotADirectoryError):
+            raise OutputExistsError(
+                "the output exists already",
+                path=self.folder,
+                hint="choose another name; nothing is ever overwritten",
+            ) from None
+        except OSError as error:
+            raise stream_error(error, self.folder) from error
+        try:
+            self._mark()
+            self._write_settings()
+        except OSError as error:
+            self.remove()
+            raise stream_error(error, self.folder) from error
+
+    def _mark(self) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        facts = {"pid": os.getpid(), "host": platform.node(), "started": now}
+        with DataFile.create(self.folder / WRITING_NAME) as file:
+            file.write_at(0, json.dumps(facts).encode())
+
+    def _write_settings(self) -> None:
+        if self._channels:
+            replace_file(
+                self.folder / SETTINGS_NAME,
+                encode_settings(self._channels, bits=self._bits),
+            )
+
+    def finish(self, bits: int) -> None:
+        """Write the display settings anew if needed, and take the mark away.
+
+        Parameters
+        ----------
+        bits : int
+            Significant bits of the pixels.
+
+        Raises
+        ------
+        DiskSpaceError, StreamError
+            That failed; the mark is still there.
+        """
+        try:
+            if bits != self._bits:
+                self._bits = bits
+                self._write_settings()
+            (self.folder / WRITING_NAME).unlink(missing_ok=True)
+        except OSError as error:
+            raise stream_error(error, self.folder) from error
+
+    def remove(self) -> None:
+        """Delete what was made."""
+        quietly((self.folder / SETTINGS_NAME).unlink)
+        quietly((self.folder / WRITING_NAME).unlink)
+        if self._made:
+            quietly(self.folder.rmdir)
 
 
 class NDTiffWriter:
@@ -108,74 +183,24 @@ class NDTiffWriter:
         channels: Sequence[Channel] = (),
         max_file_bytes: int = MAX_FILE_BYTES,
     ) -> None:
-        self.folder = Path(folder)
-        if any(c in prefix for c in _NO_NAME):
-            raise SettingsError(
-                f"{prefix!r} cannot be part of a file name", path=folder
-            )
-        if not 1 <= max_file_bytes <= MAX_FILE_BYTES:
-            raise SettingsError(
-                f"a file size of {max_file_bytes} bytes is impossible",
-                hint=f"NDTiff allows up to {MAX_FILE_BYTES}",
-            )
-        self._stem = f"{prefix}_NDTiffStack" if prefix else "NDTiffStack"
-        self._summary = encode_summary(summary)
-        self._resolution = facts.pixels_per_cm(summary or {})
-        self._channels = tuple(channels)
-        self._max_file_bytes = max_file_bytes
-        self._lock = threading.Lock()
+        stem = file_stem(prefix, folder)
+        check_file_size(max_file_bytes)
+        encoded = encode_summary(summary)
+        self._root = StoreRoot(folder, channels)
+        self.folder = self._root.folder
+        self._close_lock = threading.Lock()
         self._closed = False
-        self._bits = 16
-        self._kinds: dict[str, type] = {}
-        # Axes of each frame (its JSON) to the offset of its record in the index.
-        self._records: dict[bytes, int] = {}
-        self._index_end = 0
-        self._tiffs = 0
-        self._unsynced: list[Path] = []
-        self._pool = FilePool(self.folder)
-        self._create()
-
-    def _create(self) -> None:
         try:
-            made = not self.folder.exists()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if any(self.folder.iterdir()):
-                raise FileExistsError
-        except (FileExistsError, NotADirectoryError):
-            raise OutputExistsError(
-                "the output exists already",
-                path=self.folder,
-                hint="choose another name; nothing is ever overwritten",
-            ) from None
-        except OSError as error:
-            raise _stream_error(error, self.folder) from error
-        try:
-            with contextlib.ExitStack() as undo:
-                if made:
-                    undo.callback(_quietly, self.folder.rmdir)
-                self._tiff = self._next_tiff()
-                undo.callback(self._tiff.remove)
-                self._index = DataFile.create(self.folder / INDEX_NAME)
-                undo.callback(_quietly, self._index.path.unlink)
-                undo.callback(self._index.close)
-                self._write_settings()
-                undo.pop_all()
-        except OSError as error:
-            raise _stream_error(error, self.folder) from error
-
-    def _next_tiff(self) -> GrowingTiff:
-        number = f"_{self._tiffs}" if self._tiffs else ""
-        path = self.folder / f"{self._stem}{number}.tif"
-        tiff = GrowingTiff(path, self._summary, self._resolution)
-        self._tiffs += 1
-        return tiff
-
-    def _write_settings(self) -> None:
-        if self._channels:
-            replace_file(
-                self.folder / SETTINGS_NAME,
-                encode_settings(self._channels, bits=self._bits),
+            self._files = FolderWriter(
+                self.folder,
+                stem=stem,
+                summary=encoded,
+                resolution=facts.pixels_per_cm(summary or {}),
+                max_file_bytes=max_file_bytes,
             )
+        except OSError as error:
+            self._root.remove()
+            raise stream_error(error, self.folder) from error
 
     def put(
         self,
@@ -187,8 +212,10 @@ class NDTiffWriter:
     ) -> FrameLocation:
         """Write one frame; when this returns, its pixels and its record are written.
 
-        A frame that cannot be stored, or that the disk refuses, leaves nothing behind
-        and the writer usable. A frame whose axes exist already replaces the former.
+        Readers of NDTiff see it from then on, plain TIFF readers perhaps only with the
+        next frames or after `flush`. A frame that cannot be stored, or that the disk
+        refuses, leaves nothing behind and the writer usable. A frame whose axes exist
+        already replaces the former.
 
         Parameters
         ----------
@@ -212,97 +239,14 @@ class NDTiffWriter:
         StreamClosedError
             The writer is closed.
         """
-        return self._commit(
-            [encode_frame(FrameItem(axes, frame, metadata, bit_depth))]
-        )[0]
+        return self._files.put([encode_frame(axes, frame, metadata, bit_depth)])[0]
 
     def put_many(self, items: Iterable[FrameItem]) -> list[FrameLocation]:
         """Write several frames at once, all or none; saves time where they are small.
 
         Raises as ``put`` does.
         """
-        return self._commit([encode_frame(item) for item in items])
-
-    def _commit(self, batch: list[PendingFrame]) -> list[FrameLocation]:
-        with self._lock:
-            if self._closed:
-                raise StreamClosedError("the store is closed", path=self.folder)
-            if not batch:
-                return []
-            kinds = self._check(batch)
-            tiff, mark = self._tiff, self._tiff.mark
-            begun: list[GrowingTiff] = []
-            try:
-                locations = self._append(batch, begun)
-                records = [
-                    encode_record(item.axes, place.file.encode(), *place[1:])
-                    for item, place in zip(batch, locations, strict=True)
-                ]
-                self._index.write_at(self._index_end, b"".join(records))
-            except BaseException as error:
-                for new in begun:
-                    new.remove()
-                self._tiffs -= len(begun)
-                self._tiff = tiff
-                tiff.cut(mark)
-                with contextlib.suppress(OSError):
-                    self._index.truncate(self._index_end)
-                if isinstance(error, OSError) and not isinstance(error, ScopeError):
-                    raise _stream_error(error, self.folder) from error
-                raise
-            if begun:
-                for full in (tiff, *begun[:-1]):
-                    full.close()
-                    self._unsynced.append(full.path)
-            if kinds:
-                self._kinds.update(kinds)
-            self._bits = batch[-1].pixel_type.bits
-            for item, record in zip(batch, records, strict=True):
-                self._records[item.axes] = self._index_end
-                self._index_end += len(record)
-            return locations
-
-    def _append(
-        self, batch: list[PendingFrame], begun: list[GrowingTiff]
-    ) -> list[FrameLocation]:
-        """Write the frames to as many files as they need."""
-        locations: list[FrameLocation] = []
-        group: list[PendingFrame] = []
-        end = self._tiff.end
-        for item in batch:
-            if end + item.nbytes > self._max_file_bytes:
-                if group:
-                    locations += self._tiff.append(group)
-                    group = []
-                self._tiff = self._next_tiff()
-                begun.append(self._tiff)
-                end = self._tiff.end
-            group.append(item)
-            end += item.nbytes
-        return locations + self._tiff.append(group)
-
-    def _check(self, batch: list[PendingFrame]) -> dict[str, type]:
-        """Check what depends on the frames before; returns axes that are new."""
-        known = self._kinds
-        new: dict[str, type] = {}
-        room = self._max_file_bytes - HEADER_SIZE - len(self._summary) - 1
-        for item in batch:
-            for name, kind in item.kinds:
-                before = known.get(name) or new.setdefault(name, kind)
-                if before is not kind:
-                    raise FrameError(
-                        f"axis {name!r} is {kind.__name__} in this frame but was "
-                        f"{before.__name__} before",
-                        path=self.folder,
-                        hint="NDTiff wants one kind of value for each axis",
-                    )
-            if item.nbytes > room:
-                raise FrameError(
-                    f"a frame of {item.nbytes} bytes does not fit in a file of "
-                    f"{self._max_file_bytes} bytes",
-                    path=self.folder,
-                )
-        return new
+        return self._files.put([encode_frame(*item) for item in items])
 
     def read(self, location: FrameLocation) -> Frame:
         """Return the pixels of a frame that was written, also after `close`.
@@ -312,7 +256,7 @@ class NDTiffWriter:
         FormatError
             The file is gone or was cut.
         """
-        return self._pool.read_frame(location)
+        return self._files.read(location)
 
     def read_frame(self, axes: Axes) -> Frame | None:
         """Return the pixels of a frame by its axes, or None when there is none.
@@ -322,17 +266,18 @@ class NDTiffWriter:
         FormatError
             The file is gone or was cut.
         """
-        text, _ = encode_axes(axes)
-        with self._lock:
-            start = self._records.get(text)
-            end = self._index_end
-        if start is None:
-            return None
-        length = min(end - start, len(text) + 1024)  # the file name is much shorter
-        table = parse_index(
-            self._pool.read_bytes(INDEX_NAME, start, length, "record of a frame")
-        )
-        return self.read(table.location(0))
+        location = self._files.find(axes)
+        return None if location is None else self._files.read(location)
+
+    def flush(self) -> None:
+        """Make every frame visible to plain TIFF readers too.
+
+        Raises
+        ------
+        DiskSpaceError, StreamError
+            The disk failed.
+        """
+        self._files.flush()
 
     def sync(self) -> None:
         """Wait until every frame that was put before is on the medium.
@@ -344,18 +289,7 @@ class NDTiffWriter:
         DiskSpaceError, StreamError
             The disk failed.
         """
-        with self._lock:
-            full = list(self._unsynced)
-            paths = [*full, self._tiff.path, self.folder / INDEX_NAME]
-        # Through descriptors of their own: the writer may begin another file meanwhile.
-        for path in paths:
-            try:
-                with DataFile.open(path, writable=True) as file:
-                    file.sync()
-            except OSError as error:
-                raise _stream_error(error, path) from error
-        with self._lock:
-            self._unsynced = [p for p in self._unsynced if p not in full]
+        self._files.sync()
 
     def close(self) -> None:
         """Finish the store; again is harmless. What was written stays readable.
@@ -363,20 +297,18 @@ class NDTiffWriter:
         Raises
         ------
         DiskSpaceError, StreamError
-            The display settings could not be written; all frames are safe.
+            The store could not be finished, so its mark stays; all frames are safe.
         """
-        with self._lock:
+        with self._close_lock:
             if self._closed:
                 return
             self._closed = True
-            self._tiff.close()
-            self._index.close()
-            self._pool.close()
-            if self._bits != 16:
-                try:
-                    self._write_settings()
-                except OSError as error:
-                    raise _stream_error(error, self.folder / SETTINGS_NAME) from error
+            self._files.close()
+            self._root.finish(self._files.bits)
+
+    def finish(self) -> None:
+        """Do what `close` does, by the name that pycro-manager has for it."""
+        self.close()
 
     def __enter__(self) -> NDTiffWriter:
         """Return the writer itself."""
@@ -392,22 +324,29 @@ class NDTiffWriter:
         self.close()
 
 
-def _stream_error(error: OSError, path: Path) -> ScopeError:
-    if isinstance(error, FileExistsError):
-        return OutputExistsError("another program writes there", path=path)
-    if error.errno in _NO_ROOM:
-        return DiskSpaceError(
-            "the disk is full",
-            path=path,
-            hint="free some room; nothing was lost so far",
+def file_stem(prefix: str, folder: str | PathLike[str]) -> str:
+    """Return the start of the names of the files.
+
+    Raises
+    ------
+    SettingsError
+        Some system does not allow such a name.
+    """
+    if any(c in prefix for c in _NO_NAME):
+        raise SettingsError(f"{prefix!r} cannot be part of a file name", path=folder)
+    return f"{prefix}_NDTiffStack" if prefix else "NDTiffStack"
+
+
+def check_file_size(max_file_bytes: int) -> None:
+    """Refuse a size of files that the format does not allow.
+
+    Raises
+    ------
+    SettingsError
+        The size is not between 1 and `MAX_FILE_BYTES`.
+    """
+    if not 1 <= max_file_bytes <= MAX_FILE_BYTES:
+        raise SettingsError(
+            f"a file size of {max_file_bytes} bytes is impossible",
+            hint=f"NDTiff allows up to {MAX_FILE_BYTES}",
         )
-    return StreamError(
-        f"could not be written: {error.strerror or error}",
-        path=path,
-        hint="check the disk and the permissions of the folder",
-    )
-
-
-def _quietly(action: Callable[[], None]) -> None:
-    with contextlib.suppress(OSError):
-        action()

@@ -1,0 +1,398 @@
+"""Writing tiled NDTiff stores with reduced levels that grow with every tile.
+
+A tiled store holds the camera's images, laid out on a grid by the axes ``row`` and
+``column``, in the folder ``Full resolution``; neighbours overlap. In each folder
+``Downsampled_xN`` the tiles have the size of an image without its overlap, and every
+pixel is the mean of four pixels of the level before, cut to an integer: tile (row,
+column) is a quadrant of tile (row // 2, column // 2). What was not acquired is 0. This
+is the layout of pycro-manager and Micro-Magellan (micro-manager/NDStorage), and our
+levels are equal to theirs.
+
+A tile of a level is written once and then overwritten in place, as its quadrants
+arrive; its record in the index never changes. So all levels are right on disk after
+each `TiledNDTiffWriter.put`, and open after a kill.
+
+Examples
+--------
+>>> import tempfile, numpy as np
+>>> folder = tempfile.mkdtemp()
+>>> with TiledNDTiffWriter(folder, tile_overlap=2) as writer:
+...     for column in range(2):
+...         _ = writer.put({"row": 0, "column": column}, np.full((6, 6), 7, "u2"))
+...     writer.read_frame({"row": 0, "column": 0}, level=1)
+array([[7, 7, 7, 7],
+       [7, 7, 7, 7],
+       [0, 0, 0, 0],
+       [0, 0, 0, 0]], dtype=uint16)
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from napari_scope.errors import FrameError, SettingsError
+from napari_scope.formats.ndtiff import metadata as facts
+from napari_scope.formats.ndtiff.encoding import FrameItem, encode_frame, encode_summary
+from napari_scope.formats.ndtiff.folder import FolderWriter, stream_error
+from napari_scope.formats.ndtiff.levels import LevelFolders, TileImage, place_of
+from napari_scope.formats.ndtiff.writer import (
+    MAX_FILE_BYTES,
+    StoreRoot,
+    check_file_size,
+    file_stem,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
+    from pathlib import Path
+    from types import TracebackType
+
+    import numpy.typing as npt
+
+    from napari_scope.formats.ndtiff.encoding import PendingFrame
+    from napari_scope.formats.ndtiff.files import FrameLocation
+    from napari_scope.model import Axes, Channel
+
+    Frame: TypeAlias = npt.NDArray[np.generic]
+    Metadata: TypeAlias = Mapping[str, object]
+
+__all__ = ["TiledNDTiffWriter"]
+
+_MOST_LEVELS = 20
+
+
+class TiledNDTiffWriter:
+    """Writes one tiled NDTiff 3.3 store, tile by tile. Thread safe.
+
+    All images have one shape and type. Tiles of the levels are read back from the
+    disk when they change; 64 MiB of the latest are kept.
+
+    Parameters
+    ----------
+    folder : str or PathLike
+        Folder of the store; it is made, or must be empty.
+    tile_overlap : int or (int, int)
+        Pixels that neighbours share: (in x, in y), or one number for both.
+    max_multi_res_index : int, optional
+        The coarsest level: 0 is none but full resolution, 1 is reduced twofold, 2
+        fourfold. By default levels are added while the grid grows, until its longer
+        side, counted in tiles, is not longer than the reduction: at the coarsest level
+        all that was acquired is about as large as one tile.
+    prefix, summary, channels, max_file_bytes
+        As for `NDTiffWriter`; the overlap is put into the summary.
+
+    Raises
+    ------
+    OutputExistsError
+        The folder exists and is not empty, or is a file.
+    SettingsError
+        Overlap, level, prefix, summary or size are unusable.
+    DiskSpaceError, StreamError
+        The first files could not be written.
+    """
+
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        *,
+        tile_overlap: int | tuple[int, int],
+        max_multi_res_index: int | None = None,
+        prefix: str = "",
+        summary: Metadata | None = None,
+        channels: Sequence[Channel] = (),
+        max_file_bytes: int = MAX_FILE_BYTES,
+    ) -> None:
+        x, y = _overlap(tile_overlap)
+        self._overlap = y, x
+        if max_multi_res_index is not None and not (
+            0 <= max_multi_res_index <= _MOST_LEVELS
+        ):
+            raise SettingsError(
+                f"a coarsest level of {max_multi_res_index} is impossible",
+                hint=f"choose 0 to {_MOST_LEVELS}, or None for as many as are useful",
+            )
+        self._coarsest = max_multi_res_index
+        self._stem = file_stem(prefix, folder)
+        check_file_size(max_file_bytes)
+        self._max_file_bytes = max_file_bytes
+        tiled = {"TiledImageStorage": True, "GridPixelOverlapX": x}
+        self._summary = encode_summary(
+            {**(summary or {}), **tiled, "GridPixelOverlapY": y}
+        )
+        self._resolution = facts.pixels_per_cm(summary or {})
+        self._lock = threading.RLock()
+        self._closed = False
+        self._kind: tuple[tuple[int, ...], np.dtype[np.generic]] | None = None
+        self._extent: tuple[int, int, int, int] | None = None
+        # Images whose way into the levels failed; it is tried again.
+        self._behind: list[tuple[Axes, FrameLocation]] = []
+        self._root = StoreRoot(folder, channels)
+        self.folder = self._root.folder
+        try:
+            self._levels = LevelFolders(self._begin, self.folder, self._overlap)
+        except OSError as error:
+            self._root.remove()
+            raise stream_error(error, self.folder) from error
+
+    def _begin(self, folder: Path) -> FolderWriter:
+        return FolderWriter(
+            folder,
+            stem=self._stem,
+            summary=self._summary,
+            resolution=self._resolution,
+            max_file_bytes=self._max_file_bytes,
+        )
+
+    @property
+    def levels(self) -> int:
+        """Number of levels, with full resolution."""
+        return len(self._levels.folders)
+
+    def put(
+        self,
+        axes: Axes,
+        frame: Frame,
+        metadata: Metadata | None = None,
+        *,
+        bit_depth: int | None = None,
+    ) -> FrameLocation:
+        """Write one image, then its part of each level.
+
+        Parameters
+        ----------
+        axes : mapping
+            Identity of the image; ``row`` and ``column`` are integers, also negative.
+        frame, metadata, bit_depth
+            As for `NDTiffWriter.put`. ``frame`` is the whole image, with the overlap.
+
+        Raises
+        ------
+        FrameError
+            The image cannot be stored, or is no tile of this grid. Nothing was written.
+        DiskSpaceError, StreamError
+            The disk is full or failed. If the image itself was written, it stays, and
+            its way into the levels is tried again by the next call.
+        StreamClosedError
+            The writer is closed.
+        """
+        return self._put([FrameItem(axes, frame, metadata, bit_depth)])[0]
+
+    def put_many(self, items: Iterable[FrameItem]) -> list[FrameLocation]:
+        """Write several images at full resolution, all or none, then the levels.
+
+        Raises as ``put`` does.
+        """
+        return self._put(list(items))
+
+    def _put(self, items: list[FrameItem]) -> list[FrameLocation]:
+        with self._lock:
+            pending = [encode_frame(*item) for item in items]
+            kind = self._check(items, pending)
+            self._catch_up()
+            places = self._levels.folders[0].put(pending)
+            if kind is not None:
+                self._kind = kind
+                (height, width), (y, x) = kind[0][:2], self._overlap
+                self._levels.tile_shape = height - y, width - x
+            self._behind = [
+                (_plain_axes(item.axes), place)
+                for item, place in zip(items, places, strict=True)
+            ]
+            for axes, _ in self._behind:
+                self._widen(axes)
+            self._catch_up(
+                [
+                    TileImage(frame.pixels, item.metadata or {}, item.bit_depth)
+                    for item, frame in zip(items, pending, strict=True)
+                ]
+            )
+            return places
+
+    def _check(
+        self, items: list[FrameItem], pending: list[PendingFrame]
+    ) -> tuple[tuple[int, ...], np.dtype[np.generic]] | None:
+        """Refuse images that are no tiles of one grid."""
+        kind = self._kind
+        for item, frame in zip(items, pending, strict=True):
+            kinds = dict(frame.kinds)
+            if kinds.get("row") is not int or kinds.get("column") is not int:
+                raise FrameError(
+                    f"an image with the axes {dict(item.axes)} has no place",
+                    path=self.folder,
+                    hint="give it whole numbers as row and column",
+                )
+            this = frame.pixels.shape, frame.pixels.dtype
+            kind = kind or this
+            if this != kind:
+                raise FrameError(
+                    f"an image of shape {this[0]} and type {this[1]} does not go with "
+                    f"tiles of shape {kind[0]} and type {kind[1]}",
+                    path=self.folder,
+                )
+            if any(
+                size <= shared
+                for size, shared in zip(this[0][:2], self._overlap, strict=True)
+            ):
+                raise FrameError(
+                    f"an image of shape {this[0]} is not larger than the overlap of "
+                    f"{self._overlap[1]} pixels in x and {self._overlap[0]} in y",
+                    path=self.folder,
+                )
+        return kind
+
+    def _widen(self, axes: Axes) -> None:
+        row, column = place_of(axes)
+        top, bottom, left, right = self._extent or (row, row, column, column)
+        self._extent = (
+            min(top, row),
+            max(bottom, row),
+            min(left, column),
+            max(right, column),
+        )
+
+    def _wanted(self) -> int:
+        """Return the index of the coarsest level that there should be."""
+        if self._extent is None:
+            return 0
+        if self._coarsest is not None:
+            return self._coarsest
+        top, bottom, left, right = self._extent
+        longest = max(bottom - top, right - left)
+        return min(longest.bit_length(), _MOST_LEVELS)
+
+    def _catch_up(self, given: Sequence[TileImage] = ()) -> None:
+        """Carry the images that are behind into the levels; add levels.
+
+        ``given`` are those images, if they are still in memory.
+        """
+        images = iter(given)
+        levels = self._levels
+        while self._behind:
+            axes, place = self._behind[0]
+            image = next(images, None) or levels.stored(levels.folders[0], place)
+            levels.add_image(axes, image)
+            del self._behind[0]
+        while len(levels.folders) <= self._wanted():
+            levels.add_level()
+
+    def read(self, location: FrameLocation, *, level: int = 0) -> Frame:
+        """Return the pixels of a tile by its place in the files of its level.
+
+        Raises
+        ------
+        FormatError
+            The file is gone or was cut.
+        """
+        return self._levels.folders[level].read(location)
+
+    def read_frame(self, axes: Axes, *, level: int = 0) -> Frame | None:
+        """Return a tile by its axes, or None when there is none.
+
+        Raises
+        ------
+        FormatError
+            The file is gone or was cut.
+        """
+        if level >= len(self._levels.folders):
+            return None
+        files = self._levels.folders[level]
+        location = files.find(axes)
+        return None if location is None else files.read(location)
+
+    def flush(self) -> None:
+        """Make every tile visible to plain TIFF readers too.
+
+        Raises
+        ------
+        DiskSpaceError, StreamError
+            The disk failed.
+        """
+        with self._lock:
+            if not self._closed:
+                self._catch_up()
+        for files in self._levels.folders:
+            files.flush()
+
+    def sync(self) -> None:
+        """Wait until every tile that was put before is on the medium.
+
+        Raises
+        ------
+        DiskSpaceError, StreamError
+            The disk failed.
+        """
+        with self._lock:
+            if not self._closed:
+                self._catch_up()
+            levels = list(self._levels.folders)
+        for files in levels:
+            files.sync()
+
+    def close(self) -> None:
+        """Finish the store; again is harmless. What was written stays readable.
+
+        Raises
+        ------
+        DiskSpaceError, StreamError
+            The store could not be finished, so its mark stays. All images are safe,
+            the levels may lack some.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            failure: BaseException | None = None
+            for action in (
+                self._catch_up,
+                *(files.close for files in self._levels.folders),
+            ):
+                try:
+                    action()
+                except Exception as error:
+                    failure = failure or error
+            self._levels.forget()
+            if failure is not None:
+                raise failure
+            self._root.finish(self._levels.folders[0].bits)
+
+    def finish(self) -> None:
+        """Do what `close` does, by the name that pycro-manager has for it."""
+        self.close()
+
+    def __enter__(self) -> TiledNDTiffWriter:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the store."""
+        self.close()
+
+
+def _overlap(tile_overlap: int | tuple[int, int]) -> tuple[int, int]:
+    """Return the overlap in x and in y."""
+    pair = tile_overlap if isinstance(tile_overlap, tuple) else (tile_overlap,) * 2
+    if len(pair) != 2 or not all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0
+        for n in pair
+    ):
+        raise SettingsError(
+            f"a tile overlap of {tile_overlap!r} is impossible",
+            hint="give the pixels that neighbours share, in x and in y",
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def _plain_axes(axes: Axes) -> dict[str, int | str]:
+    return {
+        name: str(value) if isinstance(value, str) else int(value)
+        for name, value in axes.items()
+    }
