@@ -1,11 +1,13 @@
-"""Make the screenshots of the docs from the real program on the demo microscope.
+"""Make the screenshots of the docs from the real program.
 
 Run it with a display of at least 1600 x 1000, for example::
 
     xvfb-run -a -s '-screen 0 1600x1000x24' python docs/make_screenshots.py
 
-It writes ``docs/images/acquire-{before,during,after}.png`` and leaves no other trace:
-settings and data go to a temporary folder.
+It writes ``docs/images/acquire-{before,during,after}.png``, from a run of the demo
+microscope, and ``docs/images/browse.png``, and leaves no other trace: settings and data
+go to a temporary folder. With names as arguments (``acquire``, ``browse``) it makes
+only those.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    import napari
+    import numpy as np
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
@@ -41,8 +46,16 @@ def _rest(seconds: float) -> None:
     _pump(lambda: time.monotonic() > end)
 
 
-def main(temporary: Path) -> None:
-    """Drive the dock through one run and take a picture at each stage."""
+def _shoot(viewer: napari.Viewer, name: str) -> None:
+    _rest(0.8)
+    IMAGES.mkdir(exist_ok=True)
+    path = IMAGES / f"{name}.png"
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    print(path)
+
+
+def acquire(temporary: Path) -> None:
+    """Drive the Acquire dock through one run and take a picture at each stage."""
     import napari
     import useq
     from qtpy.QtCore import QSettings
@@ -79,32 +92,90 @@ def main(temporary: Path) -> None:
     )
     dock.editor.tab_wdg.setCurrentWidget(dock.editor.channels)
 
-    def shoot(name: str) -> None:
-        _rest(0.8)
-        path = IMAGES / f"acquire-{name}.png"
-        viewer.screenshot(str(path), canvas_only=False, flash=False)
-        print(path)
-
-    IMAGES.mkdir(exist_ok=True)
-    shoot("before")
+    _shoot(viewer, "acquire-before")
     dock.start()
     run = dock.run
     if run is None:
         raise RuntimeError(dock.errors.text.text())
     _pump(lambda: run.progress().saved >= 48)
-    shoot("during")
+    _shoot(viewer, "acquire-during")
     _pump(lambda: not dock.running)
-    shoot("after")
+    _shoot(viewer, "acquire-after")
     viewer.close()
     owner.close()
     if run.error is not None:
         raise run.error
 
 
+def browse(temporary: Path) -> None:
+    """Open a store that is being written and show the metadata of a frame."""
+    import napari
+    import numpy as np
+
+    from napari_scope.formats.ndtiff.writer import NDTiffWriter
+    from napari_scope.widgets.browse_dock import BrowseDock
+
+    random = np.random.default_rng(1)
+    y, x = np.mgrid[:512, :512]
+    cells = [(*random.uniform(40, 470, 2), random.uniform(9, 16)) for _ in range(40)]
+
+    def picture(time: int, channel: str) -> np.ndarray:
+        """Return nuclei, or the cells around them, drifting to the right."""
+        width = 1.0 if channel == "DAPI" else 2.2
+        image = random.normal(120, 8, (512, 512))
+        for cy, cx, r in cells:
+            far = (y - cy) ** 2 + (x - cx - 3 * time) ** 2
+            image += 1500 / width * np.exp(-far / (width * r) ** 2)
+        return image.astype("u2")
+
+    stage = [(0.0, 0.0), (360.0, 0.0)]
+    summary = {"Prefix": "cells", "PixelSize_um": 0.65, "Operator": "Maria"}
+    writer = NDTiffWriter(temporary / "cells_001", summary=summary)
+    for time_point in range(6):
+        for position, (x_um, y_um) in enumerate(stage):
+            for channel, exposure in (("DAPI", 20.0), ("FITC", 80.0)):
+                writer.put(
+                    {"position": position, "time": time_point, "channel": channel},
+                    picture(time_point, channel),
+                    {
+                        "ElapsedTime-ms": 30_000.0 * time_point,
+                        "Exposure": exposure,
+                        "XPositionUm": x_um,
+                        "YPositionUm": y_um,
+                        "ZPositionUm": 1204.5,
+                        "Camera": {"Name": "Zyla 4.2", "Gain": 2, "Binning": "1x1"},
+                        "Objective": {"Label": "Nikon 10X", "NA": 0.45},
+                        "Autofocus": {"Name": "PFS", "Score": 0.93, "On": True},
+                        "Light": {"Source": "Spectra X", "Power-%": 12},
+                    },
+                )
+    viewer = napari.Viewer(show=True, show_welcome_screen=False)
+    viewer.window.resize(*SIZE)
+    dock = BrowseDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Browse data", area="right")
+    dock.open_path(str(temporary / "cells_001"))
+    _pump(lambda: bool(dock.frame_view.rows))
+    viewer.layers.selection.active = viewer.layers[0]
+    viewer.dims.set_current_step(0, 4)
+    dock.path_edit.setText("/data/cells_001")
+    _shoot(viewer, "browse")
+    viewer.close()
+    dock.shut_down()
+    writer.close()
+
+
+def main(temporary: Path, wanted: Sequence[str] = ()) -> None:
+    """Make the pictures that are wanted, by default all."""
+    for name, make in (("acquire", acquire), ("browse", browse)):
+        if not wanted or name in wanted:
+            make(temporary)
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         # napari reads this once, when it is imported.
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
+        os.environ["NAPARI_SCOPE_CONFIG_DIR"] = folder
         os.environ["HOME"] = os.environ["USERPROFILE"] = folder
-        main(Path(folder))
+        main(Path(folder), sys.argv[1:])
     sys.exit(0)

@@ -13,6 +13,7 @@ import pytest
 # two runs at the same time must not write the same file.
 _settings = tempfile.TemporaryDirectory(prefix="napari-scope-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+os.environ["NAPARI_SCOPE_CONFIG_DIR"] = str(Path(_settings.name) / "ours")
 
 
 def _has_display() -> bool:

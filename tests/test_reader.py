@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +11,21 @@ from tests.formats.ngff.ngff_stores import pixels, write_image, write_plate
 
 from napari_scope._reader import napari_get_reader, read
 from napari_scope.errors import FormatError
+from napari_scope.formats.ndtiff.writer import NDTiffWriter
+from napari_scope.layers.preferences import (
+    CONFIG_VARIABLE,
+    BrowsePreferences,
+    save_preferences,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's own preferences out of the tests."""
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "preferences"))
 
 
 @pytest.fixture
@@ -75,3 +89,42 @@ def test_a_damaged_store_raises_our_error(tmp_path: Path) -> None:
     assert reader is not None
     with pytest.raises(FormatError, match="no level can be read"):
         reader(tmp_path)
+
+
+def test_positions_are_shown_as_the_user_prefers(tmp_path: Path) -> None:
+    with NDTiffWriter(tmp_path / "run") as writer:
+        for p in range(3):
+            writer.put({"position": p}, np.full((4, 5), p, "u2"))
+    for positions, shapes in (
+        ("auto", [(4, 5)] * 3), ("tiles", [(4, 5)] * 3), ("slider", [(3, 4, 5)]),
+    ):  # fmt: skip
+        save_preferences(BrowsePreferences(positions))  # type: ignore[arg-type]
+        assert [np.shape(layer[0]) for layer in read(tmp_path / "run")] == shapes
+
+
+@pytest.mark.parametrize("name", ["", "NDTiff.index"])
+def test_a_store_opens_by_its_folder_and_by_its_index(
+    tmp_path: Path, name: str
+) -> None:
+    with NDTiffWriter(tmp_path / "run") as writer:
+        writer.put({"time": 0}, np.ones((4, 5), "u2"))
+    reader = napari_get_reader(str(tmp_path / "run" / name))
+    assert reader is not None
+    (layer,) = reader(str(tmp_path / "run" / name))
+    assert np.shape(layer[0]) == (1, 1, 4, 5)
+
+
+def test_without_a_window_an_unfinished_store_just_opens(tmp_path: Path) -> None:
+    """Read where Qt was never imported, in a process of its own."""
+    with NDTiffWriter(tmp_path / "run") as writer:
+        writer.put({"time": 0}, np.ones((4, 5), "u2"))
+        code = (
+            "import sys\n"
+            "from napari_scope._reader import read\n"
+            f"(layer,) = read({str(tmp_path / 'run')!r})\n"
+            "origin = layer[1]['metadata']['napari_scope_origin']\n"
+            "assert not origin.dataset.finished\n"
+            "assert 'napari_scope.widgets' not in sys.modules\n"
+            "assert 'qtpy' not in sys.modules\n"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)

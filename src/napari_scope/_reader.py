@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 from napari_scope.formats.detect import detect
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_scope.layers import LayerData
+    from napari_scope.model import Dataset
 
     Path = str | os.PathLike[str]
 
@@ -38,8 +41,10 @@ def napari_get_reader(
 def read(path: Path | Sequence[Path]) -> list[LayerData]:
     """Open one or several data sets and return their layers.
 
-    What could not be read of a data set becomes a warning in napari; a data set that
-    cannot be opened at all raises.
+    Positions are shown as the user prefers (`napari_scope.layers.preferences`). What
+    could not be read of a data set becomes a warning in napari; a data set that cannot
+    be opened at all raises. The layers of a store that is still being written grow in
+    the current viewer, if there is one and the user has not switched it off.
 
     Raises
     ------
@@ -48,18 +53,35 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
     """
     from napari_scope.formats import open_dataset
     from napari_scope.layers import dataset_to_layers
+    from napari_scope.layers.preferences import load_preferences
 
+    preferences = load_preferences()
     layers: list[LayerData] = []
     for one in _as_list(path):
         dataset = open_dataset(one)
-        layers += dataset_to_layers(dataset)
+        layers += dataset_to_layers(dataset, preferences.positions)
         if dataset.problems:
             _warn(dataset.path, dataset.problems)
+        if preferences.follow:
+            _follow(dataset)
     return layers
 
 
 def _as_list(path: Path | Sequence[Path]) -> list[Path]:
     return [path] if isinstance(path, str | os.PathLike) else list(path)
+
+
+def _follow(dataset: Dataset) -> None:
+    """Let the layers of an unfinished store grow, where a viewer has a window."""
+    if dataset.finished or dataset.reload is None:
+        return
+    # Without Qt there is no window, and timers belong to the thread of the windows.
+    no_qt = "qtpy.QtWidgets" not in sys.modules
+    if no_qt or threading.current_thread() is not threading.main_thread():
+        return
+    from napari_scope.widgets.store_watcher import follow_in_current_viewer
+
+    follow_in_current_viewer(dataset)
 
 
 def _warn(path: str, problems: Sequence[str]) -> None:

@@ -100,22 +100,22 @@ def test_one_layer_for_each_channel_with_everything_said() -> None:
     }
     assert second[1]["colormap"] == "#12AB9F"
     assert second[1]["visible"] is False
-    metadata = second[1]["metadata"]
-    assert metadata == {
-        "napari_scope": {
-            "path": "/data/run",
-            "format": "ome-zarr",
-            "format_version": "0.5",
-            "image": "image",
-            "image_index": 0,
-            "channel": "custom",
-            "channel_index": 1,
-            "axes": ["t", "z", "y", "x"],
-            "bit_depth": 12,
-            "about_image": {"path": "0"},
-        }
+    metadata: Any = second[1]["metadata"]
+    assert metadata["napari_scope"] == {
+        "path": "/data/run",
+        "format": "ome-zarr",
+        "format_version": "0.5",
+        "image": "image",
+        "image_index": 0,
+        "channel": "custom",
+        "channel_index": 1,
+        "axes": ["t", "z", "y", "x"],
+        "bit_depth": 12,
+        "about_image": {"path": "0"},
     }
-    assert json.loads(json.dumps(metadata)) == metadata
+    assert set(metadata) == {"napari_scope", "napari_scope_origin"}
+    facts = json.loads(json.dumps(metadata))["napari_scope"]
+    assert facts == metadata["napari_scope"]
 
     viewer = show(layers)
     layer = viewer.layers[0]
@@ -334,6 +334,91 @@ def test_images_of_another_shape_get_layers_on_the_same_slider() -> None:
     facts = layers[2][1]["metadata"]["napari_scope"]  # type: ignore[index]
     assert [n for n in facts["images"] if n] == ["Pos3", "Pos7"]
     show(layers)
+
+
+def test_positions_are_shown_as_asked() -> None:
+    few, many = make_dataset(*positions(3)), make_dataset(*positions(17))
+    for dataset, asked, tiles in (
+        (few, "auto", True), (few, "tiles", True), (few, "slider", False),
+        (many, "auto", False), (many, "tiles", True), (many, "slider", False),
+    ):  # fmt: skip
+        layers = dataset_to_layers(dataset, asked)  # type: ignore[arg-type]
+        count = len(dataset.images)
+        assert len(layers) == (2 * count if tiles else 2)
+        assert [layer[1]["axis_labels"][0] for layer in layers] == (  # type: ignore[index]
+            ["y"] * 2 * count if tiles else ["p"] * 2
+        )
+        if tiles:
+            assert arguments(layers, "translate")[2] == (10.0, 0.0)
+    # A single image has nothing to slide over.
+    (layer,) = dataset_to_layers(make_dataset(*positions(1, 1)), "slider")
+    assert layer[1]["axis_labels"] == ("y", "x")
+
+
+def test_positions_with_fewer_planes_share_layers_with_black_ones() -> None:
+    stacks = [pixels((n, 4, 5), seed=n) + 1 for n in (2, 3, 1)]
+    images = [
+        make_image("zyx", stack, name=f"Pos{i}", bit_depth=12)
+        for i, stack in enumerate(stacks)
+    ]
+    (layer,) = dataset_to_layers(make_dataset(*images), "slider")
+    expected = np.zeros((3, 3, 4, 5), stacks[0].dtype)
+    for p, stack in enumerate(stacks):
+        expected[p, : len(stack)] = stack
+    lazy_array: Any = layer[0]
+    np.testing.assert_array_equal(np.asarray(lazy_array), expected)
+    for key in ((slice(None), 2), (2, slice(1, 3)), (slice(0, 3, 2), slice(1, 3, 2))):
+        np.testing.assert_array_equal(np.asarray(lazy_array[key]), expected[key])
+
+
+def test_positions_of_another_step_or_other_channels_share_no_layers() -> None:
+    def stack(name: str, step: float, *channels: str, z: int = 3) -> Image:
+        return make_image(
+            "czyx", np.zeros((len(channels), z, 4, 4), "u1"), name=name,
+            axes={"z": place("z", step)}, channels=tuple(map(Channel, channels)),
+            bit_depth=8,
+        )  # fmt: skip
+
+    one = stack("a", 1.0, "DAPI", "FITC")
+    for other, groups in (
+        (stack("b", 1.0, "DAPI"), 1),
+        (stack("b", 2.0, "DAPI", "FITC"), 2),
+        (stack("b", 2.0, "DAPI", "FITC", z=1), 1),  # one plane has no step
+        (stack("b", 1.0, "FITC"), 2),
+    ):
+        for images in ([one, other], [other, one]):
+            assert len(shared_layers(images)) == 2  # only what is alike shares
+            shared = shared_layers(images, ragged=True)
+            assert len(shared) == groups
+            scales = {
+                layer[1]["scale"][1]  # type: ignore[index]
+                for group in shared
+                for layer in group.layers
+            }
+            assert 1.0 in scales
+
+
+def test_mosaics_become_multiscale_layers_over_the_same_area() -> None:
+    """Levels lie edge to edge in napari, so one place serves them all."""
+    levels = [np.zeros((2, n, n + 100), np.uint8) for n in (2400, 1200, 600)]
+    image = make_image(
+        "cyx", *levels, axes={"y": place("y", 0.5, -300.0), "x": place("x", 0.5, 40.0)}
+    )
+    rgb = make_image(
+        ["y", "x", "rgb"], *(np.zeros((n, n, 3), np.uint8) for n in (2400, 1200, 600)),
+        rgb=True,
+    )  # fmt: skip
+    viewer = show(dataset_to_layers(make_dataset(image)))
+    for layer in viewer.layers:
+        assert [np.shape(level) for level in layer.data] == [
+            x.shape[1:] for x in levels
+        ]
+        np.testing.assert_allclose(layer.extent.world[0], [-300.0, 40.0])
+    (colour,) = show(dataset_to_layers(make_dataset(rgb))).layers
+    assert colour.multiscale and colour.rgb
+    assert [np.shape(level) for level in colour.data] == [
+        (2400, 2400, 3), (1200, 1200, 3), (600, 600, 3),
+    ]  # fmt: skip
 
 
 def test_shared_layers_name_the_images_of_each_kind_and_read_nothing() -> None:

@@ -219,6 +219,10 @@ class LazyArray:
             pixels = pixels.copy()
         return np.asarray(pixels[tuple(after)])
 
+    def __deepcopy__(self, memo: dict[int, object]) -> LazyArray:
+        """Return the view itself: nobody can change it, and sources may be large."""
+        return self
+
     def __repr__(self) -> str:
         """Show shape and type, never pixels."""
         return f"<LazyArray shape={self.shape} dtype={self.dtype}>"

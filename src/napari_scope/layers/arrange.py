@@ -87,7 +87,8 @@ def stacked(
     Parameters
     ----------
     parts : sequence of (levels or None)
-        Levels of each sample, all of the same shapes; None is a sample of zeros.
+        Levels of each sample, alike in y, x (and rgb); None is a sample of zeros. Of
+        the axes before them the longest counts; what another lacks there is zeros.
     """
     first = next(part for part in parts if part is not None)
     return [
@@ -137,6 +138,8 @@ class _ArrangedSource:
         lengths: dict[int, int],
     ) -> None:
         self._level = level
+        # What a lazy array reads belongs to nobody else: no copy is needed.
+        self.fresh = isinstance(level, LazyArray)
         self._order = tuple(order)
         self._lengths = lengths
 
@@ -189,19 +192,24 @@ class _ArrangedSource:
 
 
 class _StackedSource:
-    """Arrays of the same shape one behind the other; missing ones are zeros.
+    """Arrays one behind the other; what is missing is zeros.
 
     Parameters
     ----------
     parts : sequence of (LevelArray or None)
-        At least one is an array.
+        At least one is an array. Their lengths may differ.
     """
+
+    fresh = True
 
     def __init__(self, parts: Sequence[LevelArray | None]) -> None:
         self._parts = tuple(parts)
+        # Asked once: the data sets that are stacked do not grow, they are opened anew.
+        self._shapes = tuple(None if part is None else part.shape for part in parts)
+        shapes = [shape for shape in self._shapes if shape is not None]
+        longest = tuple(max(lengths) for lengths in zip(*shapes, strict=True))
+        self.shape: tuple[int, ...] = (len(parts), *longest)
         first = next(part for part in parts if part is not None)
-        # Asked once: the data sets that are stacked are on disk and do not grow.
-        self.shape: tuple[int, ...] = (len(parts), *first.shape)
         self.dtype: np.dtype[np.generic] = first.dtype
         chunks = getattr(first, "chunks", None)
         self.chunks: tuple[int, ...] | None = None if chunks is None else (1, *chunks)
@@ -215,7 +223,16 @@ class _StackedSource:
         chosen = block[0]
         numbers = range(chosen.start, chosen.stop, chosen.step or 1)
         for place, number in enumerate(numbers):
-            part = self._parts[number]
-            if part is not None:
-                out[place] = np.asarray(part[block[1:]])
+            part, shape = self._parts[number], self._shapes[number]
+            if part is None or shape is None:
+                continue
+            inside = tuple(
+                slice(s.start, min(s.stop, length), s.step)
+                for s, length in zip(block[1:], shape, strict=True)
+            )
+            here: Block = tuple(
+                slice(len(range(s.start, s.stop, s.step or 1))) for s in inside
+            )
+            if all(s.stop for s in here):
+                out[place][here] = np.asarray(part[inside])
         return out

@@ -2,71 +2,63 @@
 
 Every layer says ``multiscale``, ``rgb``, units, scale, place, colour and contrast
 itself, so that napari has nothing to guess and reads no pixel to find out. Which axes
-the layers have, and why, is said in `napari_scope.layers.frame`.
+the layers have, and why, is said in `napari_scope.layers.frame`. Each carries where it
+comes from (`napari_scope.layers.origin`).
 
-A data set of very many images (positions, fields of a plate) would drown the layer
-list. Beyond `MAX_LAYERS` images of equal shape share one layer per channel instead,
-with a slider ``p`` in front. They lie on top of each other there, not at their stage
-positions; their names are in the metadata of the layer.
+Positions are layers of their own at their stage places (tiles), or they share one
+layer per channel with a slider ``p`` in front. A data set of very many images
+(positions, fields of a plate) would drown the layer list, so by default more than
+`MAX_LAYERS` layers are put on a slider. They lie on top of each other there; their
+names are in the metadata of the layer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from napari_scope.layers.arrange import arranged_levels, stacked
-from napari_scope.layers.contrast import full_range, known_limits, sampled_limits
-from napari_scope.layers.frame import Frame, shared_frame
-from napari_scope.model import Channel
-from napari_scope.model.colors import default_color
+from napari_scope.layers.arrange import arranged_levels
+from napari_scope.layers.contrast import known_limits, sampled_limits
+from napari_scope.layers.describe import (
+    channel_of,
+    described,
+    facts_of,
+    layer_name,
+    look_of,
+    n_channels,
+)
+from napari_scope.layers.frame import shared_frame
+from napari_scope.layers.origin import ORIGIN_KEY, LayerOrigin
+from napari_scope.layers.shared import shared_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_scope.model import Dataset, Image, LevelArray
+    from napari_scope.layers.describe import LayerData, Limits
+    from napari_scope.layers.frame import Frame
+    from napari_scope.layers.preferences import Positions
+    from napari_scope.model import Dataset, Image
 
-__all__ = [
-    "MAX_LAYERS",
-    "LayerData",
-    "SharedLayers",
-    "dataset_to_layers",
-    "image_to_layers",
-    "shared_layers",
-]
-
-LayerData: TypeAlias = tuple[object, dict[str, object], str]
-"""Data, keyword arguments of ``viewer.add_image``, and the type of layer."""
+__all__ = ["MAX_LAYERS", "dataset_to_layers", "image_to_layers"]
 
 MAX_LAYERS = 32
 """More layers than this are put on a slider; napari slows down with each layer."""
 
-Limits: TypeAlias = tuple[float, float]
+_LOOK = ("name", "colormap", "contrast_limits", "blending", "scale", "translate")
 
 
-@dataclass(frozen=True, slots=True)
-class SharedLayers:
-    """Images of equal shape and their common layers.
-
-    Parameters
-    ----------
-    images : tuple of int
-        Numbers of the images. They are their places on the axis ``p``, too.
-    layers : tuple of LayerData
-        One for each channel.
-    """
-
-    images: tuple[int, ...]
-    layers: tuple[LayerData, ...]
-
-
-def dataset_to_layers(dataset: Dataset) -> list[LayerData]:
+def dataset_to_layers(
+    dataset: Dataset, positions: Positions = "auto"
+) -> list[LayerData]:
     """Return the layers of a data set.
 
     Parameters
     ----------
     dataset : Dataset
         What a reader found.
+    positions : {"auto", "tiles", "slider"}
+        Whether each image gets layers of its own, at its place on the stage, or images
+        share layers with a slider ``p``. By itself it is the slider for more than
+        `MAX_LAYERS` layers.
 
     Returns
     -------
@@ -83,20 +75,58 @@ def dataset_to_layers(dataset: Dataset) -> list[LayerData]:
         "format": dataset.format,
         "format_version": dataset.format_version,
     }
-    if len(images) > 1 and sum(map(_n_channels, images)) > MAX_LAYERS:
-        shared = shared_layers(images, frame=frame, limits=limits, metadata=facts)
-        return [layer for group in shared for layer in group.layers]
     several = len(images) > 1
+    many = sum(map(n_channels, images)) > MAX_LAYERS
     layers: list[LayerData] = []
+    if several and (positions == "slider" or (positions == "auto" and many)):
+        groups = shared_layers(
+            images, frame=frame, limits=limits, metadata=facts, ragged=True
+        )
+        for group in groups:
+            members = set(group.images)
+            places = [n if n in members else None for n in range(len(images))]
+            for channel, layer in enumerate(group.layers):
+                origin = LayerOrigin(
+                    dataset,
+                    places,
+                    channel,
+                    ("p", *frame.names),
+                    shared=True,
+                    positions=positions,
+                    look=_look_in(layer),
+                )
+                layers.append(_with_origin(layer, origin))
+        return layers
     for number, image in enumerate(images):
-        layers += image_to_layers(
+        made = image_to_layers(
             image,
             name_prefix=image.name if several else "",
             frame=frame,
             limits=limits,
             metadata={**facts, "image_index": number},
         )
+        for channel, layer in enumerate(made):
+            origin = LayerOrigin(
+                dataset,
+                (number,),
+                channel,
+                frame.names,
+                positions=positions,
+                look=_look_in(layer),
+            )
+            layers.append(_with_origin(layer, origin))
     return layers
+
+
+def _look_in(layer: LayerData) -> dict[str, object]:
+    return {key: layer[1][key] for key in _LOOK if key in layer[1]}
+
+
+def _with_origin(layer: LayerData, origin: LayerOrigin) -> LayerData:
+    data, arguments, kind = layer
+    metadata = arguments["metadata"]
+    assert isinstance(metadata, dict)
+    return data, {**arguments, "metadata": {**metadata, ORIGIN_KEY: origin}}, kind
 
 
 def image_to_layers(
@@ -130,170 +160,21 @@ def image_to_layers(
     """
     frame = frame or shared_frame((image,))
     layers: list[LayerData] = []
-    for index in range(_n_channels(image)):
+    for index in range(n_channels(image)):
         levels = arranged_levels(image, index, frame)
-        arguments = _look(image, index, limits or {})
+        arguments = look_of(image, index, limits or {})
         arguments |= {
-            "name": _layer_name(image, index, name_prefix),
+            "name": layer_name(image, index, name_prefix),
             "scale": frame.scale(image),
             "translate": frame.translation(image),
             "units": frame.units,
             "axis_labels": frame.names,
-            "metadata": _facts(
+            "metadata": facts_of(
                 metadata, image, index, frame.names, {"image": image.name}
             ),
         }
-        layers.append(_layer(levels, arguments))
+        layers.append(described(levels, arguments))
     return layers
-
-
-def shared_layers(
-    images: Sequence[Image],
-    *,
-    frame: Frame | None = None,
-    limits: Mapping[tuple[int, str], Limits] | None = None,
-    metadata: Mapping[str, object] | None = None,
-) -> list[SharedLayers]:
-    """Return layers with the images of equal shape along an axis ``p``.
-
-    The axis counts all images, whatever their shape, so that one step of the slider
-    is the same image in every layer; a layer is empty where the image is another's.
-    No pixel is read.
-
-    Parameters
-    ----------
-    images : sequence of Image
-        The images; their arrays have their final shape.
-    frame, limits, metadata
-        As in `image_to_layers`.
-
-    Returns
-    -------
-    list of SharedLayers
-        One for each shape, by the first image that has it.
-    """
-    frame = frame or shared_frame(images)
-    groups: dict[object, dict[int, list[list[LevelArray]]]] = {}
-    for number, image in enumerate(images):
-        channels = [
-            arranged_levels(image, index, frame) for index in range(_n_channels(image))
-        ]
-        kind = (
-            tuple(level.shape for level in channels[0]),
-            channels[0][0].dtype,
-            tuple(_channel(image, index).name for index in range(len(channels))),
-            frame.scale(image),
-            image.rgb,
-        )
-        groups.setdefault(kind, {})[number] = channels
-
-    names = ("p", *frame.names)
-    shared: list[SharedLayers] = []
-    for group in groups.values():
-        layers: list[LayerData] = []
-        first = images[min(group)]
-        for index in range(_n_channels(first)):
-            levels = stacked(
-                [
-                    group[number][index] if number in group else None
-                    for number in range(len(images))
-                ]
-            )
-            arguments = _look(first, index, limits or {})
-            if len(groups) > 1 and not first.rgb:
-                # Empty samples of one layer must not cover the images of another.
-                arguments["blending"] = "additive"
-            arguments |= {
-                "name": _layer_name(first, index, "")
-                if len(groups) == 1
-                else _layer_name(first, index, first.name),
-                "scale": (1.0, *frame.scale(first)),
-                "translate": (0.0,) * len(names),
-                "units": ("pixel", *frame.units),
-                "axis_labels": names,
-                "metadata": _facts(
-                    metadata,
-                    first,
-                    index,
-                    names,
-                    {
-                        "images": [
-                            image.name if number in group else None
-                            for number, image in enumerate(images)
-                        ]
-                    },
-                ),
-            }
-            layers.append(_layer(levels, arguments))
-        shared.append(SharedLayers(tuple(group), tuple(layers)))
-    return shared
-
-
-def _layer(levels: list[LevelArray], arguments: dict[str, object]) -> LayerData:
-    multiscale = len(levels) > 1
-    arguments["multiscale"] = multiscale
-    return (levels if multiscale else levels[0]), arguments, "image"
-
-
-def _n_channels(image: Image) -> int:
-    if "c" not in image.axis_names:
-        return 1
-    return image.levels[0].shape[image.axis_names.index("c")]
-
-
-def _channel(image: Image, index: int) -> Channel:
-    if index < len(image.channels):
-        return image.channels[index]
-    return Channel(f"Channel {index}" if _n_channels(image) > 1 else "")
-
-
-def _look(
-    image: Image, index: int, limits: Mapping[tuple[int, str], Limits]
-) -> dict[str, object]:
-    """Return how a channel is drawn."""
-    channel = _channel(image, index)
-    look: dict[str, object] = {"rgb": image.rgb, "visible": channel.visible}
-    if image.rgb:
-        return look
-    count = _n_channels(image)
-    color = channel.color or default_color(channel.name, index, count)
-    # napari knows white as "gray"; other colours it makes a map from black of.
-    look["colormap"] = "gray" if color.upper() == "#FFFFFF" else color
-    look["contrast_limits"] = (
-        known_limits(image, index)
-        or limits.get((index, channel.name))
-        or full_range(image.levels[0].dtype)
-    )
-    if count > 1:
-        look["blending"] = "additive"
-    return look
-
-
-def _layer_name(image: Image, index: int, prefix: str) -> str:
-    parts = [part for part in (prefix, _channel(image, index).name) if part]
-    return " - ".join(parts) or image.name or "image"
-
-
-def _facts(
-    given: Mapping[str, object] | None,
-    image: Image,
-    index: int,
-    names: Sequence[str],
-    more: Mapping[str, object],
-) -> dict[str, object]:
-    """Return the metadata of a layer: one key, small, fit for JSON."""
-    facts: dict[str, object] = {
-        **(given or {}),
-        **more,
-        "channel": _channel(image, index).name,
-        "channel_index": index,
-        "axes": list(names),
-    }
-    if image.bit_depth is not None:
-        facts["bit_depth"] = image.bit_depth
-    if image.metadata and "image" in more:
-        facts["about_image"] = dict(image.metadata)
-    return {"napari_scope": facts}
 
 
 def _shared_limits(
@@ -306,9 +187,9 @@ def _shared_limits(
     """
     needing: dict[tuple[int, str], list[Image]] = {}
     for image in images:
-        for index in range(_n_channels(image)):
+        for index in range(n_channels(image)):
             if not image.rgb and known_limits(image, index) is None:
-                key = (index, _channel(image, index).name)
+                key = (index, channel_of(image, index).name)
                 needing.setdefault(key, []).append(image)
     limits: dict[tuple[int, str], Limits] = {}
     for (index, name), candidates in needing.items():

@@ -146,8 +146,8 @@ class Dataset:
     finished : bool
         False while the store is being written, and after its writer was killed.
     reload : callable, optional
-        Looks for what was added since and returns the data set anew, or None when
-        nothing was. It reads files: call it outside of a GUI thread.
+        Looks for what was added since this was opened and returns the data set anew,
+        or None when nothing was. It reads files: call it outside of a GUI thread.
     """
 
     path: str

@@ -1,5 +1,22 @@
 """The docks: the only room that imports Qt."""
 
-from napari_scope.widgets.acquire_dock import AcquireDock
+from __future__ import annotations
 
-__all__ = ["AcquireDock"]
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_scope.widgets.acquire_dock import AcquireDock
+    from napari_scope.widgets.browse_dock import BrowseDock
+
+__all__ = ["AcquireDock", "BrowseDock"]
+
+
+def __getattr__(name: str) -> object:
+    # On demand: one dock does not wait for the libraries of another.
+    modules = {"AcquireDock": "acquire_dock", "BrowseDock": "browse_dock"}
+    if name in modules:
+        return getattr(
+            importlib.import_module(f"napari_scope.widgets.{modules[name]}"), name
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

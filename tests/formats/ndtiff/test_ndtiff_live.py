@@ -21,7 +21,7 @@ from napari_scope.formats.ndtiff import (
     open_ndtiff,
 )
 from napari_scope.formats.ndtiff.index import IndexParser, parse_index
-from napari_scope.formats.ndtiff.reader import WRITING_NAME
+from napari_scope.formats.ndtiff.layout import WRITING_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +142,27 @@ def test_a_data_set_is_reloaded_as_it_grows(tmp_path: Path) -> None:
         assert third.finished
         assert third.reload is not None
         assert third.reload() is None
+
+
+def test_two_who_look_at_one_store_both_hear_of_it(tmp_path: Path) -> None:
+    with NDTiffWriter(tmp_path / "run") as writer:
+        writer.put({"time": 0, "position": "a"}, _frame(0))
+        first = open_ndtiff(tmp_path / "run")
+        writer.put({"time": 0, "position": "b"}, _frame(1))
+        assert first.reload is not None
+        for _ in range(2):
+            second = first.reload()
+            assert second is not None
+            assert len(second.images) == 2
+        # What did not grow is known to be as it was.
+        assert second.images[0].frames == first.images[0].frames
+        assert second.images[1].frames != first.images[0].frames
+        writer.put({"time": 0, "position": "a"}, _frame(5))
+        assert second.reload is not None
+        third = second.reload()
+        assert third is not None
+        assert third.images[0].frames != first.images[0].frames
+        assert third.images[1].frames == second.images[1].frames
 
 
 @pytest.mark.usefixtures("any_io")

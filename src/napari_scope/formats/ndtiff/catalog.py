@@ -172,6 +172,22 @@ class Catalog:
         """Return the rows that count (overwritten ones left out), in index order."""
         return self._lookup.last_rows()
 
+    def same_frames(
+        self,
+        rows: npt.NDArray[np.integer],
+        other: Catalog,
+        others: npt.NDArray[np.integer],
+    ) -> bool:
+        """Return whether rows stand for the same bytes as those of another catalog."""
+        mine, theirs = self.table, other.table
+        shared = min(len(mine.files), len(theirs.files))
+        return (
+            self._pool.folder == other._pool.folder
+            and mine.files[:shared] == theirs.files[:shared]
+            and np.array_equal(mine.file_ids[rows], theirs.file_ids[others])
+            and np.array_equal(mine.fields[rows], theirs.fields[others])
+        )
+
     def read_row(
         self, row: int, start: int = 0, stop: int | None = None
     ) -> npt.NDArray[np.generic]:

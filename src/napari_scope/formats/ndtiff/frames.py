@@ -104,6 +104,14 @@ class FrameGrid:
             return found
         return np.where(found >= 0, self._rows[found], -1)
 
+    def shows_like(self, catalog: Catalog, other: FrameGrid, others: Catalog) -> bool:
+        """Return whether another grid has the same frames of the same files."""
+        return (
+            self.shape == other.shape
+            and len(self._rows) == len(other._rows)
+            and catalog.same_frames(self._rows, others, other._rows)
+        )
+
     def mask(self) -> npt.NDArray[np.bool_]:
         """Return which places have a row."""
         return self.rows([range(n) for n in self.shape]) >= 0
@@ -146,6 +154,19 @@ class GridSource:
         self.shape: tuple[int, ...] = grid.shape + frame_shape
         self.frame_ndim = len(frame_shape)
         self.chunks = (1,) * len(grid.shape) + frame_shape
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another source shows the same frames of the same files."""
+        if not isinstance(other, GridSource):
+            return NotImplemented
+        return (
+            self.shape == other.shape
+            and self.dtype == other.dtype
+            and self._names == other._names
+            and self._grid.shows_like(self._catalog, other._grid, other._catalog)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def frame(self, index: tuple[int, ...]) -> npt.NDArray[np.generic]:
         """Return one frame, newly read; zeros where the image has none.

@@ -10,7 +10,9 @@ from the metadata of the first frame of each image. No pixel is read.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_scope.model import FrameTable
+
+    _State = tuple[list[int], bool]
 
 __all__ = ["open_ndtiff"]
 
@@ -87,25 +91,27 @@ class _Store:
                 self._notes.append(f"{level_name(level)} cannot be used: {error}")
                 break
         self._finished = first.finished
+        self._lock = threading.Lock()
 
     def dataset(self) -> Dataset:
         """Return the data set; it holds no files open, reading pixels opens them."""
+        opening = _Opening(self._readers, self._notes, self._finished)
         try:
-            return _Opening(self._readers, self._notes, self._finished).dataset(
-                self.reload
-            )
+            return opening.dataset(partial(self.reload, self._state()))
         finally:
             for reader in self._readers:
                 reader.close()
 
-    def reload(self) -> Dataset | None:
-        """Return the data set anew if frames were added, or None."""
-        added = sum(reader.refresh() for reader in self._readers)
-        finished = self._readers[0].finished
-        if not added and finished == self._finished:
-            return None
-        self._finished = finished
-        return self.dataset()
+    def reload(self, seen: _State) -> Dataset | None:
+        """Return the data set anew if it is not as it was ``seen``, or None."""
+        with self._lock:
+            for reader in self._readers:
+                reader.refresh()
+            self._finished = self._readers[0].finished
+            return None if self._state() == seen else self.dataset()
+
+    def _state(self) -> _State:
+        return [len(reader.table) for reader in self._readers], self._finished
 
 
 class _Opening:

@@ -20,7 +20,12 @@ from napari_scope.formats.ndtiff.catalog import Catalog, StoreFile, read_json
 from napari_scope.formats.ndtiff.columns import METADATA_LENGTH, METADATA_OFFSET
 from napari_scope.formats.ndtiff.files import FilePool
 from napari_scope.formats.ndtiff.index import INDEX_NAME, NOT_CLOSED, IndexParser
-from napari_scope.formats.ndtiff.layout import StoreLayout, find_store, recovered_index
+from napari_scope.formats.ndtiff.layout import (
+    WRITING_NAME,
+    StoreLayout,
+    find_store,
+    recovered_index,
+)
 from napari_scope.formats.ndtiff.lost import lost_records, rebuilt_index
 from napari_scope.formats.ndtiff.record import HEADER_BYTES, parse_header
 from napari_scope.formats.ndtiff.v1 import v1_index
@@ -36,10 +41,7 @@ if TYPE_CHECKING:
     from napari_scope.formats.ndtiff.columns import IndexTable
     from napari_scope.model import Axes
 
-__all__ = ["WRITING_NAME", "NDTiffReader"]
-
-WRITING_NAME = "NDTiff.writing"
-"""File that our writer keeps in a store while it is being written."""
+__all__ = ["NDTiffReader"]
 
 _MAX_INDEX = 2**31
 _PIECE = 1 << 20  # bytes of the index that are read at a time while it grows

@@ -1,0 +1,105 @@
+"""What a layer is told about itself: name, colour, contrast, and facts on its origin.
+
+Nothing here knows how the pixels are arranged; it only looks at what an image says of
+its channels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from napari_scope.layers.contrast import full_range, known_limits
+from napari_scope.model import Channel
+from napari_scope.model.colors import default_color
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_scope.model import Image, LevelArray
+
+__all__ = [
+    "LayerData",
+    "Limits",
+    "channel_of",
+    "described",
+    "facts_of",
+    "layer_name",
+    "look_of",
+    "n_channels",
+]
+
+LayerData: TypeAlias = tuple[object, dict[str, object], str]
+"""Data, keyword arguments of ``viewer.add_image``, and the type of layer."""
+
+Limits: TypeAlias = tuple[float, float]
+
+
+def described(levels: list[LevelArray], arguments: dict[str, object]) -> LayerData:
+    """Return a layer with its levels, or its only array."""
+    multiscale = len(levels) > 1
+    arguments["multiscale"] = multiscale
+    return (levels if multiscale else levels[0]), arguments, "image"
+
+
+def n_channels(image: Image) -> int:
+    """Return the number of channels, 1 for an image without a c axis."""
+    if "c" not in image.axis_names:
+        return 1
+    return image.levels[0].shape[image.axis_names.index("c")]
+
+
+def channel_of(image: Image, index: int) -> Channel:
+    """Return a channel; one that the image does not describe gets a name."""
+    if index < len(image.channels):
+        return image.channels[index]
+    return Channel(f"Channel {index}" if n_channels(image) > 1 else "")
+
+
+def look_of(
+    image: Image, index: int, limits: Mapping[tuple[int, str], Limits]
+) -> dict[str, object]:
+    """Return how a channel is drawn."""
+    channel = channel_of(image, index)
+    look: dict[str, object] = {"rgb": image.rgb, "visible": channel.visible}
+    if image.rgb:
+        return look
+    count = n_channels(image)
+    color = channel.color or default_color(channel.name, index, count)
+    # napari knows white as "gray"; other colours it makes a map from black of.
+    look["colormap"] = "gray" if color.upper() == "#FFFFFF" else color
+    look["contrast_limits"] = (
+        known_limits(image, index)
+        or limits.get((index, channel.name))
+        or full_range(image.levels[0].dtype)
+    )
+    if count > 1:
+        look["blending"] = "additive"
+    return look
+
+
+def layer_name(image: Image, index: int, prefix: str) -> str:
+    """Return the name of a layer; never an empty one."""
+    parts = [part for part in (prefix, channel_of(image, index).name) if part]
+    return " - ".join(parts) or image.name or "image"
+
+
+def facts_of(
+    given: Mapping[str, object] | None,
+    image: Image,
+    index: int,
+    names: Sequence[str],
+    more: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the metadata of a layer: one key, small, fit for JSON."""
+    facts: dict[str, object] = {
+        **(given or {}),
+        **more,
+        "channel": channel_of(image, index).name,
+        "channel_index": index,
+        "axes": list(names),
+    }
+    if image.bit_depth is not None:
+        facts["bit_depth"] = image.bit_depth
+    if image.metadata and "image" in more:
+        facts["about_image"] = dict(image.metadata)
+    return {"napari_scope": facts}
