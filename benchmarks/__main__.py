@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from benchmarks import demo_run, stream
+from benchmarks import demo_run, ndtiff, ndtiff_view, ndtiff_write, stream
 from benchmarks.harness import Benchmark, Result, measure
 from benchmarks.machine import Machine
 from benchmarks.report import markdown, print_results, write_json
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BENCHMARKS: dict[str, Callable[[], list[Benchmark]]] = {
     "stream": stream.benchmarks,
     "demo_run": demo_run.benchmarks,
+    "ndtiff": ndtiff.benchmarks,
+    "ndtiff_view": ndtiff_view.benchmarks,
+    "ndtiff_write": ndtiff_write.benchmarks,
 }
 DATA_FOLDER = Path(__file__).parent / "results"
 

@@ -7,6 +7,9 @@ round warms everything up, checks that each case has really stored its data, and
 counted. Before each run as many bytes as it stores are written and removed: a virtual
 machine gives memory back to its host, and who writes next would pay for fetching it.
 
+Cases that write get a new empty folder for each run. Cases that read share one folder
+of data, which is made once; each is prepared once, and its work is repeated.
+
 This module knows nothing of microscopes and of files other than the folder that it
 lends to a case.
 
@@ -33,17 +36,32 @@ import random
 import shutil
 import statistics
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Benchmark", "Case", "Result", "Role", "Target", "Times", "measure"]
+__all__ = [
+    "Benchmark",
+    "Case",
+    "Goal",
+    "MemoryTarget",
+    "Result",
+    "Role",
+    "Target",
+    "TimeTarget",
+    "Times",
+    "Work",
+    "measure",
+]
 
 Role: TypeAlias = Literal["ours", "peer", "limit"]
+Work: TypeAlias = "Callable[[], object]"
+
+_MEMORY_ROUNDS = 3  # memory hardly varies, and looking at it takes a process
 
 
 @dataclass(frozen=True)
@@ -60,16 +78,23 @@ class Case:
         What the data survive once the work is done; two cases that differ in this do
         not do quite the same work.
     prepare : callable
-        Given an empty folder, returns the work. Only the work is timed.
+        Given the folder, returns the work. Only the work is timed.
     check : callable, optional
         Raises unless the folder holds what it should, after the warm-up.
+    verify : callable, optional
+        Raises unless the work returned what it should, after the warm-up.
+    memory : callable, optional
+        Given the folder, returns the bytes of memory that are in use after the work.
+        It is called a few times, apart from the work that is timed.
     """
 
     name: str
     role: Role
     survives: str
-    prepare: Callable[[Path], Callable[[], object]]
+    prepare: Callable[[Path], Work]
     check: Callable[[Path], None] | None = None
+    verify: Callable[[object], None] | None = None
+    memory: Callable[[Path], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +104,26 @@ class Target:
     case: str
     against: str
     at_least: float
+
+
+@dataclass(frozen=True)
+class MemoryTarget:
+    """What is aimed at: another case takes at least so many times the memory of one."""
+
+    case: str
+    against: str
+    at_least: float
+
+
+@dataclass(frozen=True)
+class TimeTarget:
+    """What is aimed at: a frame takes a case at most so many milliseconds."""
+
+    case: str
+    at_most_ms: float
+
+
+Goal: TypeAlias = Target | MemoryTarget | TimeTarget
 
 
 @dataclass(frozen=True)
@@ -96,13 +141,16 @@ class Benchmark:
     frames : int
         Frames of one run.
     stored : int
-        Bytes that one run stores.
+        Bytes that one run stores, or takes in memory for what it reads.
     cases : sequence of Case
         Who takes part.
-    targets : sequence of Target
+    targets : sequence of Target, MemoryTarget or TimeTarget
         What is aimed at.
     around : callable
         Makes a context in which all of it runs (a microscope, say).
+    data : callable, optional
+        Fills an empty folder, which all cases then share and leave as it is. Each case
+        is prepared just once.
     """
 
     title: str
@@ -112,24 +160,28 @@ class Benchmark:
     frames: int
     stored: int
     cases: Sequence[Case]
-    targets: Sequence[Target] = ()
+    targets: Sequence[Goal] = ()
     around: Callable[[], AbstractContextManager[object]] = nullcontext
+    data: Callable[[Path], None] | None = None
 
 
 @dataclass
 class Times:
-    """Seconds that one case took, one number for each round.
+    """What one case took, one number for each round.
 
     Parameters
     ----------
     wall : list of float
-        By the clock.
+        Seconds by the clock.
     cpu : list of float
-        Of all threads of the process, in user and system mode.
+        Seconds of all threads of the process, in user and system mode.
+    memory : list of int
+        Bytes, of the first few rounds, if they were asked for.
     """
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -152,6 +204,19 @@ class Result:
         seconds = statistics.median(self.times[name].cpu)
         return 1000 * seconds / self.benchmark.frames
 
+    def frame_ms(self, name: str) -> float:
+        """Return the median time for one frame, in milliseconds."""
+        return 1000 * statistics.median(self.times[name].wall) / self.benchmark.frames
+
+    def best_frame_ms(self, name: str) -> float:
+        """Return the shortest time for one frame, in milliseconds."""
+        return 1000 * min(self.times[name].wall) / self.benchmark.frames
+
+    def memory(self, name: str) -> float | None:
+        """Return the median memory in bytes, or None where it was not looked at."""
+        found = self.times[name].memory
+        return statistics.median(found) if found else None
+
     def ratio(self, name: str, against: str) -> float:
         """Return how many times faster than another a case is, by their medians."""
         return self.rate(name) / self.rate(against)
@@ -159,6 +224,20 @@ class Result:
     def ratio_of_bests(self, name: str, against: str) -> float:
         """Return the same by their best rounds."""
         return self.best(name) / self.best(against)
+
+    def memory_ratio(self, name: str, against: str) -> float:
+        """Return how many times the memory of a case another takes, by medians.
+
+        Raises
+        ------
+        ValueError
+            It was not measured for both.
+        """
+        one, other = self.memory(name), self.memory(against)
+        if one is None or other is None:
+            raise ValueError(f"the memory of {name} and {against} was not measured")
+        # Not even one page: as good as a page.
+        return other / max(one, 4096)
 
     def first(self, role: Role) -> str | None:
         """Return the name of the first case of a role, if there is any."""
@@ -191,25 +270,47 @@ def measure(
     """
     order = random.Random(seed)
     times = {case.name: Times() for case in benchmark.cases}
-    with benchmark.around():
+    with _shared(benchmark, scratch) as shared, benchmark.around():
+        works: dict[str, Work] = {}
+        if shared is not None:
+            works = {case.name: case.prepare(shared) for case in benchmark.cases}
         for number in range(rounds + 1):
             cases = list(benchmark.cases)
             order.shuffle(cases)
             for case in cases:
-                folder = scratch / "case"
-                folder.mkdir()
-                try:
+                with _own(scratch) if shared is None else nullcontext(shared) as folder:
                     _warm_up(scratch, benchmark.stored)
-                    wall, cpu = _time(case, folder)
-                    if number == 0 and case.check is not None:
-                        case.check(folder)
-                finally:
-                    shutil.rmtree(folder)
+                    work = works.get(case.name) or case.prepare(folder)
+                    wall, cpu = _time(case, work, folder, first=number == 0)
+                    if case.memory is not None and 1 <= number <= _MEMORY_ROUNDS:
+                        times[case.name].memory.append(case.memory(folder))
                 if number:
                     times[case.name].wall.append(wall)
                     times[case.name].cpu.append(cpu)
                 step()
     return Result(benchmark, times)
+
+
+@contextmanager
+def _shared(benchmark: Benchmark, scratch: Path) -> Iterator[Path | None]:
+    """Lend the folder that all cases share, or None if each run has its own."""
+    if benchmark.data is None:
+        yield None
+        return
+    with _own(scratch, "data") as folder:
+        benchmark.data(folder)
+        yield folder
+
+
+@contextmanager
+def _own(scratch: Path, name: str = "case") -> Iterator[Path]:
+    """Lend a new folder."""
+    folder = scratch / name
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _warm_up(scratch: Path, size: int) -> None:
@@ -222,11 +323,16 @@ def _warm_up(scratch: Path, size: int) -> None:
     path.unlink()
 
 
-def _time(case: Case, folder: Path) -> tuple[float, float]:
-    """Return wall and processor seconds of the work of a case."""
-    work = case.prepare(folder)
+def _time(case: Case, work: Work, folder: Path, *, first: bool) -> tuple[float, float]:
+    """Return wall and processor seconds of the work of a case; at first, check it."""
     # The garbage of one case must not be collected at the cost of the next.
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+    result = work()
+    seconds = time.perf_counter() - wall, time.process_time() - cpu
+    # What the work returned is given back here, and not within its time.
+    if first and case.check is not None:
+        case.check(folder)
+    if first and case.verify is not None:
+        case.verify(result)
+    return seconds

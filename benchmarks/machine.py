@@ -17,8 +17,11 @@ __all__ = ["Machine"]
 _PACKAGES = (
     "napari-scope",
     "ome-writers",
+    "ndstorage",
     "tensorstore",
     "zarr",
+    "dask",
+    "napari",
     "pymmcore-plus",
     "pymmcore",
     "mm-test-adapters",

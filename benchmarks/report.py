@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from benchmarks.harness import MemoryTarget, TimeTarget
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import Console
 
-    from benchmarks.harness import Result
+    from benchmarks.harness import Goal, Result
     from benchmarks.machine import Machine
 
 __all__ = ["markdown", "print_results", "write_json"]
@@ -31,11 +33,15 @@ make bench BENCH_ARGS="--markdown docs/benchmarks.md"
 
 The cases of a table take turns, in another order in each of {rounds} rounds, after a
 round that warms up, checks what was stored and is not counted. Before each run as many
-bytes as it stores are written and removed, so that none pays for memory that a virtual
-machine has to fetch from its host. Rates are medians over
-the rounds, with the best round beside them; ratios are ratios of medians. *CPU* is the
-time that all threads of the process spend on one frame. `python -m benchmarks --json
-FILE` writes each single measurement.
+bytes as it stores (or takes for what it reads) are written and removed, so that none
+pays for memory that a virtual machine has to fetch from its host. Rates are medians
+over the rounds, with the best round beside them; ratios are ratios of medians. *CPU* is
+the time that all threads of the process spend on one frame. `python -m benchmarks
+--json FILE` writes each single measurement.
+
+Where reading is measured all cases read the same store, which is in the memory of the
+operating system: what is compared are programs, not disks. Each is prepared once, and
+what it read is compared with the pixels that were stored.
 
 *Survives* says what the data withstand at the end of the measured time. It differs, and
 it matters: a store that survives a **killed process** is in the memory of the operating
@@ -45,14 +51,16 @@ machine can do at best, not a way to store images.
 Measured on {machine}
 """
 
+_WORDS = ("case", "survives")  # columns that hold no numbers
+
 
 def print_results(console: Console, results: Sequence[Result]) -> None:
     """Print a table for each result, and which targets it meets."""
     for result in results:
         head, rows = _table(result)
         table = Table(title=result.benchmark.title, box=box.SIMPLE)
-        for number, name in enumerate(head):
-            table.add_column(name, justify="right" if number > 1 else "left")
+        for name in head:
+            table.add_column(name, justify="left" if name in _WORDS else "right")
         for row in rows:
             table.add_row(*row)
         console.print(table)
@@ -87,7 +95,8 @@ def markdown(machine: Machine, results: Sequence[Result], *, rounds: int) -> str
         head, rows = _table(result)
         lines = [f"## {result.benchmark.title}", "", result.benchmark.text, ""]
         lines.append(f"| {' | '.join(head)} |")
-        lines.append("| --- | --- " + "| --: " * (len(head) - 2) + "|")
+        rules = ("---" if name in _WORDS else "--:" for name in head)
+        lines.append(f"| {' | '.join(rules)} |")
         lines += [f"| {' | '.join(row)} |" for row in rows]
         if result.benchmark.targets:
             lines += ["", *(f"- {line}" for line in _targets(result))]
@@ -98,16 +107,25 @@ def markdown(machine: Machine, results: Sequence[Result], *, rounds: int) -> str
 def _table(result: Result) -> tuple[list[str], list[list[str]]]:
     unit = result.benchmark.unit
     peer, limit = result.first("peer"), result.first("limit")
-    head = ["case", "survives", f"{unit}, median", "best", "CPU ms/frame"]
+    cases = result.benchmark.cases
+    # Reading makes nothing that could survive.
+    survival = any(case.survives for case in cases)
+    memory = any(result.memory(case.name) is not None for case in cases)
+    short = all(result.cpu_ms(case.name) < 1 for case in cases)
+    head = ["case", *(["survives"] if survival else []), f"{unit}, median", "best"]
+    head += [f"CPU {'us' if short else 'ms'}/frame"]
+    head += ["memory, MB"] if memory else []
     head += ["x peer"] if peer else []
     head += ["x limit"] if limit else []
     rows = []
-    for case in result.benchmark.cases:
+    for case in cases:
         name = case.name
-        row = [name, case.survives, _number(result.rate(name))]
-        row += [_number(result.best(name)), f"{result.cpu_ms(name):.2f}"]
+        row = [name, *([case.survives] if survival else [])]
+        row += [_number(result.rate(name)), _number(result.best(name))]
+        row += [f"{result.cpu_ms(name) * (1000 if short else 1):.2f}"]
+        row += [_megabytes(result.memory(name))] if memory else []
         row += [
-            f"{result.ratio(name, against):.2f}" for against in (peer, limit) if against
+            _ratio(result.ratio(name, against)) for against in (peer, limit) if against
         ]
         rows.append(row)
     return head, rows
@@ -115,16 +133,48 @@ def _table(result: Result) -> tuple[list[str], list[list[str]]]:
 
 def _targets(result: Result) -> list[str]:
     """Return one line for each target: what was reached, and whether it is enough."""
-    lines = []
-    for target in result.benchmark.targets:
-        reached = result.ratio(target.case, target.against)
-        best = result.ratio_of_bests(target.case, target.against)
-        verdict = "met" if reached >= target.at_least else "missed"
-        lines.append(
-            f"{target.case}: {reached:.2f} x {target.against} "
-            f"(best rounds {best:.2f}); target {target.at_least:g}: {verdict}"
+    return [_line(result, target) for target in result.benchmark.targets]
+
+
+def _line(result: Result, target: Goal) -> str:
+    reached, best = _reached(result, target)
+    if isinstance(target, TimeTarget):
+        verdict = "met" if reached <= target.at_most_ms else "missed"
+        return (
+            f"{target.case}: {reached:.2f} ms for each (best round {best:.2f}); "
+            f"target at most {target.at_most_ms:g}: {verdict}"
         )
-    return lines
+    verdict = "met" if reached >= target.at_least else "missed"
+    if isinstance(target, MemoryTarget):
+        return (
+            f"{target.case}: {_ratio(reached)} x less memory than {target.against}; "
+            f"target {target.at_least:g}: {verdict}"
+        )
+    return (
+        f"{target.case}: {_ratio(reached)} x {target.against} "
+        f"(best rounds {_ratio(best)}); target {target.at_least:g}: {verdict}"
+    )
+
+
+def _reached(result: Result, target: Goal) -> tuple[float, float]:
+    """Return what was reached, by medians and by the best rounds."""
+    if isinstance(target, TimeTarget):
+        return result.frame_ms(target.case), result.best_frame_ms(target.case)
+    if isinstance(target, MemoryTarget):
+        ratio = result.memory_ratio(target.case, target.against)
+        return ratio, ratio
+    return (
+        result.ratio(target.case, target.against),
+        result.ratio_of_bests(target.case, target.against),
+    )
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def _megabytes(value: float | None) -> str:
+    return "" if value is None else f"{value / 1e6:.1f}"
 
 
 def _number(value: float) -> str:
@@ -153,9 +203,10 @@ def _document(result: Result) -> dict[str, object]:
         "targets": [
             {
                 **asdict(target),
-                "reached": result.ratio(target.case, target.against),
-                "reached_by_bests": result.ratio_of_bests(target.case, target.against),
+                "reached": reached,
+                "reached_by_bests": best,
             }
             for target in benchmark.targets
+            for reached, best in [_reached(result, target)]
         ],
     }

@@ -5,14 +5,38 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from benchmarks import demo_run, stream
-from benchmarks.harness import Benchmark, Case, Result, Target, Times, measure
+from benchmarks import demo_run, ndtiff, ndtiff_view, ndtiff_write, stream
+from benchmarks.harness import (
+    Benchmark,
+    Case,
+    MemoryTarget,
+    Result,
+    Target,
+    Times,
+    TimeTarget,
+    measure,
+)
 from benchmarks.machine import Machine
+from benchmarks.memory import growth
+from benchmarks.ndtiff_store import Frames, Tiles
 from benchmarks.report import markdown, write_json
+
+from napari_scope.formats.ndtiff.index import INDEX_NAME, parse_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# ndstorage leaves a file open that it has written.
+LEAKS = pytest.mark.filterwarnings(
+    "ignore:unclosed file:ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +90,62 @@ def test_a_case_that_fails_leaves_no_data(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_cases_that_share_data_are_prepared_once(tmp_path: Path) -> None:
+    log: list[str] = []
+
+    def make(folder: Path) -> None:
+        assert not list(folder.iterdir())
+        (folder / "data").write_text("pixels")
+        log.append("data")
+
+    def case(name: str) -> Case:
+        def prepare(folder: Path) -> Callable[[], str]:
+            log.append(f"prepare {name}")
+            return lambda: name + (folder / "data").read_text()
+
+        def memory(folder: Path) -> int:
+            log.append(f"memory {name}")
+            return len((folder / "data").read_text())
+
+        return Case(
+            name,
+            "ours",
+            "",
+            prepare,
+            verify=lambda found: log.append(f"verify {found}"),
+            memory=memory if name == "a" else None,
+        )
+
+    benchmark = Benchmark("", "", "", 1, 1, 0, [case("a"), case("b")], data=make)
+    result = measure(benchmark, tmp_path, rounds=5, seed=0)
+    assert log[:3] == ["data", "prepare a", "prepare b"]
+    assert sorted(log[3:5]) == ["verify apixels", "verify bpixels"]
+    assert log[5:] == ["memory a"] * 3
+    assert result.times["a"].memory == [6, 6, 6]
+    assert (result.memory("a"), result.memory("b")) == (6, None)
+    with pytest.raises(ValueError, match="not measured"):
+        result.memory_ratio("a", "b")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_that_is_wrong_stops_the_benchmark(tmp_path: Path) -> None:
+    def refuse(found: object) -> None:
+        raise ValueError(f"{found} is wrong")
+
+    case = Case("a", "ours", "", lambda folder: lambda: 7, verify=refuse)
+    benchmark = Benchmark("", "", "", 1, 1, 1, [case], data=lambda folder: None)
+    with pytest.raises(ValueError, match="7 is wrong"):
+        measure(benchmark, tmp_path, rounds=1, seed=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_growth_is_of_the_large_one(tmp_path: Path) -> None:
+    for name, size in ("small", 1), ("large", 64 << 20):
+        (tmp_path / name).write_bytes(b"1" * size)
+    found = growth(Path.read_bytes, tmp_path / "small", tmp_path / "large")
+    assert 63 << 20 < found < 80 << 20
+
+
 def test_rates_and_ratios_are_of_medians() -> None:
     benchmark = naps([])
     times = {
@@ -80,6 +160,7 @@ def test_rates_and_ratios_are_of_medians() -> None:
     assert result.ratio_of_bests("a", "b") == 4.0
     assert result.cpu_ms("a") == 100.0
     assert (result.first("peer"), result.first("limit")) == ("b", None)
+    assert (result.frame_ms("b"), result.best_frame_ms("b")) == (1250, 1000)
 
 
 @pytest.mark.parametrize("size", [16, 64])
@@ -117,6 +198,121 @@ def test_the_demo_microscope(tmp_path: Path) -> None:
     assert set(result.times) == {case.name for case in benchmark.cases}
 
 
+FEW = Frames(3, 2, 16)
+FEW_TILES = Tiles(4, 40, 8)
+
+READING: dict[str, Callable[[], Benchmark]] = {
+    "planes": lambda: ndtiff.reading_planes(FEW, 5),
+    "images": lambda: ndtiff.reading_images(FEW, 5),
+    "all": lambda: ndtiff.reading_all(FEW, over_peer=1),
+    "slider": lambda: ndtiff_view.slider(FEW, 4),
+    "windows": lambda: ndtiff_view.windows(FEW_TILES, 30, 3),
+    "overview": lambda: ndtiff_view.overview(FEW_TILES, 1, 2),
+}
+
+
+@pytest.mark.parametrize("name", READING)
+def test_reading_ndtiff(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("ndstorage", reason="the reference library")
+    benchmark = READING[name]()
+    result = measure(benchmark, tmp_path, rounds=1, seed=0)
+    assert {case.role for case in benchmark.cases} == {"ours", "peer", "limit"}
+    assert set(result.times) == {case.name for case in benchmark.cases}
+    assert not list(tmp_path.iterdir())
+    assert "| case |" in markdown(Machine.look(tmp_path), [result], rounds=1)
+
+
+def spoil(folder: Path) -> None:
+    """Change one bit of each pixel of a store."""
+    for index in folder.rglob(INDEX_NAME):
+        table = parse_index(index.read_bytes())
+        for place in map(table.location, range(len(table))):
+            path = index.parent / place.file
+            data = np.fromfile(path, np.uint8)
+            end = place.pixel_offset + place.width * place.height * 2
+            data[place.pixel_offset : end : 2] ^= 1
+            data.tofile(path)
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_wrong_pixel_in_ndtiff_is_seen(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("ndstorage", reason="the reference library")
+    benchmark = READING[name]()
+    write = benchmark.data
+    assert write is not None
+
+    def write_wrong(folder: Path) -> None:
+        write(folder)
+        spoil(folder)
+
+    for case in benchmark.cases:
+        if case.role == "limit":
+            continue
+        wrong = replace(benchmark, cases=[case], data=write_wrong)
+        with pytest.raises(ValueError, match=r"not what is stored|is shown at"):
+            measure(wrong, tmp_path, rounds=1, seed=0)
+
+
+def test_opening_ndtiff(tmp_path: Path) -> None:
+    pytest.importorskip("ndstorage", reason="the reference library")
+    result = measure(ndtiff.opening(FEW), tmp_path, rounds=1, seed=0)
+    *others, limit = result.benchmark.cases
+    assert all(result.memory(case.name) is not None for case in others)
+    assert result.memory(limit.name) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_opening_ndtiff_sees_a_frame_that_is_missing(tmp_path: Path) -> None:
+    pytest.importorskip("ndstorage", reason="the reference library")
+    benchmark = ndtiff.opening(FEW)
+
+    def write_fewer(folder: Path) -> None:
+        for name in "store", "few":
+            (folder / name).mkdir()
+            replace(FEW, times=2).write(folder / name)
+
+    for case in benchmark.cases[:-1]:
+        wrong = replace(benchmark, cases=[case], data=write_fewer)
+        with pytest.raises(ValueError, match="expected"):
+            measure(wrong, tmp_path, rounds=1, seed=0)
+
+
+def test_tiles_are_the_mean_of_four_pixels() -> None:
+    tiles = replace(FEW_TILES, side=2)
+    plane = tiles.plane()
+    assert plane.shape == (64, 64)
+    assert plane[31, 32] == tiles.pixels()[0, 1, 4 + 31, 4]
+    assert tiles.plane(1)[0, 31] == plane[:2, 62:].sum() // 4
+
+
+@LEAKS
+@pytest.mark.parametrize("batches", [False, True])
+def test_writing_ndtiff(tmp_path: Path, batches: bool) -> None:
+    pytest.importorskip("ndstorage", reason="the reference library")
+    benchmark = ndtiff_write.writing(16, 5, batches=batches)
+    result = measure(benchmark, tmp_path, rounds=1, seed=0)
+    assert len(result.times) == (4 if batches else 3)
+    assert not list(tmp_path.iterdir())
+
+
+@LEAKS
+def test_the_check_of_writing_ndtiff_sees_what_is_wrong(tmp_path: Path) -> None:
+    pytest.importorskip("ndstorage", reason="the reference library")
+    cases = ndtiff_write.writing(16, 5, batches=True).cases
+    for number, case in enumerate(cases):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        case.prepare(folder)()
+        assert case.check is not None
+        case.check(folder)
+        if case.role == "limit":
+            (folder / "raw").write_bytes(b"short")
+        else:
+            spoil(folder)
+        with pytest.raises(ValueError, match=r"not what was written|5 bytes"):
+            case.check(folder)
+
+
 def test_reports(tmp_path: Path) -> None:
     result = measure(naps([]), tmp_path, rounds=2, seed=0)
     machine = Machine.look(tmp_path).at_the_end()
@@ -131,6 +327,44 @@ def test_reports(tmp_path: Path) -> None:
     assert "## nap" in text
     assert text.count("\n| a | nothing |") == 1
     assert "of 2 rounds" in text
+
+
+def test_reports_of_memory_and_of_time_for_one_frame(tmp_path: Path) -> None:
+    cases = [
+        Case(name, role, "", lambda folder: lambda: None)
+        for name, role in (("a", "ours"), ("b", "peer"))
+    ]
+    targets = [
+        MemoryTarget("a", "b", 4),
+        MemoryTarget("a", "b", 6),
+        TimeTarget("a", 5),
+        TimeTarget("a", 4),
+    ]
+    benchmark = Benchmark("open", "", "frames/s", 8, 2, 0, cases, targets)
+    times = {
+        "a": Times([0.01, 0.008, 0.02], [0.001] * 3, [2_000_000]),
+        "b": Times([1.0, 1.0, 1.0], [0.001] * 3, [10_000_000, 9_000_000, 11_000_000]),
+    }
+    result = Result(benchmark, times)
+    machine = Machine.look(tmp_path)
+    text = markdown(machine, [result], rounds=3)
+    head = "| case | frames/s, median | best | CPU us/frame | memory, MB | x peer |"
+    assert head in text
+    assert "| --- | --: | --: | --: | --: | --: |" in text
+    assert "| a | 800 | 1,000 | 500.00 | 2.0 | 100 |" in text
+    assert "| b | 8.00 | 8.00 | 500.00 | 10.0 | 1.00 |" in text
+    assert "a: 5.00 x less memory than b; target 4: met" in text
+    assert "a: 5.00 x less memory than b; target 6: missed" in text
+    assert "a: 5.00 ms for each (best round 4.00); target at most 5: met" in text
+    assert "target at most 4: missed" in text
+    write_json(tmp_path / "out.json", machine, [result], rounds=3, seed=0)
+    (written,) = json.loads((tmp_path / "out.json").read_text())["benchmarks"]
+    assert [case["memory"] for case in written["cases"]] == [
+        times["a"].memory,
+        times["b"].memory,
+    ]
+    assert [target["reached"] for target in written["targets"]] == [5, 5, 5, 5]
+    assert written["targets"][2]["at_most_ms"] == 5
 
 
 def test_the_command(tmp_path: Path) -> None:

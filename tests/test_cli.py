@@ -146,6 +146,20 @@ def test_info(tmp_path: Path, plan: Path) -> None:
         assert "6 of 6 frames" in table.stdout
 
 
+def test_info_of_a_store_that_is_being_written(tmp_path: Path) -> None:
+    from napari_scope.formats.ndtiff import NDTiffWriter
+
+    with NDTiffWriter(tmp_path / "run.ndtiff") as writer:
+        writer.put({"time": 0}, np.zeros((4, 4), "u2"))
+        done = scope("info", "run.ndtiff", cwd=tmp_path)
+        assert "1 frames" in done.stdout
+        assert "being written" in done.stdout
+        facts = json.loads(scope("info", "run.ndtiff", "--json", cwd=tmp_path).stdout)
+        assert (facts["frames"], facts["finished"]) == (1, False)
+    done = scope("info", "run.ndtiff", cwd=tmp_path)
+    assert "being written" not in done.stdout
+
+
 def few_frames(path: Path, count: int = 4, **more: Any) -> None:
     """Write a small NDTiff store."""
     from napari_scope.formats.ndtiff import NDTiffWriter

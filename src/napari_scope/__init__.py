@@ -1,21 +1,33 @@
 """Acquire, stream and browse microscope data in napari.
 
 Importing the package costs nothing: each room below it (``formats``, ``stream``,
-``acquire``, ...) is imported by name where it is used.
+``acquire``, ...) is imported by name where it is used, and the names that scripts take
+from here are loaded when they are asked for.
 
 >>> import napari_scope
 >>> napari_scope.__version__
 '0.1.0'
+>>> from napari_scope import Dataset
 """
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_scope.formats.ndtiff import Dataset
+
+__all__ = ["Dataset", "__version__"]
 
 __version__: str
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> object:
+    if name == "Dataset":
+        from napari_scope.formats.ndtiff import Dataset
+
+        globals()["Dataset"] = Dataset
+        return Dataset
     # On demand: importlib.metadata takes longer to import than this whole package.
     if name == "__version__":
         from importlib.metadata import version

@@ -216,6 +216,10 @@ def info(
     _out.print(table)
     if facts["journal"]:
         _out.print(_journal_sentence(facts["journal"]))
+    elif facts["frames"] is not None:
+        _out.print(f"{facts['frames']} frames")
+    if not facts["finished"] and not facts["journal"]:
+        _out.print("it is being written, or its writer was stopped")
     for problem in dataset.problems:
         _err.print(f"problem: {problem}", markup=False, highlight=False)
 
@@ -585,6 +589,8 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "format": dataset.format,
         "format_version": dataset.format_version,
         "images": images,
+        "frames": dataset.metadata.get("frames"),
+        "finished": dataset.finished,
         "journal": _journal(Path(dataset.path)),
         "problems": list(dataset.problems),
     }

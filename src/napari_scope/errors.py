@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AcquisitionError",
     "ConfigurationError",
+    "DatasetClosedError",
     "DiskSpaceError",
     "FormatError",
     "FrameError",
@@ -77,6 +78,10 @@ def _rebuild(
 
 class FormatError(ScopeError):
     """A file or folder is not what its format says it should be."""
+
+
+class DatasetClosedError(ScopeError, ValueError):
+    """A data set was used after it was closed."""
 
 
 class SettingsError(ScopeError, ValueError):

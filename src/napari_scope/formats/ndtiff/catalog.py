@@ -236,6 +236,8 @@ class Catalog:
             return
         nbytes = out[0].nbytes
         places = np.flatnonzero(rows >= 0)
+        if not len(places):
+            return
         chosen = rows[places]
         if nbytes >= _SMALL or not self.readable[chosen].all():
             for place, row in zip(places.tolist(), chosen.tolist(), strict=True):
