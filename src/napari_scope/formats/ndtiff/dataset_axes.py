@@ -97,7 +97,7 @@ class FrameAddresses:
     def _plans(self) -> tuple[_Plan, _Plan]:
         """Return both plans; what is left out has a code where all frames have it."""
         table = self.catalog.table
-        everywhere: list[bool] = list((table.codes >= 0).all(axis=0))
+        everywhere = [bool((column >= 0).all()) for column in table.codes.T]
         plain: _Plan = []
         for name, always in zip(table.names, everywhere, strict=True):
             only = always and len(self.values[name]) == 1
