@@ -184,8 +184,8 @@ def _expect(folder: Path, times: set[int]) -> None:
     [
         "napari_scope.formats.ndtiff.tiff.replace_file",
         "napari_scope.formats.ndtiff.tiff.DataFile.open",
-        "napari_scope.formats.ndtiff.folder.DataFile.create",
-        "napari_scope.formats.ndtiff.writer.replace_file",
+        "napari_scope.formats.ndtiff.growing_index.DataFile.create",
+        "napari_scope.formats.ndtiff.store_root.replace_file",
     ],
 )
 @pytest.mark.usefixtures("any_io")

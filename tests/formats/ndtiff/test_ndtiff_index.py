@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_scope.formats.ndtiff import index
+from napari_scope.formats.ndtiff import columns, index
 from napari_scope.formats.ndtiff.index import encode_record, parse_index
 from napari_scope.formats.ndtiff.lookup import RowLookup
 
@@ -252,6 +252,74 @@ def test_blocks_of_alike_records_are_cut_like_single_ones(
     assert [_row(found, i) for i in range(len(found))] == [
         _row(expected, i) for i in range(len(expected))
     ]
+
+
+_TEXTS = st.sampled_from(
+    [
+        b'{"time":0,"z":-1}',
+        b'{"time": 10, "z": 3}',
+        b'{"z":5,"time":1}',
+        b'{"time":7,"z":2147483647}',
+        b'{"time":7,"z":2147483648}',
+        b'{"time":7,"z":99999999999999999999}',
+        b'{"time":007,"z":1}',
+        b'{"time":,"z":1}',
+        b'{"time":1-2,"z":1}',
+        b'{"time":--1,"z":1}',
+        b'{"time":-0,"z":1}',
+        b'{"time":1.5,"z":1}',
+        b'{"time":true,"z":1}',
+        b'{"time":"a","z":1}',
+        b'{"z1":1}',
+        b'{"z":1,"z":2}',
+        b'{"z\\u0031":1}',
+        b'{"\\ud800":1}',
+        b'{"time":1}',
+        b"{}",
+        b"[1]",
+    ]
+)
+
+
+@given(st.lists(_TEXTS, max_size=6), st.integers(1, 4))
+def test_whole_numbers_are_read_like_anything_else(
+    texts: list[bytes], times: int
+) -> None:
+    """Records that differ in numbers only take a faster way, which must not differ."""
+    data = b"".join(
+        encode_record(text, b"a.tif", 206, 4, 3, 1, 230, 2)
+        for text in texts
+        for _ in range(times)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_WORTHWHILE", 10**9)
+        expected = parse_index(data)
+        patch.setattr(columns, "_WORTHWHILE", 1)
+        found = parse_index(data)
+    assert found.names == expected.names
+    assert found.values == expected.values
+    assert found.problems == expected.problems
+    assert found.consumed == expected.consumed
+    np.testing.assert_array_equal(found.codes, expected.codes)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-(2**31), 2**31 - 1), st.integers(-5, 5)),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_any_whole_numbers(values: list[tuple[int, int]]) -> None:
+    data = b"".join(
+        encode_record(b'{"far":%d,"near":%d}' % pair, b"a.tif", 206, 4, 3, 1, 230, 2)
+        for pair in values
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_WORTHWHILE", 1)
+        table = parse_index(data)
+    found = [table.axes(row) for row in range(len(table))]
+    assert found == [{"far": far, "near": near} for far, near in values]
 
 
 def test_the_faster_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

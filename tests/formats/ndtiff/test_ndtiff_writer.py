@@ -24,8 +24,8 @@ from napari_scope.formats.ndtiff import FrameItem, NDTiffReader, NDTiffWriter, t
 from napari_scope.formats.ndtiff.layout import WRITING_NAME
 from napari_scope.formats.ndtiff.offsets import OffsetTable
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES, IfdTemplate, encode_ifd
+from napari_scope.formats.ndtiff.tiff_series import MAX_FILE_BYTES
 from napari_scope.formats.ndtiff.tiles import TiledNDTiffWriter
-from napari_scope.formats.ndtiff.writer import MAX_FILE_BYTES
 from napari_scope.model import Channel
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def test_a_contiguous_frame_is_not_copied(
         writer.put({"time": 0}, frame)
         # Nor is it on its way to the system, unless it is small.
         passed: list[object] = []
-        kind = type(writer._files._tiff._file)
+        kind = type(writer._files._tiffs.current._file)
         write_at = kind.write_at
 
         def watch(file: DataFile, offset: int, *buffers: object) -> int:
@@ -568,7 +568,7 @@ def test_a_refused_frame_does_not_break_the_chain(
         folder = tmp_path / f"run{failing}"
         frames = []
         with NDTiffWriter(folder, max_file_bytes=3000) as writer:
-            kind = type(writer._files._index)
+            kind = type(writer._files._index._file)
             real, left = kind.write_at, [-1]
 
             def write_at(
@@ -613,7 +613,7 @@ def test_offsets_beyond_2_gib_and_the_next_file(tmp_path: Path) -> None:
         for time, place in ((1, 2**31 - 2), (2, 2**31 + 9000), (3, MAX_FILE_BYTES)):
             record = 178 + frames[0].nbytes + len(f'{{"Axes":{{"time":{time}}}}}')
             writer.flush()
-            growing = writer._files._tiff
+            growing = writer._files._tiffs.current
             growing.end = place - record - (place - record) % 2
             growing._file.truncate(growing.end)
             location = writer.put({"time": time}, frames[time], bit_depth=14)
@@ -755,7 +755,7 @@ def test_frames_of_equal_hash_are_told_apart(
 
     monkeypatch.setattr(offsets, "hash", lambda _: 2**63 - 1, raising=False)
     with NDTiffWriter(tmp_path / "run") as writer:
-        writer._files._offsets = OffsetTable(recent=3)
+        writer._files._index._offsets = OffsetTable(recent=3)
         for time in (*range(10), 4):
             writer.put({"time": time}, np.full((2, 2), time, "u2"))
         for time in range(10):

@@ -42,6 +42,9 @@ METADATA_OFFSET = 5
 METADATA_LENGTH = 6
 
 _MAX_AXES = 64
+_WORTHWHILE = 16  # records for which it is worth looking for what they share
+_NUMBER = b"0123456789-"
+_NO_NUMBER = bytes(byte for byte in range(256) if byte not in _NUMBER + b",")
 _INT32 = range(-(2**31), 2**31)
 
 
@@ -122,15 +125,20 @@ class ColumnBuilder:
         self, texts: list[bytes], names: list[bytes], numbers: bytes, order: str
     ) -> int:
         """Add records; returns how many were understood, the rest is not added."""
-        axes = _load(texts)
-        if not axes:
-            return 0
-        block = self._same_axes(axes)
-        kept: npt.NDArray[np.intp] | slice = slice(0, len(axes))
+        count = len(texts)
+        kept: npt.NDArray[np.intp] | slice = slice(0, count)
+        block = self._whole_numbers(texts)
         if block is None:
-            block, kept, axes = self._any_axes(axes)
+            axes = _load(texts)
+            if not axes:
+                return 0
+            kept = slice(0, len(axes))
+            block = self._same_axes(axes)
+            if block is None:
+                block, kept, axes = self._any_axes(axes)
+            count = len(axes)
         files = self._files
-        names = names[: len(axes)]
+        names = names[:count]
         for name in dict.fromkeys(names):
             files.setdefault(name, len(files))
         file_ids = np.array(list(map(files.__getitem__, names)), np.int32)
@@ -139,10 +147,68 @@ class ColumnBuilder:
         self._file_ids.append(file_ids[kept])
         self._fields.append(fields[kept].astype(np.uint32))
         self._lengths.append(len(self._file_ids[-1]))
-        return len(axes)
+        return count
 
     def _code(self, name: str) -> dict[object, int]:
         return self._codes.setdefault(name, {})
+
+    def _whole_numbers(
+        self, texts: list[bytes]
+    ) -> dict[str, npt.NDArray[np.int32]] | None:
+        """Return the codes where all records differ in whole numbers only, or None.
+
+        Then they are all alike once the digits are taken out, and the digits alone are
+        decoded, which takes a third of the time.
+        """
+        if len(texts) < _WORTHWHILE:
+            return None
+        together = b",".join(texts)
+        frame = texts[0].translate(None, _NUMBER)
+        if together.translate(None, _NUMBER) != b",".join([frame] * len(texts)):
+            return None
+        (first,) = _load(texts[:1]) or ({},)
+        names = list(first)
+        if (
+            not names
+            or not all(type(value) is int for value in first.values())
+            # Digits of a name are no values.
+            or any(letter in "0123456789-" for name in names for letter in name)
+            or len(self._codes.keys() | first.keys()) > _MAX_AXES
+        ):
+            return None
+        try:
+            # JSON again: it refuses what is no number, such as 007 or nothing.
+            numbers = json.loads(b"[" + together.translate(None, _NO_NUMBER) + b"]")
+            table = np.array(numbers, np.int64)
+        except (ValueError, OverflowError):
+            return None
+        if table.size != len(texts) * len(names):
+            return None
+        if table.min() < _INT32.start or table.max() >= _INT32.stop:
+            return None
+        columns = table.reshape(-1, len(names)).T
+        return {
+            name: self._code_numbers(name, column)
+            for name, column in zip(names, columns, strict=True)
+        }
+
+    def _code_numbers(
+        self, name: str, column: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int32]:
+        """Return the codes of whole numbers; new ones get theirs in sorted order."""
+        codes = self._code(name)
+        low, high = int(column.min()), int(column.max())
+        if high - low > 16 * len(column):
+            found, places = np.unique(column, return_inverse=True)
+        else:
+            # They lie close together: a table is faster than sorting.
+            places = column - low
+            present = np.zeros(high - low + 1, bool)
+            present[places] = True
+            found = np.flatnonzero(present) + low
+            places = (np.cumsum(present) - 1)[places]
+        own = [codes.setdefault(value, len(codes)) for value in found.tolist()]
+        return np.array(own, np.int32)[places]
 
     def _same_axes(
         self, axes: list[dict[str, object]]

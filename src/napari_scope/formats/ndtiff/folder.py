@@ -1,9 +1,9 @@
 """One folder of an NDTiff store while it is written: its TIFF files and their index.
 
 Frames are appended to a TIFF file, then their records to the index, so a process that
-is killed leaves an index that knows only frames that are complete. A new file is begun
-before one reaches its limit; files are never allocated ahead. What the disk refuses is
-taken back.
+is killed leaves an index that knows only frames that are complete. What the disk
+refuses is taken back in both. Here is the order of things and the lock; the files
+themselves are those of `tiff_series` and `growing_index`.
 
 This module knows frames that were checked and encoded, not how a store is made of
 folders: that is the business of the writers.
@@ -12,30 +12,21 @@ folders: that is the business of the writers.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import struct
 import threading
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_scope.errors import (
-    DiskSpaceError,
-    FrameError,
-    OutputExistsError,
-    ScopeError,
-    StreamClosedError,
-    StreamError,
-)
+from napari_scope.errors import ScopeError, StreamClosedError
 from napari_scope.fileio import DataFile, sync_folder
 from napari_scope.formats.ndtiff.encoding import encode_axes
+from napari_scope.formats.ndtiff.failures import disk_errors, quietly, stream_error
 from napari_scope.formats.ndtiff.files import FilePool, FrameLocation
+from napari_scope.formats.ndtiff.frame_rules import FrameRules
+from napari_scope.formats.ndtiff.growing_index import GrowingIndex, location_in
 from napari_scope.formats.ndtiff.index import INDEX_NAME, parse_index
-from napari_scope.formats.ndtiff.offsets import OffsetTable
-from napari_scope.formats.ndtiff.record import HEADER_SIZE
-from napari_scope.formats.ndtiff.tiff import GrowingTiff
+from napari_scope.formats.ndtiff.tiff_series import TiffSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -43,20 +34,12 @@ if TYPE_CHECKING:
 
     from napari_scope.fileio import Buffer
     from napari_scope.formats.ndtiff.columns import IndexTable
-    from napari_scope.formats.ndtiff.encoding import (
-        AxisKinds,
-        FrameLayout,
-        PendingFrame,
-    )
+    from napari_scope.formats.ndtiff.encoding import FrameLayout, PendingFrame
     from napari_scope.model import Axes
 
     Frame: TypeAlias = npt.NDArray[np.generic]
 
-__all__ = ["FolderWriter", "quietly", "stream_error"]
-
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_LENGTH = struct.Struct("<I")
-_MAX_NAME = 1024  # bytes of a file name and of the numbers behind it, in a record
+__all__ = ["FolderWriter", "stream_error"]
 
 
 class FolderWriter:
@@ -91,45 +74,30 @@ class FolderWriter:
         max_file_bytes: int,
     ) -> None:
         self.folder = folder
-        self._stem = stem
-        self._summary = summary
-        self._resolution = resolution
-        self._limit = max_file_bytes
-        self._room = max_file_bytes - HEADER_SIZE - len(summary) - 1
         self._lock = threading.Lock()
         self._closed = False
-        self._kinds: dict[str, type] = {}
-        self._kinds_before: AxisKinds | None = None
         self._layout: FrameLayout | None = None
-        self._offsets = OffsetTable()
-        self._index_end = 0
-        self._tiffs = 0
-        self._unsynced: list[str] = []
-        self._names_unsynced = True
         self._pool = FilePool(folder)
         with contextlib.ExitStack() as undo:
             if not folder.exists():
                 folder.mkdir(parents=True)
                 undo.callback(quietly, folder.rmdir)
-            self._tiff = self._next_tiff()
-            undo.callback(self._tiff.remove)
-            self._index = DataFile.create(folder / INDEX_NAME)
+            self._tiffs = TiffSeries(
+                folder,
+                stem=stem,
+                summary=summary,
+                resolution=resolution,
+                max_file_bytes=max_file_bytes,
+            )
+            undo.callback(self._tiffs.current.remove)
+            self._index = GrowingIndex(folder)
             undo.pop_all()
+        self._rules = FrameRules(self._tiffs.room, max_file_bytes)
 
     @property
     def bits(self) -> int:
         """Significant bits of the last frame."""
         return 16 if self._layout is None else self._layout.pixel_type.bits
-
-    def _next_tiff(self) -> GrowingTiff:
-        path = self.folder / self._tiff_name(self._tiffs)
-        tiff = GrowingTiff(path, self._summary, self._resolution)
-        self._tiffs += 1
-        self._names_unsynced = True
-        return tiff
-
-    def _tiff_name(self, number: int) -> str:
-        return f"{self._stem}_{number}.tif" if number else f"{self._stem}.tif"
 
     def put(self, batch: list[PendingFrame]) -> list[FrameLocation]:
         """Write frames and their records, all or none.
@@ -148,84 +116,23 @@ class FolderWriter:
                 raise self._closed_error()
             if not batch:
                 return []
-            kinds = self._check(batch)
-            tiff, mark = self._tiff, self._tiff.mark
-            begun: list[GrowingTiff] = []
+            new = self._rules.check(batch, self.folder)
+            mark = self._tiffs.mark
             records: list[bytes] = []
             try:
-                if len(batch) == 1 and tiff.end + batch[0].nbytes <= self._limit:
-                    locations = tiff.append(batch, records)
-                else:
-                    locations = self._append(batch, records, begun)
-                self._index.write_at(self._index_end, b"".join(records))
+                locations = self._tiffs.append(batch, records, mark)
+                self._index.write(records)
             except BaseException as error:
-                for new in begun:
-                    new.remove()
-                self._tiffs -= len(begun)
-                self._tiff = tiff
-                tiff.cut(mark)
-                with contextlib.suppress(OSError):
-                    self._index.truncate(self._index_end)
+                self._tiffs.cut(mark)
+                self._index.cut()
                 if isinstance(error, OSError) and not isinstance(error, ScopeError):
                     raise stream_error(error, self.folder) from error
                 raise
-            if begun:
-                for full in (tiff, *begun[:-1]):
-                    full.close()
-                    self._unsynced.append(full.name)
-            if kinds:
-                self._kinds.update(kinds)
-            for number, record in enumerate(records):
-                self._offsets.add(batch[number].axes, self._index_end)
-                self._index_end += len(record)
-            _, self._kinds_before, _, self._layout, _, _ = batch[-1]
+            self._tiffs.settle(mark)
+            self._rules.remember(new, batch[-1])
+            self._index.count(batch, records)
+            self._layout = batch[-1].layout
             return locations
-
-    def _append(
-        self,
-        batch: list[PendingFrame],
-        records: list[bytes],
-        begun: list[GrowingTiff],
-    ) -> list[FrameLocation]:
-        """Write the frames to as many files as they need."""
-        locations: list[FrameLocation] = []
-        group: list[PendingFrame] = []
-        end = self._tiff.end
-        for item in batch:
-            if end + item.nbytes > self._limit:
-                if group:
-                    locations += self._tiff.append(group, records)
-                    group = []
-                self._tiff.flush()
-                self._tiff = self._next_tiff()
-                begun.append(self._tiff)
-                end = self._tiff.end
-            group.append(item)
-            end += item.nbytes
-        return locations + self._tiff.append(group, records)
-
-    def _check(self, batch: list[PendingFrame]) -> dict[str, type]:
-        """Check what depends on the frames before; returns axes that are new."""
-        new: dict[str, type] = {}
-        for item in batch:
-            if item.kinds is self._kinds_before and item.nbytes <= self._room:
-                continue
-            if item.nbytes > self._room:
-                raise FrameError(
-                    f"a frame of {item.nbytes} bytes does not fit in a file of "
-                    f"{self._limit} bytes",
-                    path=self.folder,
-                )
-            for name, kind in item.kinds:
-                before = self._kinds.get(name) or new.setdefault(name, kind)
-                if before is not kind:
-                    raise FrameError(
-                        f"axis {name!r} is {kind.__name__} in this frame but was "
-                        f"{before.__name__} before",
-                        path=self.folder,
-                        hint="NDTiff wants one kind of value for each axis",
-                    )
-        return new
 
     def _closed_error(self) -> StreamClosedError:
         return StreamClosedError("the store is closed", path=self.folder)
@@ -243,17 +150,10 @@ class FolderWriter:
         with self._lock:
             if self._closed:
                 raise self._closed_error()
-            name = location.file
-            try:
-                if name == self._tiff.name:
-                    self._tiff.overwrite(location.pixel_offset + offset, data)
-                    return
-                with DataFile.open(self.folder / name, writable=True) as file:
-                    file.write_at(location.pixel_offset + offset, data)
-            except OSError as error:
-                raise stream_error(error, self.folder / name) from error
-            if name not in self._unsynced:
-                self._unsynced.append(name)
+            with disk_errors(self.folder / location.file):
+                self._tiffs.overwrite(
+                    location.file, location.pixel_offset + offset, data
+                )
 
     def find(self, axes: Axes) -> FrameLocation | None:
         """Return where the frame with these axes is, or None when there is none.
@@ -266,17 +166,15 @@ class FolderWriter:
             The index is gone or was cut.
         """
         text, _ = encode_axes(axes)
-        start = _LENGTH.pack(len(text)) + text
         with self._lock:
-            candidates = list(self._offsets.candidates(text))
-            end = self._index_end
-        for offset in candidates:
-            length = min(end - offset, len(start) + _MAX_NAME)
+            places = self._index.places(text)
+        for offset, length in places:
             record = self._pool.read_bytes(
                 INDEX_NAME, offset, length, "record of a frame"
             )
-            if record.startswith(start):
-                return parse_index(record).location(0)
+            location = location_in(record, text)
+            if location is not None:
+                return location
         return None
 
     def table(self) -> IndexTable:
@@ -288,7 +186,7 @@ class FolderWriter:
             The index is gone or was cut.
         """
         with self._lock:
-            end = self._index_end
+            end = self._index.end
         return parse_index(self._pool.read_bytes(INDEX_NAME, 0, end, "records"))
 
     def read(self, location: FrameLocation) -> Frame:
@@ -327,10 +225,8 @@ class FolderWriter:
         with self._lock:
             if self._closed:
                 return
-            try:
-                self._tiff.flush()
-            except OSError as error:
-                raise stream_error(error, self._tiff.path) from error
+            with disk_errors(self._tiffs.current.path):
+                self._tiffs.current.flush()
 
     def sync(self) -> None:
         """Wait until every frame that was put before is on the medium.
@@ -344,9 +240,8 @@ class FolderWriter:
         """
         self.flush()
         with self._lock:
-            full, self._unsynced = self._unsynced, []
-            new, self._names_unsynced = self._names_unsynced, False
-            files = [*full, self._tiff.name, INDEX_NAME]
+            full, new = self._tiffs.take_unsynced()
+            files = [*full, self._tiffs.current.name, INDEX_NAME]
         path = self.folder
         try:
             # Through descriptors of their own: another file may be begun meanwhile.
@@ -358,8 +253,7 @@ class FolderWriter:
                 sync_folder(path)
         except OSError as error:
             with self._lock:
-                self._unsynced = [*full, *self._unsynced]
-                self._names_unsynced |= new
+                self._tiffs.give_back(full, new)
             raise stream_error(error, path) from error
 
     def close(self) -> None:
@@ -375,9 +269,8 @@ class FolderWriter:
                 return
             self._closed = True
             try:
-                self._tiff.close()
-            except OSError as error:
-                raise stream_error(error, self._tiff.path) from error
+                with disk_errors(self._tiffs.current.path):
+                    self._tiffs.close()
             finally:
                 self._index.close()
                 self._pool.close()
@@ -394,20 +287,20 @@ class FolderWriter:
             if self._closed:
                 raise self._closed_error()
             try:
-                # Windows does not move folders with open files.
-                self._tiff.close()
-                self._index.close()
-                self._pool.close()
-                os.rename(self.folder, folder)
-                self._names_unsynced = True
-                self.folder = folder
-            except OSError as error:
-                raise stream_error(error, folder) from error
+                with disk_errors(folder):
+                    # Windows does not move folders with open files.
+                    self._tiffs.close()
+                    self._index.close()
+                    self._pool.close()
+                    os.rename(self.folder, folder)
+                    self._tiffs.moved(folder)
+                    self._index.moved(folder)
+                    self.folder = folder
             finally:
                 self._pool = FilePool(self.folder)
                 try:
-                    self._tiff.reopen(self.folder)
-                    self._index = DataFile.open(self.folder / INDEX_NAME, writable=True)
+                    self._tiffs.reopen()
+                    self._index.reopen()
                 except OSError:
                     self._closed = True
                     raise
@@ -416,33 +309,9 @@ class FolderWriter:
         """Close and delete the files and, if nothing else is in it, the folder."""
         with self._lock:
             self._closed = True
-            self._tiff.close()
+            self._tiffs.close()
             self._index.close()
             self._pool.close()
-            for number in range(self._tiffs):
-                quietly((self.folder / self._tiff_name(number)).unlink)
-            quietly((self.folder / INDEX_NAME).unlink)
+            self._tiffs.delete()
+            self._index.delete()
             quietly(self.folder.rmdir)
-
-
-def stream_error(error: OSError, path: Path) -> ScopeError:
-    """Return what to tell of an error of the system while writing."""
-    if isinstance(error, FileExistsError):
-        return OutputExistsError("another program writes there", path=path)
-    if error.errno in _NO_ROOM:
-        return DiskSpaceError(
-            "the disk is full",
-            path=path,
-            hint="free some room; nothing was lost so far",
-        )
-    return StreamError(
-        f"could not be written: {error.strerror or error}",
-        path=path,
-        hint="check the disk and the permissions of the folder",
-    )
-
-
-def quietly(action: Callable[[], None]) -> None:
-    """Do something whose failure does not matter."""
-    with contextlib.suppress(OSError):
-        action()

@@ -12,6 +12,10 @@ A tile of a level is written once and then overwritten in place, as its quadrant
 arrive; its record in the index never changes. So all levels are right on disk after
 each `TiledNDTiffWriter.put`, and open after a kill.
 
+This module has the order of things and the lock. Which images are tiles of one grid,
+and how many levels it is worth, says `tile_grid`; pixels go from level to level in
+`levels`.
+
 Examples
 --------
 >>> import tempfile, numpy as np
@@ -31,19 +35,18 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
-from napari_scope.errors import FrameError, SettingsError
 from napari_scope.formats.ndtiff import metadata as facts
 from napari_scope.formats.ndtiff.encoding import FrameItem, encode_frame, encode_summary
-from napari_scope.formats.ndtiff.folder import FolderWriter, stream_error
-from napari_scope.formats.ndtiff.levels import LevelFolders, TileImage, place_of
-from napari_scope.formats.ndtiff.writer import (
+from napari_scope.formats.ndtiff.failures import stream_error
+from napari_scope.formats.ndtiff.folder import FolderWriter
+from napari_scope.formats.ndtiff.levels import LevelFolders, TileImage
+from napari_scope.formats.ndtiff.store_root import StoreRoot
+from napari_scope.formats.ndtiff.tiff_series import (
     MAX_FILE_BYTES,
-    StoreRoot,
     check_file_size,
     file_stem,
 )
+from napari_scope.formats.ndtiff.tile_grid import TileGrid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,9 +54,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    import numpy as np
     import numpy.typing as npt
 
-    from napari_scope.formats.ndtiff.encoding import PendingFrame
     from napari_scope.formats.ndtiff.files import FrameLocation
     from napari_scope.model import Axes, Channel
 
@@ -61,8 +64,6 @@ if TYPE_CHECKING:
     Metadata: TypeAlias = Mapping[str, object]
 
 __all__ = ["TiledNDTiffWriter"]
-
-_MOST_LEVELS = 20
 
 
 class TiledNDTiffWriter:
@@ -106,19 +107,11 @@ class TiledNDTiffWriter:
         channels: Sequence[Channel] = (),
         max_file_bytes: int = MAX_FILE_BYTES,
     ) -> None:
-        x, y = _overlap(tile_overlap)
-        self._overlap = y, x
-        if max_multi_res_index is not None and not (
-            0 <= max_multi_res_index <= _MOST_LEVELS
-        ):
-            raise SettingsError(
-                f"a coarsest level of {max_multi_res_index} is impossible",
-                hint=f"choose 0 to {_MOST_LEVELS}, or None for as many as are useful",
-            )
-        self._coarsest = max_multi_res_index
+        self._grid = TileGrid(tile_overlap, max_multi_res_index, path=folder)
         self._stem = file_stem(prefix, folder)
         check_file_size(max_file_bytes)
         self._max_file_bytes = max_file_bytes
+        y, x = self._grid.overlap
         tiled = {"TiledImageStorage": True, "GridPixelOverlapX": x}
         self._summary = encode_summary(
             {**(summary or {}), **tiled, "GridPixelOverlapY": y}
@@ -126,14 +119,12 @@ class TiledNDTiffWriter:
         self._resolution = facts.pixels_per_cm(summary or {})
         self._lock = threading.RLock()
         self._closed = False
-        self._kind: tuple[tuple[int, ...], np.dtype[np.generic]] | None = None
-        self._extent: tuple[int, int, int, int] | None = None
         # Images whose way into the levels failed; it is tried again.
         self._behind: list[tuple[Axes, FrameLocation]] = []
         self._root = StoreRoot(folder, channels)
         self.folder = self._root.folder
         try:
-            self._levels = LevelFolders(self._begin, self.folder, self._overlap)
+            self._levels = LevelFolders(self._begin, self.folder, self._grid.overlap)
         except OSError as error:
             self._root.remove()
             raise stream_error(error, self.folder) from error
@@ -191,19 +182,16 @@ class TiledNDTiffWriter:
     def _put(self, items: list[FrameItem]) -> list[FrameLocation]:
         with self._lock:
             pending = [encode_frame(*item) for item in items]
-            kind = self._check(items, pending)
+            kind = self._grid.check(items, pending)
             self._catch_up()
             places = self._levels.folders[0].put(pending)
-            if kind is not None:
-                self._kind = kind
-                (height, width), (y, x) = kind[0][:2], self._overlap
-                self._levels.tile_shape = height - y, width - x
             self._behind = [
                 (_plain_axes(item.axes), place)
                 for item, place in zip(items, places, strict=True)
             ]
-            for axes, _ in self._behind:
-                self._widen(axes)
+            if kind is not None:
+                self._grid.add(kind, [axes for axes, _ in self._behind])
+                self._levels.tile_shape = self._grid.tile_shape
             self._catch_up(
                 [
                     TileImage(frame.pixels, item.metadata or {}, item.bit_depth)
@@ -211,58 +199,6 @@ class TiledNDTiffWriter:
                 ]
             )
             return places
-
-    def _check(
-        self, items: list[FrameItem], pending: list[PendingFrame]
-    ) -> tuple[tuple[int, ...], np.dtype[np.generic]] | None:
-        """Refuse images that are no tiles of one grid."""
-        kind = self._kind
-        for item, frame in zip(items, pending, strict=True):
-            kinds = dict(frame.kinds)
-            if kinds.get("row") is not int or kinds.get("column") is not int:
-                raise FrameError(
-                    f"an image with the axes {dict(item.axes)} has no place",
-                    path=self.folder,
-                    hint="give it whole numbers as row and column",
-                )
-            this = frame.pixels.shape, frame.pixels.dtype
-            kind = kind or this
-            if this != kind:
-                raise FrameError(
-                    f"an image of shape {this[0]} and type {this[1]} does not go with "
-                    f"tiles of shape {kind[0]} and type {kind[1]}",
-                    path=self.folder,
-                )
-            if any(
-                size <= shared
-                for size, shared in zip(this[0][:2], self._overlap, strict=True)
-            ):
-                raise FrameError(
-                    f"an image of shape {this[0]} is not larger than the overlap of "
-                    f"{self._overlap[1]} pixels in x and {self._overlap[0]} in y",
-                    path=self.folder,
-                )
-        return kind
-
-    def _widen(self, axes: Axes) -> None:
-        row, column = place_of(axes)
-        top, bottom, left, right = self._extent or (row, row, column, column)
-        self._extent = (
-            min(top, row),
-            max(bottom, row),
-            min(left, column),
-            max(right, column),
-        )
-
-    def _wanted(self) -> int:
-        """Return the index of the coarsest level that there should be."""
-        if self._extent is None:
-            return 0
-        if self._coarsest is not None:
-            return self._coarsest
-        top, bottom, left, right = self._extent
-        longest = max(bottom - top, right - left)
-        return min(longest.bit_length(), _MOST_LEVELS)
 
     def _catch_up(self, given: Sequence[TileImage] = ()) -> None:
         """Carry the images that are behind into the levels; add levels.
@@ -276,7 +212,7 @@ class TiledNDTiffWriter:
             image = next(images, None) or levels.stored(levels.folders[0], place)
             levels.add_image(axes, image)
             del self._behind[0]
-        while len(levels.folders) <= self._wanted():
+        while len(levels.folders) <= self._grid.wanted_levels:
             levels.add_level()
 
     def read(self, location: FrameLocation, *, level: int = 0) -> Frame:
@@ -375,20 +311,6 @@ class TiledNDTiffWriter:
     ) -> None:
         """Close the store."""
         self.close()
-
-
-def _overlap(tile_overlap: int | tuple[int, int]) -> tuple[int, int]:
-    """Return the overlap in x and in y."""
-    pair = tile_overlap if isinstance(tile_overlap, tuple) else (tile_overlap,) * 2
-    if len(pair) != 2 or not all(
-        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0
-        for n in pair
-    ):
-        raise SettingsError(
-            f"a tile overlap of {tile_overlap!r} is impossible",
-            hint="give the pixels that neighbours share, in x and in y",
-        )
-    return int(pair[0]), int(pair[1])
 
 
 def _plain_axes(axes: Axes) -> dict[str, int | str]:

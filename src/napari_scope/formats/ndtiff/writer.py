@@ -6,10 +6,9 @@ it while it grows. Plain TIFF readers see the chain of images in each file, whic
 ends at a complete frame and may be a few milliseconds of small frames behind (see
 `napari_scope.formats.ndtiff.tiff`).
 
-While a store is written, its folder holds the file `WRITING_NAME`; a writer that died
-leaves it there, so readers know that the store was not finished.
-
-The writer knows nothing of streams, buffers or threads of others; it copies no pixels.
+This module has what a user of a plain store calls. The store's folder and its mark are
+the business of `store_root`, the files that of `folder`. The writer knows nothing of
+streams, buffers or threads of others; it copies no pixels.
 
 Examples
 --------
@@ -23,21 +22,19 @@ np.uint64(16)
 
 from __future__ import annotations
 
-import datetime
-import json
-import os
-import platform
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_scope.errors import OutputExistsError, SettingsError
-from napari_scope.fileio import DataFile, replace_file
 from napari_scope.formats.ndtiff import metadata as facts
-from napari_scope.formats.ndtiff.display import SETTINGS_NAME, encode_settings
 from napari_scope.formats.ndtiff.encoding import FrameItem, encode_frame, encode_summary
-from napari_scope.formats.ndtiff.folder import FolderWriter, quietly, stream_error
-from napari_scope.formats.ndtiff.layout import WRITING_NAME
+from napari_scope.formats.ndtiff.failures import stream_error
+from napari_scope.formats.ndtiff.folder import FolderWriter
+from napari_scope.formats.ndtiff.store_root import StoreRoot
+from napari_scope.formats.ndtiff.tiff_series import (
+    MAX_FILE_BYTES,
+    check_file_size,
+    file_stem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,98 +50,7 @@ if TYPE_CHECKING:
     Frame: TypeAlias = npt.NDArray[np.generic]
     Metadata: TypeAlias = Mapping[str, object]
 
-__all__ = ["MAX_FILE_BYTES", "NDTiffWriter", "StoreRoot"]
-
-MAX_FILE_BYTES = 2**32 - 5_000_000
-"""Where a new file is begun, as in the Java library: offsets are 32 bit numbers."""
-
-_NO_NAME = '/\\:\0"<>|?*'  # what some system does not allow in a file name
-
-
-class StoreRoot:
-    """The folder of a new store: made or found empty, marked, given its settings.
-
-    Parameters
-    ----------
-    folder : str or PathLike
-        The folder; it is made, or must be empty.
-    channels : sequence of Channel
-        For the display settings; without any they are not written.
-
-    Raises
-    ------
-    OutputExistsError
-        The folder exists and is not empty, or is a file.
-    DiskSpaceError, StreamError
-        The folder could not be written.
-    """
-
-    def __init__(
-        self, folder: str | PathLike[str], channels: Sequence[Channel] = ()
-    ) -> None:
-        self.folder = Path(folder)
-        self._channels = tuple(channels)
-        self._bits = 16
-        try:
-            self._made = not self.folder.exists()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if any(self.folder.iterdir()):
-                raise FileExistsError
-        except (FileExistsError, NotADirectoryError):
-            raise OutputExistsError(
-                "the output exists already",
-                path=self.folder,
-                hint="choose another name; nothing is ever overwritten",
-            ) from None
-        except OSError as error:
-            raise stream_error(error, self.folder) from error
-        try:
-            self._mark()
-            self._write_settings()
-        except OSError as error:
-            self.remove()
-            raise stream_error(error, self.folder) from error
-
-    def _mark(self) -> None:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        facts = {"pid": os.getpid(), "host": platform.node(), "started": now}
-        with DataFile.create(self.folder / WRITING_NAME) as file:
-            file.write_at(0, json.dumps(facts).encode())
-
-    def _write_settings(self) -> None:
-        if self._channels:
-            replace_file(
-                self.folder / SETTINGS_NAME,
-                encode_settings(self._channels, bits=self._bits),
-            )
-
-    def finish(self, bits: int) -> None:
-        """Write the display settings anew if needed, and take the mark away.
-
-        Parameters
-        ----------
-        bits : int
-            Significant bits of the pixels.
-
-        Raises
-        ------
-        DiskSpaceError, StreamError
-            That failed; the mark is still there.
-        """
-        try:
-            if bits != self._bits:
-                self._bits = bits
-                self._write_settings()
-            (self.folder / WRITING_NAME).unlink(missing_ok=True)
-        except OSError as error:
-            raise stream_error(error, self.folder) from error
-
-    def remove(self) -> None:
-        """Delete what was made."""
-        quietly((self.folder / SETTINGS_NAME).unlink)
-        quietly((self.folder / WRITING_NAME).unlink)
-        if self._made:
-            quietly(self.folder.rmdir)
+__all__ = ["NDTiffWriter"]
 
 
 class NDTiffWriter:
@@ -322,31 +228,3 @@ class NDTiffWriter:
     ) -> None:
         """Close the store."""
         self.close()
-
-
-def file_stem(prefix: str, folder: str | PathLike[str]) -> str:
-    """Return the start of the names of the files.
-
-    Raises
-    ------
-    SettingsError
-        Some system does not allow such a name.
-    """
-    if any(c in prefix for c in _NO_NAME):
-        raise SettingsError(f"{prefix!r} cannot be part of a file name", path=folder)
-    return f"{prefix}_NDTiffStack" if prefix else "NDTiffStack"
-
-
-def check_file_size(max_file_bytes: int) -> None:
-    """Refuse a size of files that the format does not allow.
-
-    Raises
-    ------
-    SettingsError
-        The size is not between 1 and `MAX_FILE_BYTES`.
-    """
-    if not 1 <= max_file_bytes <= MAX_FILE_BYTES:
-        raise SettingsError(
-            f"a file size of {max_file_bytes} bytes is impossible",
-            hint=f"NDTiff allows up to {MAX_FILE_BYTES}",
-        )
