@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -154,6 +154,8 @@ class FastLane:
             return None
         file = self._files[self._file_ids[key]]
         frame = np.empty(self._shape, self._dtype)
-        if os.preadv(file.descriptor, [frame.data], offset) != self._nbytes:
+        # numpy tells type checkers of its buffers from Python 3.12 on only.
+        buffers: list[Any] = [frame]
+        if os.preadv(file.descriptor, buffers, offset) != self._nbytes:
             return None
         return frame
