@@ -22,7 +22,6 @@ from napari_scope.layers.preferences import (
     save_preferences,
 )
 from napari_scope.widgets.browse_dock import BrowseDock
-from napari_scope.widgets.store_watcher import watchers_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,9 +104,12 @@ def write(folder: Path, *, times: int = 4, positions: int = 2) -> NDTiffWriter:
 
 def test_without_a_layer_it_says_what_to_do(dock: BrowseDock) -> None:
     assert dock.dataset is None
-    assert "open a data set" in dock.facts_label.text()
-    assert dock.open_button.isEnabled()
-    assert not dock.reopen_button.isEnabled() and not dock.refresh_button.isEnabled()
+    assert "open a data set" in dock.store_box.facts_label.text()
+    assert dock.store_box.open_button.isEnabled()
+    assert (
+        not dock.store_box.reopen_button.isEnabled()
+        and not dock.store_box.refresh_button.isEnabled()
+    )
     dock.reopen()
     dock.refresh()
 
@@ -116,20 +118,20 @@ def test_a_layer_of_somebody_else(
     dock: BrowseDock, viewer: napari.Viewer, qtbot: QtBot
 ) -> None:
     viewer.add_points([[1, 2]], name="spots")
-    qtbot.waitUntil(lambda: dock.name_label.text() == "spots")
-    assert "not opened from a data set" in dock.facts_label.text()
-    assert dock.frame_view.rows == [] and not dock.reopen_button.isEnabled()
+    qtbot.waitUntil(lambda: dock.store_box.name_label.text() == "spots")
+    assert "not opened from a data set" in dock.store_box.facts_label.text()
+    assert dock.frame_view.rows == [] and not dock.store_box.reopen_button.isEnabled()
 
 
 def test_a_real_store_and_its_frames(
     dock: BrowseDock, viewer: napari.Viewer, qtbot: QtBot, stores: Path
 ) -> None:
     opened(dock, stores / "ndtiff3.2_monochrome", qtbot)
-    assert dock.name_label.text() == "ndtiff3.2_monochrome"
-    assert dock.path_edit.text() == str(stores / "ndtiff3.2_monochrome")
-    assert dock.facts_label.text() == "NDTiff 3.2 · 128 frames · 1 image"
-    assert dock.state_label.text() == "finished"
-    assert not dock.problems_text.isVisible()
+    assert dock.store_box.name_label.text() == "ndtiff3.2_monochrome"
+    assert dock.store_box.path_edit.text() == str(stores / "ndtiff3.2_monochrome")
+    assert dock.store_box.facts_label.text() == "NDTiff 3.2 · 128 frames · 1 image"
+    assert dock.store_box.state_label.text() == "finished"
+    assert not dock.store_box.problems_text.isVisible()
     for t, z in ((0, 0), (7, 15), (3, 4)):
         viewer.dims.set_current_step((0, 1), (t, z))
         qtbot.waitUntil(lambda t=t: value(dock, "Axes.time") == str(t))  # type: ignore[misc]
@@ -204,9 +206,9 @@ def test_problems_are_listed(
 ) -> None:
     problems = ("run_1.tif: 3 frames are missing", "the index is cut")
     add(viewer, make_dataset(make_image(), problems=problems, finished=True))
-    qtbot.waitUntil(dock.problems_text.isVisible)
-    assert dock.problems_label.text() == "2 problems; the rest is shown"
-    assert all(text in dock.problems_text.toPlainText() for text in problems)
+    qtbot.waitUntil(dock.store_box.problems_text.isVisible)
+    assert dock.store_box.problems_label.text() == "2 problems; the rest is shown"
+    assert all(text in dock.store_box.problems_text.toPlainText() for text in problems)
 
 
 class Damaged(Frames):
@@ -238,12 +240,12 @@ def test_a_store_that_was_deleted(
     write(tmp_path / "run").close()
     opened(dock, tmp_path / "run", qtbot)
     shutil.rmtree(tmp_path / "run")
-    dock.reopen_button.click()
+    dock.store_box.reopen_button.click()
     qtbot.waitUntil(dock.errors.isVisible)
     assert len(viewer.layers) == 2  # what there was is still here
-    assert dock.reopen_button.isEnabled()
-    dock.refresh_button.click()
-    qtbot.waitUntil(dock.refresh_button.isEnabled)
+    assert dock.store_box.reopen_button.isEnabled()
+    dock.store_box.refresh_button.click()
+    qtbot.waitUntil(dock.store_box.refresh_button.isEnabled)
 
 
 def test_positions_are_chosen_and_remembered(
@@ -254,10 +256,10 @@ def test_positions_are_chosen_and_remembered(
     other = viewer.add_image(np.zeros((4, 4)), name="other")
     viewer.layers.selection.active = viewer.layers[0]
     assert [layer.name for layer in viewer.layers] == ["Pos0", "Pos1", "other"]
-    qtbot.keyClicks(dock.positions_box, "Sl")
+    qtbot.keyClicks(dock.store_box.positions_box, "Sl")
     assert load_preferences() == BrowsePreferences("slider", True)
-    qtbot.waitUntil(dock.reopen_button.isEnabled)
-    dock.reopen_button.click()
+    qtbot.waitUntil(dock.store_box.reopen_button.isEnabled)
+    dock.store_box.reopen_button.click()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
     assert other in viewer.layers
     viewer.layers.selection.active = viewer.layers[1]
@@ -265,7 +267,7 @@ def test_positions_are_chosen_and_remembered(
     viewer.dims.set_current_step((0, 1), (1, 2))
     shows(dock, "Place", "1", qtbot)
     shows(dock, "Time", "2", qtbot)
-    assert BrowseDock(viewer).positions_box.currentText() == "Slider"
+    assert BrowseDock(viewer).store_box.positions_box.currentText() == "Slider"
 
 
 def test_a_store_that_is_being_written(
@@ -273,8 +275,8 @@ def test_a_store_that_is_being_written(
 ) -> None:
     writer = write(tmp_path / "run", times=2, positions=1)
     opened(dock, tmp_path / "run", qtbot)
-    assert dock.state_label.text() == "being written"
-    (watcher,) = watchers_in(dock._window())
+    assert dock.store_box.state_label.text() == "being written"
+    (watcher,) = dock._follower.watchers
     viewer.dims.set_current_step(0, 1)
     shows(dock, "Time", "1", qtbot)
     thread = Thread(
@@ -285,26 +287,26 @@ def test_a_store_that_is_being_written(
     thread.start()
     thread.join()
     shows(dock, "Time", "new", qtbot)
-    qtbot.waitUntil(lambda: "3 frames" in dock.facts_label.text())
+    qtbot.waitUntil(lambda: "3 frames" in dock.store_box.facts_label.text())
     assert viewer.layers[0].data.shape[0] == 3
     # Following is switched off, and by itself nothing comes any more.
-    dock.follow_check.click()
-    qtbot.waitUntil(lambda: watchers_in(dock._window()) == [])
+    dock.store_box.follow_check.click()
+    qtbot.waitUntil(lambda: dock._follower.watchers == [])
     assert load_preferences() == BrowsePreferences("auto", False)
     writer.put({"time": 3, "position": 0}, np.ones((32, 32), "u2"))
     qtbot.wait(1500)
     assert viewer.layers[0].data.shape[0] == 3
-    dock.refresh_button.click()
+    dock.store_box.refresh_button.click()
     qtbot.waitUntil(lambda: viewer.layers[0].data.shape[0] == 4)
-    qtbot.waitUntil(lambda: "New frames" in dock.note_label.text())
-    qtbot.waitUntil(dock.refresh_button.isEnabled)
-    dock.refresh_button.click()
-    qtbot.waitUntil(lambda: "Nothing new" in dock.note_label.text())
-    dock.follow_check.click()
-    (watcher,) = watchers_in(dock._window())
+    qtbot.waitUntil(lambda: "New frames" in dock.store_box.note_label.text())
+    qtbot.waitUntil(dock.store_box.refresh_button.isEnabled)
+    dock.store_box.refresh_button.click()
+    qtbot.waitUntil(lambda: "Nothing new" in dock.store_box.note_label.text())
+    dock.store_box.follow_check.click()
+    (watcher,) = dock._follower.watchers
     writer.close()
     watcher.look()
-    qtbot.waitUntil(lambda: dock.state_label.text() == "finished")
+    qtbot.waitUntil(lambda: dock.store_box.state_label.text() == "finished")
     assert not watcher.active
 
 
@@ -320,20 +322,20 @@ def test_a_folder_is_chosen(
     monkeypatch.setattr(
         QFileDialog, "getExistingDirectory", lambda *args: answers.pop(0)
     )
-    dock.open_button.click()
+    dock.store_box.open_button.click()
     assert not dock._opener.busy
-    dock.open_button.click()
-    assert not dock.open_button.isEnabled()
+    dock.store_box.open_button.click()
+    assert not dock.store_box.open_button.isEnabled()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
     assert dock.errors.error is None
-    dock.open_button.click()
+    dock.store_box.open_button.click()
     qtbot.waitUntil(dock.errors.isVisible)
     assert len(viewer.layers) == 2
 
 
 def test_a_choice_that_cannot_be_kept_is_said(dock: BrowseDock, tmp_path: Path) -> None:
     (tmp_path / "preferences").write_text("a file in the way")
-    dock.positions_box.setCurrentIndex(1)
+    dock.store_box.positions_box.setCurrentIndex(1)
     assert dock.errors.isVisible()
 
 
@@ -343,8 +345,8 @@ def test_the_choices_are_those_that_were_kept(
     save_preferences(BrowsePreferences("tiles", False))
     dock = BrowseDock(viewer)
     qtbot.addWidget(dock)
-    assert dock.positions_box.currentData() == "tiles"
-    assert not dock.follow_check.isChecked()
+    assert dock.store_box.positions_box.currentData() == "tiles"
+    assert not dock.store_box.follow_check.isChecked()
     dock.shut_down()
 
 
@@ -376,10 +378,10 @@ def test_everything_can_be_reached_with_the_keyboard(
         chain.add(widget)
         widget = widget.nextInFocusChain()
     reached = {w for w in chain if w.focusPolicy() & Qt.FocusPolicy.TabFocus}
+    box, view = dock.store_box, dock.frame_view
     for wanted in (
-        dock.open_button, dock.reopen_button, dock.refresh_button, dock.positions_box,
-        dock.follow_check, dock.frame_view.filter_edit, dock.frame_view.copy_button,
-        dock.frame_view.table,
+        box.open_button, box.reopen_button, box.refresh_button, box.positions_box,
+        box.follow_check, view.filter_edit, view.copy_button, view.table,
     ):  # fmt: skip
         assert wanted in reached
         assert wanted.toolTip() or wanted.accessibleName()

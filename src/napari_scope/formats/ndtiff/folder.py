@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = npt.NDArray[np.generic]
 
-__all__ = ["FolderWriter", "stream_error"]
+__all__ = ["FolderWriter"]
 
 
 class FolderWriter:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from napari_scope.formats.ndtiff.encoding import encode_frame
-from napari_scope.formats.ndtiff.folder import stream_error
+from napari_scope.formats.ndtiff.failures import stream_error
 from napari_scope.formats.ndtiff.layout import FULL_RESOLUTION, level_name
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES
 

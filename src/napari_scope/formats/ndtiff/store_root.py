@@ -1,0 +1,126 @@
+"""The root of a new NDTiff store: an empty folder, a mark, the display settings.
+
+While a store is written, its root holds the file `WRITING_NAME`; a writer that died
+leaves it there, so readers know that the store was not finished. It is JSON with the
+process, the computer and the start, for people who look into the folder.
+
+This module knows nothing of frames, of the files that hold them, or of levels: a plain
+store has its files in the root, a tiled one in folders below it.
+
+Examples
+--------
+>>> import tempfile
+>>> root = StoreRoot(tempfile.mkdtemp())
+>>> [path.name for path in root.folder.iterdir()]
+['NDTiff.writing']
+>>> root.finish(bits=12)
+>>> list(root.folder.iterdir())
+[]
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_scope.errors import OutputExistsError
+from napari_scope.fileio import DataFile, replace_file
+from napari_scope.formats.ndtiff.display import SETTINGS_NAME, encode_settings
+from napari_scope.formats.ndtiff.failures import disk_errors, quietly, stream_error
+from napari_scope.formats.ndtiff.layout import WRITING_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+    from napari_scope.model import Channel
+
+__all__ = ["StoreRoot"]
+
+
+class StoreRoot:
+    """The folder of a new store: made or found empty, marked, given its settings.
+
+    Parameters
+    ----------
+    folder : str or PathLike
+        The folder; it is made, or must be empty.
+    channels : sequence of Channel
+        For the display settings; without any they are not written.
+
+    Raises
+    ------
+    OutputExistsError
+        The folder exists and is not empty, or is a file.
+    DiskSpaceError, StreamError
+        The folder could not be written.
+    """
+
+    def __init__(
+        self, folder: str | PathLike[str], channels: Sequence[Channel] = ()
+    ) -> None:
+        self.folder = Path(folder)
+        self._channels = tuple(channels)
+        self._bits = 16
+        try:
+            self._made = not self.folder.exists()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.iterdir()):
+                raise FileExistsError
+        except (FileExistsError, NotADirectoryError):
+            raise OutputExistsError(
+                "the output exists already",
+                path=self.folder,
+                hint="choose another name; nothing is ever overwritten",
+            ) from None
+        except OSError as error:
+            raise stream_error(error, self.folder) from error
+        try:
+            self._mark()
+            self._write_settings()
+        except OSError as error:
+            self.remove()
+            raise stream_error(error, self.folder) from error
+
+    def _mark(self) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        facts = {"pid": os.getpid(), "host": platform.node(), "started": now}
+        with DataFile.create(self.folder / WRITING_NAME) as file:
+            file.write_at(0, json.dumps(facts).encode())
+
+    def _write_settings(self) -> None:
+        if self._channels:
+            replace_file(
+                self.folder / SETTINGS_NAME,
+                encode_settings(self._channels, bits=self._bits),
+            )
+
+    def finish(self, bits: int) -> None:
+        """Write the display settings anew if needed, and take the mark away.
+
+        Parameters
+        ----------
+        bits : int
+            Significant bits of the pixels.
+
+        Raises
+        ------
+        DiskSpaceError, StreamError
+            That failed; the mark is still there.
+        """
+        with disk_errors(self.folder):
+            if bits != self._bits:
+                self._bits = bits
+                self._write_settings()
+            (self.folder / WRITING_NAME).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete what was made."""
+        quietly((self.folder / SETTINGS_NAME).unlink)
+        quietly((self.folder / WRITING_NAME).unlink)
+        if self._made:
+            quietly(self.folder.rmdir)
