@@ -160,6 +160,32 @@ def test_info_of_a_store_that_is_being_written(tmp_path: Path) -> None:
     assert "being written" not in done.stdout
 
 
+def test_info_of_names_that_are_commands_to_a_terminal(tmp_path: Path) -> None:
+    from napari_scope.formats.ndtiff import NDTiffWriter
+
+    clear = "\x1b[2J\x07\x9b1m\u202e"
+    shown = r"\x1b[2J\x07\x9b1m\u202e"
+    with NDTiffWriter(tmp_path / "run", summary={}) as writer:
+        for t in range(3):
+            axes = {"time": t, "position": f"[red]A{clear}", f"q{clear}": 0}
+            writer.put({**axes, "channel": f"c{clear}"}, np.zeros((4, 4), "u2"))
+    index = tmp_path / "run" / "NDTiff.index"
+    data = bytearray(index.read_bytes())
+    data[-16] = 5  # a frame that cannot be read, for a problem with its axes
+    index.write_bytes(data)
+    done = scope("info", "run", cwd=tmp_path, COLUMNS="400")
+    assert done.returncode == 0, done.stderr
+    for text in (done.stdout, done.stderr):
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
+    assert f"[red]A{shown}" in done.stdout
+    assert f"c{shown}" in done.stdout
+    assert f"position=[red]A{shown}" in done.stderr
+    failed = scope("info", f"no{clear}where", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(failed.stderr)
+    assert f"no{shown}where" in failed.stderr
+
+
 def few_frames(path: Path, count: int = 4, **more: Any) -> None:
     """Write a small NDTiff store."""
     from napari_scope.formats.ndtiff import NDTiffWriter
@@ -361,6 +387,22 @@ def test_recover(tmp_path: Path) -> None:
     (tmp_path / "a" / "NDTiff.index.recovered").rename(tmp_path / "a" / "NDTiff.index")
     (image,) = open_dataset(tmp_path / "a").images
     assert np.asarray(image.levels[0])[3, 1].max() == 34
+
+
+@pytest.mark.parametrize("left", ["index", "tif"])
+def test_recover_finds_nothing(tmp_path: Path, left: str) -> None:
+    few_frames(tmp_path / "a")
+    for path in (tmp_path / "a").glob("*.tif" if left == "index" else "NDTiff.index"):
+        path.unlink()
+    for path in (tmp_path / "a").glob("*.tif"):
+        os.truncate(path, 200)
+    done = scope("recover", "a", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert "no frame was found: nothing was written" in line
+    assert not list((tmp_path / "a").glob("*.recovered*"))
 
 
 def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:

@@ -26,8 +26,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
-from napari_scope.errors import ScopeError, SettingsError
+from napari_scope.errors import FormatError, ScopeError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +96,7 @@ def main() -> None:
         return
     _err.print("[bold red]error:[/]", end=" ")
     one_line = " ".join(line.strip() for line in text.splitlines())
-    _err.print(one_line, markup=False, highlight=False, soft_wrap=True)
+    _err.print(_harmless(one_line), markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
 
 
@@ -200,11 +201,11 @@ def info(
         print(json.dumps(facts, indent=2))
         return
     title = f"{dataset.format} {dataset.format_version}  {dataset.path}"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(_harmless(title), "table.title"), title_justify="left")
     for column in ("image", "axes", "shape", "type", "levels", "pixel", "channels"):
         table.add_column(column)
     for image in facts["images"]:
-        table.add_row(
+        row = (
             image["name"],
             " ".join(image["axes"]),
             " x ".join(map(str, image["shape"])),
@@ -213,6 +214,8 @@ def info(
             image["pixel"] or "",
             ", ".join(image["channels"]),
         )
+        # As text: a name in brackets is no style.
+        table.add_row(*(Text(_harmless(cell)) for cell in row))
     _out.print(table)
     if facts["journal"]:
         _out.print(_journal_sentence(facts["journal"]))
@@ -221,7 +224,8 @@ def info(
     if not facts["finished"] and not facts["journal"]:
         _out.print("it is being written, or its writer was stopped")
     for problem in dataset.problems:
-        _err.print(f"problem: {problem}", markup=False, highlight=False)
+        line = f"problem: {_harmless(problem)}"
+        _err.print(line, markup=False, highlight=False)
 
 
 @app.command()
@@ -279,7 +283,10 @@ def recover(
     """Write a whole index beside one that is damaged, cut or missing."""
     from napari_scope.formats.ndtiff.recovery import recover as recover_index
 
-    for line in recover_index(path).lines():
+    report = recover_index(path)
+    if not any(level.kept + level.recovered for level in report.levels):
+        raise FormatError("no frame was found: nothing was written", path=path)
+    for line in report.lines():
         _out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -563,6 +570,18 @@ def _print_verification(
 
 
 # ------------------------------------------------------------------ looking
+
+
+def _harmless(text: str) -> str:
+    """Return a text from a file in which nothing is a command to a terminal.
+
+    Control characters, those that turn the direction of writing, and what cannot be
+    encoded become what Python writes for them.
+    """
+    return "".join(
+        c if c == " " or c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

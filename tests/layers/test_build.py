@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.formats.ngff.ngff_stores import pixels, write_image, write_plate
 
 from napari_scope.arrays import FrameSource, LazyArray, MemorySource
 from napari_scope.formats import open_dataset
+from napari_scope.formats.ndtiff import NDTiffWriter
 from napari_scope.layers import (
     MAX_LAYERS,
     LayerData,
@@ -396,6 +398,33 @@ def test_positions_of_another_step_or_other_channels_share_no_layers() -> None:
                 for layer in group.layers
             }
             assert 1.0 in scales
+
+
+def test_a_shared_layer_is_not_called_by_one_of_its_images() -> None:
+    images = [
+        make_image("tyx", np.zeros((2, 4, 4), "u1"), name=f"Pos{n}", bit_depth=8)
+        for n in range(MAX_LAYERS + 1)
+    ]
+    for path, name in (
+        ("/data/run_1.ndtiff", "run_1"),
+        ("/data/run.1.ome.zarr", "run.1"),
+        ("/data/run", "run"),
+    ):
+        (layer,) = dataset_to_layers(Dataset(path, "ndtiff", "3.3", tuple(images)))
+        assert layer[1]["name"] == name
+    named = [replace(image, channels=(Channel("DAPI"),)) for image in images]
+    (layer,) = dataset_to_layers(make_dataset(*named))
+    assert layer[1]["name"] == "DAPI"
+
+
+def test_an_axis_of_a_store_that_is_called_rgb(tmp_path: Path) -> None:
+    with NDTiffWriter(tmp_path / "run") as writer:
+        for number in range(3):
+            frame = np.full((4, 6), number, "u2")
+            writer.put({"time": 0, "rgb": number}, frame, bit_depth=8)
+    (layer,) = show(dataset_to_layers(open_dataset(tmp_path / "run"))).layers
+    assert layer.rgb is False
+    assert np.asarray(layer.data)[:, 0, 0, 0, 0].tolist() == [0, 1, 2]
 
 
 def test_mosaics_become_multiscale_layers_over_the_same_area() -> None:

@@ -805,6 +805,27 @@ def test_a_frame_that_cannot_be_read(
     assert journal(skipping).closed["saved"] == 4
 
 
+@pytest.mark.parametrize("suffix", ["ome.zarr", "ndtiff"])
+def test_frames_of_a_file_that_is_lost_are_missing(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "a"
+    with NDTiffWriter(source, max_file_bytes=3100) as writer:
+        for t in range(8):
+            writer.put({"time": t}, np.full((20, 30), t + 1, "u2"))
+    (source / "NDTiffStack_1.tif").unlink()
+    target = tmp_path / f"b.{suffix}"
+    report = convert(source, target)
+    assert (report.written, report.verified, report.missing) == (6, 6, 2)
+    skipped = entries(target, "skipped")
+    assert [gap["axes"] for gap in skipped] == [{"time": 2}, {"time": 3}]
+    assert {gap["reason"] for gap in skipped} == {"missing in the source"}
+    for frame in entries(target):
+        time = frame["axes"]["time"]
+        if suffix == "ndtiff":
+            assert by_ndstorage(target, {"time": time}).max() == time + 1
+        else:
+            assert levels(target)[0][time].max() == time + 1
+
+
 def test_a_block_with_a_broken_frame_loses_only_that(tmp_path: Path) -> None:
     class Source:
         shape, dtype, chunks = (5, 4, 4), np.dtype("u2"), (5, 4, 4)

@@ -14,6 +14,7 @@ names are in the metadata of the layer.
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from napari_scope.layers.arrange import arranged_levels
@@ -42,6 +43,8 @@ __all__ = ["MAX_LAYERS", "dataset_to_layers", "image_to_layers"]
 
 MAX_LAYERS = 32
 """More layers than this are put on a slider; napari slows down with each layer."""
+
+_SUFFIXES = (".ndtiff", ".zarr", ".ome")
 
 _LOOK = ("name", "colormap", "contrast_limits", "blending", "scale", "translate")
 
@@ -80,7 +83,12 @@ def dataset_to_layers(
     layers: list[LayerData] = []
     if several and (positions == "slider" or (positions == "auto" and many)):
         groups = shared_layers(
-            images, frame=frame, limits=limits, metadata=facts, ragged=True
+            images,
+            frame=frame,
+            limits=limits,
+            metadata=facts,
+            ragged=True,
+            name=_name_of(dataset),
         )
         for group in groups:
             members = set(group.images)
@@ -116,6 +124,14 @@ def dataset_to_layers(
             )
             layers.append(_with_origin(layer, origin))
     return layers
+
+
+def _name_of(dataset: Dataset) -> str:
+    """Return the name of the folder, without the suffixes that tell the format."""
+    name = PurePath(dataset.path).name
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
 
 
 def _look_in(layer: LayerData) -> dict[str, object]:

@@ -77,10 +77,13 @@ def look_of(
     return look
 
 
-def layer_name(image: Image, index: int, prefix: str) -> str:
-    """Return the name of a layer; never an empty one."""
+def layer_name(image: Image, index: int, prefix: str, otherwise: str = "") -> str:
+    """Return the name of a layer; never an empty one.
+
+    Where neither prefix nor channel has a name it is ``otherwise``, or the image's.
+    """
     parts = [part for part in (prefix, channel_of(image, index).name) if part]
-    return " - ".join(parts) or image.name or "image"
+    return " - ".join(parts) or otherwise or image.name or "image"
 
 
 def facts_of(

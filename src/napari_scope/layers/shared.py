@@ -56,6 +56,7 @@ def shared_layers(
     limits: Mapping[tuple[int, str], Limits] | None = None,
     metadata: Mapping[str, object] | None = None,
     ragged: bool = False,
+    name: str = "",
 ) -> list[SharedLayers]:
     """Return layers with images that are alike along an axis ``p``.
 
@@ -71,6 +72,9 @@ def shared_layers(
         As in `image_to_layers`.
     ragged : bool
         Whether images with fewer planes or channels may share layers with others.
+    name : str
+        What all images are called together: the name of a layer whose channel has none,
+        as that of one image would be wrong for the others.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def shared_layers(
                 arguments["blending"] = "additive"
             arguments |= {
                 "name": layer_name(
-                    fullest, index, first.name if len(groups) > 1 else ""
+                    fullest, index, first.name if len(groups) > 1 else "", name
                 ),
                 "scale": (1.0, *frame.scale(fullest)),
                 "translate": (0.0,) * len(names),

@@ -616,10 +616,65 @@ def test_missing_images_are_zeros_and_the_mask_says_so(tmp_path: Path) -> None:
         np.testing.assert_array_equal(dataset.image_mask(z=[2, 0]), expected[:, [2, 0]])
         np.testing.assert_array_equal(dataset.image_mask(["z", "time"]), expected.T)
         assert not dataset.image_mask(time=0, z=1)
-        assert dataset.image_mask(time=0, z=1).dtype == bool
+        assert isinstance(dataset.image_mask(time=0, z=1), np.ndarray)
+        assert dataset.image_mask(time=0, z=1).shape == ()
         # Slices that fit no image have the shape that they would have.
         assert not np.asarray(dataset.as_array(time=0, z=1)).any()
         assert dataset.as_array(time=0, z=[1]).shape == (1, 3, 4)
+
+
+def test_a_mask_that_is_too_large_says_how_to_slice(tmp_path: Path) -> None:
+    frames = [(dict.fromkeys("abde", i), pixels(i % 9, (1, 1))) for i in range(2000)]
+    with Dataset(write(tmp_path / "run", frames)) as dataset:
+        with pytest.raises(FormatError, match=f"take {2000**4} bytes") as caught:
+            dataset.image_mask()
+        assert "choose by slices, a=0 for instance" in str(caught.value)
+        with pytest.raises(FormatError, match="choose by slices, b=0"):
+            dataset.image_mask(a=0)
+        mask = dataset.image_mask(a=7, b=[7, 8], e=range(1, 9))
+        assert mask.shape == (2, 2000, 8)
+        assert np.argwhere(mask).tolist() == [[0, 7, 6]]
+        # Looked up in pieces.
+        assert np.argwhere(dataset.image_mask(a=3, b=3)).tolist() == [[3, 3]]
+    tiles: list[tuple[Axes, Pixels]] = [
+        ({"row": n, "column": n}, pixels(1)) for n in (0, 10**6)
+    ]
+    with (
+        Dataset(write(tmp_path / "tiles", tiles, _TILED)) as dataset,
+        pytest.raises(FormatError, match=r"bytes: .* row .*use stitched=False"),
+    ):
+        dataset.image_mask(stitched=True)
+
+
+def test_arguments_of_arrays(store: Path) -> None:
+    with Dataset(store) as dataset:
+        for make in (dataset.as_array, dataset.image_mask):
+            assert make("time", channel=0, z=0).shape[0] == 3
+            assert make("time", channel=0, z=0, resolution_level=0).shape[0] == 3
+            with pytest.raises(MissingImageError, match="no resolution level 2"):
+                make(resolution_level=2)
+            with pytest.raises(MissingImageError, match="no axis 'foo'"):
+                make(foo=None)
+            # Scripts pass on all that is documented.
+            nothing = {"position": None, "row": None, "col": None, "z": None}
+            assert make(**nothing, channel_name=None).shape[:3] == (3, 2, 4)
+
+
+def test_no_other_image_is_in_place_of_one_that_is_lost(tmp_path: Path) -> None:
+    frames: list[tuple[Axes, Pixels]] = [
+        ({"channel": "DAPI"}, pixels(1)),
+        ({"channel": "DAPI", "z": 1}, pixels(3)),
+        ({"channel": "DAPI", "z": 0}, pixels(2)),
+    ]
+    folder = write(tmp_path / "run", frames)
+    index = folder / "NDTiff.index"
+    data = bytearray(index.read_bytes())
+    data[-16] = 5  # compressed
+    index.write_bytes(data)
+    with Dataset(folder) as dataset:
+        assert [number_of(image) for image in dataset.as_array(channel=0)] == [0, 3]
+        assert dataset.image_mask(channel=0).tolist() == [False, True]
+        assert number_of(dataset.read_image(channel=0, z=1)) == 3
 
 
 def test_images_without_an_axis_stand_at_its_first_value(tmp_path: Path) -> None:

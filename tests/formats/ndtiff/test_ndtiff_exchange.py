@@ -7,6 +7,7 @@ between processes only.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -222,6 +223,30 @@ def test_no_order_depends_on_hashes(tmp_path: Path, hash_seed: str) -> None:
             assert (
                 tmp_path / f"ours{seed}" / path.name
             ).read_bytes() == path.read_bytes()
+
+
+def test_the_reference_reads_what_the_writer_adds(tmp_path: Path) -> None:
+    """Axes in place of those of another frame, and the display settings."""
+    folder = tmp_path / "run"
+    all_axes = [{"time": i, "channel": name} for i in range(3) for name in ("µ", "b")]
+    with NDTiffWriter(folder) as writer:
+        for number, axes in enumerate(all_axes):
+            about = {"Axes": all_axes[0], "number": number}
+            writer.put(axes, np.full((4, 5), number, "u2"), about)
+    assert list(json.loads((folder / "display_settings.txt").read_bytes())) == [
+        "All channel settings",
+        "µ",
+        "b",
+    ]
+    dataset = ndstorage.Dataset(str(folder))
+    try:
+        for number, axes in enumerate(all_axes):
+            assert (dataset.read_image(**axes) == number).all()
+            about = dataset.read_metadata(**axes)
+            assert (about["Axes"], about["number"]) == (axes, number)
+            assert about.get("OriginalAxes", axes) == all_axes[0]
+    finally:
+        dataset.close()
 
 
 _ENDLESS = """

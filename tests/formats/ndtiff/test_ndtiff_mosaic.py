@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_scope.formats.ndtiff import NDTiffWriter, open_ndtiff
+from napari_scope.formats.ndtiff import Dataset, NDTiffWriter, open_ndtiff
 from napari_scope.formats.ndtiff.catalog import Catalog
 
 if TYPE_CHECKING:
@@ -221,6 +221,35 @@ def test_other_axes_and_positions(tmp_path: Path) -> None:
         assert not image.frames.exists({"t": 3})
     copy = pickle.loads(pickle.dumps(dataset.images[1].levels[0][2]))
     np.testing.assert_array_equal(copy, expected[1, 2])
+
+
+def test_a_tile_that_is_lost_keeps_its_place(tmp_path: Path) -> None:
+    tiles = _tiles([(0, 0), (0, 1), (0, 2)], (32, 32))
+    folder = tmp_path / "run"
+    _write(folder, tiles, (0, 0), levels=1)
+    index = folder / "Full resolution" / "NDTiff.index"
+    data = index.read_bytes()
+    for number in (0, 2):  # the first and the last: the plane stays as large
+        at = (number + 1) * len(data) // 3 - 16
+        data = data[:at] + b"\5" + data[at + 1 :]
+    index.write_bytes(data)
+    dataset = open_ndtiff(folder)
+    (image,) = dataset.images
+    expected = _plane({(0, 1): tiles[0, 1]}, (0, 0), (0, 2))
+    np.testing.assert_array_equal(image.levels[0], expected)
+    coarse = _plane(_coarser(tiles), (0, 0), (0, 1))[:16, :48]
+    np.testing.assert_array_equal(image.levels[1], coarse)
+    assert image.frames is not None
+    there = [image.frames.exists({"y": 0, "x": x}) for x in (0, 32, 64)]
+    assert there == [False, True, False]
+    assert image.frames.exists({})
+    assert image.frames.axes({"y": 0, "x": 64}) == {"row": 0, "column": 2}
+    assert "2 cannot be read: row=0 column=0, row=0 column=2" in dataset.problems[-1]
+    with Dataset(folder) as store:
+        stitched = store.as_array(stitched=True)
+        np.testing.assert_array_equal(stitched, expected)
+        mask = store.image_mask(stitched=True)
+        assert mask.tolist() == [[False, True, False]]
 
 
 def test_row_and_column_without_a_grid_are_images(tmp_path: Path) -> None:

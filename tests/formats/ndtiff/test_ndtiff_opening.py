@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,8 +186,113 @@ def test_frames_without_an_axis_stand_at_its_first_value(tmp_path: Path) -> None
 
 def test_a_frame_that_has_the_axis_goes_first(tmp_path: Path) -> None:
     axes = [{"time": 0}, {"time": 0, "z": 0}, {"time": 1}, {}]
-    (image,) = open_ndtiff(_store(tmp_path / "run", axes)).images
+    dataset = open_ndtiff(_store(tmp_path / "run", axes))
+    (image,) = dataset.images
     assert _numbers(image) == [[1], [2]]
+    # {} and {time: 0} are not shown anywhere.
+    assert dataset.problems == (
+        "run: 1 frames have no axis 'time' and are hidden by others",
+        "run: 1 frames have no axis 'z'; they are shown at its first value",
+        "run: 2 frames have no axis 'z' and are hidden by others",
+    )
+
+
+def _lose(folder: Path, *numbers: int, field: int = 4, value: int = 9) -> None:
+    """Make the pixels of some records unreadable: compressed, or of absurd size."""
+    index = folder / "NDTiff.index"
+    data = bytearray(index.read_bytes())
+    at = 0
+    for number in range(max(numbers) + 1):
+        for _ in range(2):  # axes, file
+            (length,) = struct.unpack_from("<I", data, at)
+            at += 4 + length
+        if number in numbers:
+            struct.pack_into("<I", data, at + 4 * field, value)
+        at += 32
+    index.write_bytes(data)
+
+
+def test_a_time_point_that_is_lost_keeps_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with NDTiffWriter(folder, max_file_bytes=3100) as writer:
+        for time in range(40):
+            writer.put({"time": time}, np.full((20, 30), time, "u2"))
+    assert len(list(folder.glob("*.tif"))) == 20
+    (folder / "NDTiffStack_6.tif").unlink()
+    dataset = open_ndtiff(folder)
+    (image,) = dataset.images
+    assert _numbers(image) == [0 if t in (12, 13) else t for t in range(40)]
+    assert image.frames is not None
+    assert [t for t in range(40) if not image.frames.exists({"t": t})] == [12, 13]
+    assert dataset.metadata["frames"] == 38
+    assert dataset.problems[-1] == (
+        "run: 38 of 40 frames are here, the others are zeros; "
+        "2 cannot be read: time=12, time=13"
+    )
+
+
+@pytest.mark.parametrize("lost", [(0, 1), (1, 2), (1, 2, 3)])
+def test_planes_that_are_lost_do_not_move_the_others(
+    tmp_path: Path, lost: tuple[int, ...]
+) -> None:
+    with NDTiffWriter(tmp_path / "run", summary={}) as writer:
+        for z in range(5):
+            frame = np.full((4, 6), z, "u2")
+            writer.put({"z": z - 2}, frame, {"ZPositionUm": 10 + 0.5 * z})
+    _lose(tmp_path / "run", *lost)
+    (image,) = open_ndtiff(tmp_path / "run").images
+    assert _numbers(image) == [0 if z in lost else z for z in range(5)]
+    assert image.axes[0] == Axis("z", "space", "micrometer", 0.5, -1.0)
+
+
+def test_a_channel_that_is_lost_keeps_its_number(tmp_path: Path) -> None:
+    folder = _store(
+        tmp_path / "run", [{"channel": c} for c in range(3)], metadata={"Channel": "x"}
+    )
+    _lose(folder, 1)
+    (image,) = open_ndtiff(folder).images
+    assert _numbers(image) == [0, 0, 2]
+    assert [c.name for c in image.channels] == ["x", "Channel 1", "x"]
+
+
+def test_no_other_frame_is_shown_in_place_of_a_lost_one(tmp_path: Path) -> None:
+    axes = [{"time": 0}, {"time": 0, "z": 0}, {"time": 0, "z": 1}]
+    _lose(_store(tmp_path / "run", axes), 1)
+    dataset = open_ndtiff(tmp_path / "run")
+    (image,) = dataset.images
+    assert _numbers(image) == [[0, 2]]
+    assert image.frames is not None
+    assert not image.frames.exists({})
+    assert image.frames.axes({}) == {"time": 0, "z": 0}
+    assert dataset.problems[-2:] == (
+        "run: 1 frames have no axis 'z' and are hidden by others",
+        "run: 1 of 2 frames are here, the others are zeros; "
+        "1 cannot be read: time=0 z=0",
+    )
+
+
+def test_a_lost_frame_of_any_size_is_of_the_image_of_its_position(
+    tmp_path: Path,
+) -> None:
+    axes = [{"position": p, "time": t} for p in (0, 1, 2) for t in (0, 1, 2)]
+    folder = _store(tmp_path / "run", axes)
+    _lose(folder, 1, field=1, value=2**31)  # width
+    _lose(folder, 6, 7, 8)
+    dataset = open_ndtiff(folder)
+    assert [image.name for image in dataset.images] == ["Pos0", "Pos1"]
+    assert [_numbers(image) for image in dataset.images] == [[0, 0, 2], [3, 4, 5]]
+    assert any("3 frames that cannot be read are in no" in p for p in dataset.problems)
+
+
+def test_a_lost_frame_among_sizes_is_of_the_image_of_its_size(tmp_path: Path) -> None:
+    with NDTiffWriter(tmp_path / "run") as writer:
+        for time in range(6):
+            shape = (4, 6) if time % 2 else (5, 6)
+            writer.put({"time": time}, np.full(shape, time, "u2"))
+    _lose(tmp_path / "run", 3)
+    _lose(tmp_path / "run", 4, field=3, value=99)  # pixel type
+    small, large = open_ndtiff(tmp_path / "run").images
+    assert (_numbers(small), _numbers(large)) == ([1, 0, 5], [0, 2])
 
 
 def test_frames_that_were_not_taken_read_as_zeros(tmp_path: Path) -> None:
@@ -270,6 +376,7 @@ def test_custom_axes_cannot_take_the_names_of_ours(tmp_path: Path) -> None:
     (image,) = open_ndtiff(_store(tmp_path / "run", axes)).images
     assert len(set(image.axis_names)) == len(image.axis_names) == 7
     assert image.axis_names[-2:] == ("y", "x")
+    assert "rgb" not in image.axis_names
 
 
 def test_names_that_cannot_be_shown_are_mended(tmp_path: Path) -> None:

@@ -20,7 +20,13 @@ from napari_scope.errors import (
     StreamClosedError,
     StreamError,
 )
-from napari_scope.formats.ndtiff import FrameItem, NDTiffReader, NDTiffWriter, tiff
+from napari_scope.formats.ndtiff import (
+    FrameItem,
+    NDTiffReader,
+    NDTiffWriter,
+    open_ndtiff,
+    tiff,
+)
 from napari_scope.formats.ndtiff.layout import WRITING_NAME
 from napari_scope.formats.ndtiff.offsets import OffsetTable
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES, IfdTemplate, encode_ifd
@@ -394,8 +400,6 @@ def test_metadata_of_numpy_and_what_json_does_not_know(tmp_path: Path) -> None:
     }
     with NDTiffWriter(tmp_path / "run", summary={"µ": np.uint8(3)}) as writer:
         writer.put({"time": np.int32(4), "c": np.str_("d")}, _noise(3, 3), about)  # type: ignore[dict-item]
-        place = writer.put({"time": 5, "c": "d"}, _noise(3, 3), {"Axes": "mine"})
-        assert place.metadata_length == len('{"Axes":"mine"}')
     with NDTiffReader(tmp_path / "run") as reader:
         assert reader.summary == {"µ": 3}
         assert reader.read_metadata({"time": 4, "c": "d"}) == {
@@ -407,7 +411,132 @@ def test_metadata_of_numpy_and_what_json_does_not_know(tmp_path: Path) -> None:
             "deep": [{"inf": None}, [1, 2]],
             "text": 'µm "quoted" \ud800',
         }
-        assert reader.read_metadata({"time": 5, "c": "d"}) == {"Axes": "mine"}
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"time": 0}, {"time": 3, "c": "e"}, {"time": 3}, {"time": "3", "c": "d"}),
+        *({"time": 3.0, "c": "d"}, {"time": True, "c": "d"}, "mine", None, [1], {}),
+    ],
+)
+def test_metadata_copied_from_another_frame_do_not_name_this_one(
+    tmp_path: Path, given: object, many: bool
+) -> None:
+    axes: Mapping[str, int | str] = {"time": 3, "c": "d"}
+    about = {"a": 1, "Axes": given, "b": 2}
+    with NDTiffWriter(tmp_path / "run") as writer:
+        if many:
+            writer.put_many([FrameItem(axes, _noise(3, 3), about)])
+        else:
+            writer.put(axes, _noise(3, 3), about)
+    assert about == {"a": 1, "Axes": given, "b": 2}
+    expected = {"Axes": axes, "a": 1, "b": 2, "OriginalAxes": given}
+    with NDTiffReader(tmp_path / "run") as reader:
+        assert reader.read_metadata(axes) == expected
+    (tmp_path / "run" / "NDTiff.index").unlink()
+    with NDTiffReader(tmp_path / "run") as reader:
+        assert reader.read_metadata(axes) == expected
+
+
+def test_metadata_that_state_the_axes_stay_as_they_are(tmp_path: Path) -> None:
+    with NDTiffWriter(tmp_path / "run") as writer:
+        for time in (1, True + 1):
+            stated = {"c": np.str_("d"), "time": np.int64(time)}
+            about = {"a": 1, "Axes": stated}
+            place = writer.put({"time": time, "c": "d"}, _noise(3, 3), about)
+            text = f'{{"a":1,"Axes":{{"c":"d","time":{time}}}}}'
+            data = (tmp_path / "run" / "NDTiffStack.tif").read_bytes()
+            assert data[place.metadata_offset :].startswith(text.encode())
+            assert place.metadata_length == len(text)
+
+
+def test_nothing_is_written_that_cannot_be_read(tmp_path: Path) -> None:
+    """The limits of the writer are those of the reader."""
+    axes = {f"a{i:02}": i for i in range(64)}
+    longest = {"pad": "x" * (16 * 2**20 - len('{"Axes":{"a":1},"pad":""}'))}
+    summary = {"pad": "x" * (16 * 2**20 - len('{"pad":""}'))}
+    for number, put in enumerate(
+        [
+            lambda writer: writer.put(axes, _noise(3, 3)),
+            lambda writer: writer.put({"a": 1}, _noise(3, 3), longest),
+        ]
+    ):
+        folder = tmp_path / f"run{number}"
+        with NDTiffWriter(folder, summary=summary) as writer:
+            before = _contents(folder)
+            with pytest.raises(FrameError, match="65 axes: more than 64"):
+                writer.put({**axes, "b": 0}, _noise(3, 3))
+            with pytest.raises(FrameError, match=r"16777217 bytes: more than 16777216"):
+                writer.put({"a": 1}, _noise(3, 3), {"pad": longest["pad"] + "x"})
+            assert _contents(folder) == before
+            put(writer)
+        for _ in range(2):
+            with NDTiffReader(folder) as reader:
+                assert reader.summary == summary
+                (row,) = reader.rows()
+                about = reader.metadata_of_row(int(row))
+                assert about["Axes"] == reader.catalog.table.axes(int(row))
+                assert len(reader.catalog.table.names) == (64, 1)[number]
+            (folder / "NDTiff.index").unlink(missing_ok=True)
+    with pytest.raises(SettingsError, match="16777217 bytes"):
+        NDTiffWriter(tmp_path / "none", summary={"pad": summary["pad"] + "x"})
+    assert not (tmp_path / "none").exists()
+
+
+def test_pixels_above_the_bit_depth_are_stored_as_they_are(tmp_path: Path) -> None:
+    frame = np.full((3, 4), 65535, "u2")
+    with NDTiffWriter(tmp_path / "run") as writer:
+        writer.put({"time": 0}, frame, bit_depth=12)
+    with NDTiffReader(tmp_path / "run") as reader:
+        found = reader.read_frame({"time": 0})
+    np.testing.assert_array_equal(found, frame)  # type: ignore[arg-type]
+
+
+def _settings(folder: Path) -> dict[str, dict[str, object]]:
+    found = json.loads((folder / "display_settings.txt").read_bytes())
+    assert isinstance(found.pop("All channel settings"), dict)
+    return dict(found)
+
+
+def test_display_settings_are_those_of_the_channels_that_came(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with NDTiffWriter(folder) as writer:
+        assert _settings(folder) == {}
+        names = ["GFP", "DAPI", "GFP", np.str_("Cy5")]
+        for time, name in enumerate(names[:3]):
+            writer.put({"time": time, "channel": name}, _noise(3, 3), bit_depth=12)
+        with pytest.raises(FrameError):
+            writer.put({"time": 9, "channel": "bad"}, np.zeros(3))
+        last = {"time": 3, "channel": names[3]}
+        writer.put_many([FrameItem(last, _noise(3, 3), None, 12)])
+    found = _settings(folder)
+    assert list(found) == ["GFP", "DAPI", "Cy5"]
+    colors = [int(str(entry["Color"])) & 0xFFFFFF for entry in found.values()]
+    assert colors == [0x00FF00, 0x0000FF, 0xFF00FF]
+    for name, entry in found.items():
+        assert entry["Name"] == name
+        assert (entry["BitDepth"], entry["Min"], entry["Max"]) == (12, 0, 4095)
+    channels = open_ndtiff(folder).images[0].channels
+    assert [(c.name, c.color, c.contrast_limits) for c in channels] == [
+        ("GFP", "#00FF00", None),
+        ("DAPI", "#0000FF", None),
+        ("Cy5", "#FF00FF", None),
+    ]
+
+
+@pytest.mark.parametrize("axes", [{"time": 0}, {"channel": 3}])
+def test_channels_without_names_have_one_entry(
+    tmp_path: Path, axes: dict[str, int | str]
+) -> None:
+    folder = tmp_path / "run"
+    with NDTiffWriter(folder) as writer:
+        writer.put(axes, _noise(3, 3, dtype="u1"))
+    ((name, entry),) = _settings(folder).items()
+    assert (name, entry["BitDepth"], entry["Max"], entry["Color"]) == ("", 8, 255, -1)
+    (channel,) = open_ndtiff(folder).images[0].channels
+    assert (channel.color, channel.contrast_limits) == (None, None)
 
 
 def test_frames_from_many_threads(tmp_path: Path) -> None:

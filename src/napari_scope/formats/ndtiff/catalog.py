@@ -21,7 +21,8 @@ from napari_scope.formats.ndtiff.columns import (
     PIXEL_TYPE,
     WIDTH,
 )
-from napari_scope.formats.ndtiff.files import NATIVE_ORDER
+from napari_scope.formats.ndtiff.files import MAX_END, NATIVE_ORDER
+from napari_scope.formats.ndtiff.limits import MAX_JSON_BYTES
 from napari_scope.formats.ndtiff.lookup import RowLookup
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog", "StoreFile", "read_json"]
 
-_MAX_JSON = 64 * 2**20
 _SMALL = 1 << 17  # frames below this many bytes are read several at a time
 _GAP = 1 << 16  # what is read over between two frames rather than seeking
 _RUN = 1 << 22  # bytes read at a time
@@ -64,8 +64,9 @@ class Catalog:
         The files, in the order of ``table.files``.
     pool : FilePool
         Reads them.
-    reopen : (callable, arguments), optional
-        How another process gets this catalog; without it, it cannot be pickled.
+    reopen : callable, optional
+        How another process gets this catalog, given the digest of the table; without
+        it, the catalog cannot be pickled.
 
     Attributes
     ----------
@@ -82,7 +83,7 @@ class Catalog:
         table: IndexTable,
         files: Sequence[StoreFile],
         pool: FilePool,
-        reopen: tuple[Callable[..., Catalog], tuple[object, ...]] | None = None,
+        reopen: Callable[[int], Catalog] | None = None,
     ) -> None:
         self.table = table
         self.files = tuple(files)
@@ -103,7 +104,7 @@ class Catalog:
         """Send how to open the store, not its index."""
         if self._reopen is None:
             raise TypeError("this view of an NDTiff store cannot be pickled")
-        return self._reopen
+        return self._reopen, (self.table.digest(),)
 
     def _find_readable(self) -> npt.NDArray[np.bool_]:
         """Compare every row with the files, in one pass over the columns."""
@@ -117,16 +118,19 @@ class Catalog:
         sizes = np.array([file.size for file in self.files], float)
         if not len(sizes):
             return np.zeros(0, bool)
-        inside = fields[:, PIXEL_OFFSET] + nbytes <= sizes[ids]
-        readable = inside & (nbytes > 0)
+        ends = fields[:, PIXEL_OFFSET] + nbytes
+        possible = ends <= MAX_END
+        inside = ends <= sizes[ids]
+        readable = inside & possible & (nbytes > 0)
         if not readable.all():
-            self._explain(ids, inside, nbytes == 0)
+            self._explain(ids, inside, possible, nbytes == 0)
         return readable
 
     def _explain(
         self,
         ids: npt.NDArray[np.int32],
         inside: npt.NDArray[np.bool_],
+        possible: npt.NDArray[np.bool_],
         odd: npt.NDArray[np.bool_],
     ) -> None:
         for number, file in enumerate(self.files):
@@ -138,6 +142,11 @@ class Catalog:
                 self.problems.append(
                     f"{file.name}: {cut} frames lie behind the end of the file "
                     f"({file.size} bytes)"
+                )
+            if beyond := int((rows & inside & ~possible).sum()):
+                self.problems.append(
+                    f"{file.name}: {beyond} frames reach beyond 4 GiB, where no offset "
+                    "of the format leads"
                 )
             if strange := int((rows & odd).sum()):
                 self.problems.append(
@@ -315,6 +324,7 @@ class Catalog:
         location = self.table.location(row)
         file = self.files[self.table.file_ids[row]]
         if not file.size:
+            self._pool.check_name(location.file)
             raise FormatError(
                 "the file of this frame is missing or unusable",
                 path=self._pool.folder / location.file,
@@ -359,7 +369,7 @@ def read_json(
         It is missing, damaged or absurdly long.
     """
     path = pool.folder / name
-    if length > _MAX_JSON:
+    if length > MAX_JSON_BYTES:
         raise FormatError(f"{what} of {length} bytes are too long to be any", path=path)
     try:
         value = json.loads(pool.read_bytes(name, offset, length, what))

@@ -8,6 +8,7 @@ finished table has integers sorted and names in their order.
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scope.formats.ndtiff.files import FrameLocation
+from napari_scope.formats.ndtiff.limits import INT32, MAX_AXES, is_axis_value
 from napari_scope.model import sort_names
 
 if TYPE_CHECKING:
@@ -41,11 +43,9 @@ PIXEL_COMPRESSION = 4
 METADATA_OFFSET = 5
 METADATA_LENGTH = 6
 
-_MAX_AXES = 64
 _WORTHWHILE = 16  # records for which it is worth looking for what they share
 _NUMBER = b"0123456789-"
 _NO_NUMBER = bytes(byte for byte in range(256) if byte not in _NUMBER + b",")
-_INT32 = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,14 @@ class IndexTable:
         offset, width, height, kind, _, metadata, length, _ = self.fields[row].tolist()
         name = self.files[self.file_ids[row]]
         return FrameLocation(name, offset, width, height, kind, metadata, length)
+
+    def digest(self) -> int:
+        """Return a number that differs for tables of other frames."""
+        text = repr((self.names, self.values, self.files))
+        number = zlib.crc32(text.encode("utf-8", "backslashreplace"))
+        for column in (self.codes, self.file_ids, self.fields):
+            number = zlib.crc32(column.tobytes(), number)
+        return number
 
     def axes(self, row: int) -> dict[str, int | str]:
         """Return the axes of one image."""
@@ -162,6 +170,8 @@ class ColumnBuilder:
         """
         if len(texts) < _WORTHWHILE:
             return None
+        if b"\\" in texts[0]:  # digits of an escaped letter are no values
+            return None
         together = b",".join(texts)
         frame = texts[0].translate(None, _NUMBER)
         if together.translate(None, _NUMBER) != b",".join([frame] * len(texts)):
@@ -173,7 +183,7 @@ class ColumnBuilder:
             or not all(type(value) is int for value in first.values())
             # Digits of a name are no values.
             or any(letter in "0123456789-" for name in names for letter in name)
-            or len(self._codes.keys() | first.keys()) > _MAX_AXES
+            or len(self._codes.keys() | first.keys()) > MAX_AXES
         ):
             return None
         try:
@@ -184,7 +194,7 @@ class ColumnBuilder:
             return None
         if table.size != len(texts) * len(names):
             return None
-        if table.min() < _INT32.start or table.max() >= _INT32.stop:
+        if table.min() < INT32.start or table.max() >= INT32.stop:
             return None
         columns = table.reshape(-1, len(names)).T
         return {
@@ -215,7 +225,7 @@ class ColumnBuilder:
     ) -> dict[str, npt.NDArray[np.int32]] | None:
         """Return the codes where all records have the same axes, or None."""
         names = tuple(axes[0])
-        if len(self._codes.keys() | set(names)) > _MAX_AXES or not names:
+        if len(self._codes.keys() | set(names)) > MAX_AXES or not names:
             return None
         if set(map(len, axes)) != {len(names)}:
             return None
@@ -228,7 +238,7 @@ class ColumnBuilder:
             # Types first: True equals 1, and lists have no place in a set.
             if set(map(type, column)) not in ({int}, {str}):
                 return None
-            if not all(map(_is_value, set(column))):
+            if not all(map(is_axis_value, set(column))):
                 return None
             columns[name] = column
         block = {}
@@ -250,10 +260,10 @@ class ColumnBuilder:
         columns: dict[str, npt.NDArray[np.int32]] = {}
         kept = []
         for row, record in enumerate(axes):
-            if not all(map(_is_value, record.values())):
+            if not all(map(is_axis_value, record.values())):
                 self.refused += 1
                 continue
-            if len(self._codes.keys() | record.keys()) > _MAX_AXES:
+            if len(self._codes.keys() | record.keys()) > MAX_AXES:
                 axes = axes[:row]
                 break
             for name, value in record.items():
@@ -265,16 +275,45 @@ class ColumnBuilder:
         rows = np.array(kept, np.intp)
         return {name: column[rows] for name, column in columns.items()}, rows, axes
 
-    def table(self, order: str, consumed: int, problems: tuple[str, ...]) -> IndexTable:
-        """Return what was gathered; the arguments are those of `IndexTable`."""
-        names = tuple(sort_names(list(self._codes)))
-        count = sum(self._lengths)
-        codes = np.full((count, len(names)), -1, np.int32)
+    def copy(self) -> ColumnBuilder:
+        """Return another builder with the same records."""
+        copy = ColumnBuilder()
+        copy.refused = self.refused
+        copy._codes = {name: dict(codes) for name, codes in self._codes.items()}
+        copy._files = dict(self._files)
+        copy._blocks = list(self._blocks)
+        copy._lengths = list(self._lengths)
+        copy._file_ids = list(self._file_ids)
+        copy._fields = list(self._fields)
+        return copy
+
+    def _merge(self) -> None:
+        """Make one block of all, or a store that is followed gets very many."""
+        if len(self._blocks) < 2:
+            return
+        count = self.count
+        merged: dict[str, npt.NDArray[np.int32]] = {}
         start = 0
         for block, length in zip(self._blocks, self._lengths, strict=True):
             for name, column in block.items():
-                codes[start : start + length, names.index(name)] = column
+                if name not in merged:
+                    merged[name] = np.full(count, -1, np.int32)
+                merged[name][start : start + length] = column
             start += length
+        self._blocks = [merged]
+        self._lengths = [count]
+        self._file_ids = [np.concatenate(self._file_ids)]
+        self._fields = [np.concatenate(self._fields)]
+
+    def table(self, order: str, consumed: int, problems: tuple[str, ...]) -> IndexTable:
+        """Return what was gathered; the arguments are those of `IndexTable`."""
+        self._merge()
+        names = tuple(sort_names(list(self._codes)))
+        count = self.count
+        codes = np.full((count, len(names)), -1, np.int32)
+        for block in self._blocks:
+            for name, column in block.items():
+                codes[:, names.index(name)] = column
         values: dict[str, tuple[int | str, ...]] = {}
         for i, name in enumerate(names):
             found = list(self._codes[name])
@@ -297,10 +336,6 @@ class ColumnBuilder:
             consumed=consumed,
             problems=problems,
         )
-
-
-def _is_value(value: object) -> bool:
-    return type(value) is str or (type(value) is int and value in _INT32)
 
 
 def _load(texts: list[bytes]) -> list[dict[str, object]]:

@@ -151,7 +151,7 @@ class Dataset(ImageAccess):
         axes : sequence of str, optional
             The axes before y and x in the order of the array; by default all that are
             not sliced, in the order of ``axes``. An axis that is neither named nor
-            sliced must have one value.
+            sliced must have one value. A single string is one name.
         stitched : bool
             Lay tiles out by row and column, without their overlap, to one image. Only
             the tiles that are touched are read.
@@ -173,7 +173,8 @@ class Dataset(ImageAccess):
         dask.array.Array
             Shape (*axes, y, x), or (*axes, y, x, 3) of RGB. Zeros where no image was
             saved or none can be read: see `image_mask`. An image that lacks an axis
-            stands at the first value of it.
+            stands at the first value of it, and is hidden if another image is saved
+            there; `read_image` finds it.
 
         Raises
         ------
@@ -245,6 +246,8 @@ class Dataset(ImageAccess):
         axes: Sequence[str] | None = None,
         stitched: bool = False,
         res_level: int = 0,
+        *,
+        resolution_level: int | None = None,
         **slices: object,
     ) -> npt.NDArray[np.bool_]:
         """Return which images of `as_array` are there; the others are zeros.
@@ -257,6 +260,8 @@ class Dataset(ImageAccess):
             As in `as_array`.
         res_level : int
             Resolution level.
+        resolution_level : int, optional
+            The same as ``res_level``.
         **slices : int, str or list of them
             As in `as_array`.
 
@@ -270,13 +275,16 @@ class Dataset(ImageAccess):
         Raises
         ------
         MissingImageError, FormatError, ValueError, DatasetClosedError
-            As `as_array`; images of different sizes are no error unless stitched.
+            As `as_array`; images of different sizes are no error unless stitched. A
+            mask of more than 256 MiB is one (FormatError): a few images may lie far
+            apart on several axes.
         """
         from napari_scope.formats.ndtiff.dataset_arrays import frame_mask, tile_mask
 
-        choice = self._choice(axes, slices, res_level, stitched=stitched)
+        level = res_level if resolution_level is None else resolution_level
+        choice = self._choice(axes, slices, level, stitched=stitched)
         if stitched:
-            return tile_mask(choice, self._overlap(res_level))
+            return tile_mask(choice, self._overlap(level))
         return frame_mask(choice)
 
     def _choice(
@@ -302,6 +310,8 @@ class Dataset(ImageAccess):
             elif name == CHANNEL and name not in own and value == 0:
                 continue
             named[name] = value
+        if isinstance(axes, str):
+            axes = [axes]
         if axes is not None:
             axes = ["column" if n == "col" and n not in own else n for n in axes]
         return choose(addresses, axes, named, stitched=stitched)

@@ -3,7 +3,8 @@
 Arrays are made over all values of all axes, so that slices of one store have equal
 shapes, whatever is missing in each; slices are views of that. A frame that lacks an
 axis stands at its first value, unless another frame stands there by right. What is
-missing reads as zeros, and the mask says what is there.
+missing reads as zeros, and the mask says what is there. A frame that cannot be read is
+missing, and keeps its place: none without the axis is shown in its stead.
 
 This module knows nothing of files; it puts `FrameGrid`, `build_mosaic` and `to_dask`
 together.
@@ -12,6 +13,7 @@ together.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -39,7 +41,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "choose", "frame_array", "frame_mask", "tile_arrays", "tile_mask"]
 
+# Scripts pass on all the documented axes, and None for those that a store has not.
+_DOCUMENTED = ("row", "column", "position", "time", "channel", "z")
+
 _MOST_TILES = 1 << 20  # along one side of a mosaic
+
+_MOST_PLACES = 1 << 28  # in a mask, a byte each
 
 _log = logging.getLogger(__name__)
 
@@ -94,16 +101,45 @@ class Choice:
         return array
 
     def mask(self, grid: FrameGrid) -> npt.NDArray[np.bool_]:
-        """Return which of the places that are seen have a frame."""
-        mask = grid.mask()[tuple(_drop(chosen) for chosen in self.lead.values())]
-        for axis, chosen in enumerate(self.left.values()):
+        """Return which of the places that are seen have a frame.
+
+        Raises
+        ------
+        FormatError
+            They are too many: a few frames may lie far apart on several axes.
+        """
+        places: list[Sequence[int]] = [range(length) for length in grid.shape]
+        for axis, chosen in enumerate(self.lead.values()):
             if chosen is not None:
-                mask = mask.take(chosen, axis=axis)
-        return np.ascontiguousarray(mask)
+                places[axis] = [chosen] if isinstance(chosen, int) else chosen
+        shape = tuple(map(len, places))
+        if math.prod(shape) > _MOST_PLACES:
+            raise self._too_many(shape)
+        mask = grid.mask(places)
+        return np.asarray(mask[tuple(_first(c) for c in self.lead.values())])
+
+    def _too_many(self, shape: Sequence[int]) -> FormatError:
+        parts = dict(zip([*self.lead, *GRID_AXES], shape, strict=False))
+        longest = max(self.left, key=lambda name: parts[name], default=None)
+        if longest is None or parts[longest] < 2:
+            hint = "use stitched=False"
+        else:
+            example = self.addresses.values[longest][0]
+            hint = f"choose by slices, {longest}={example!r} for instance"
+        return FormatError(
+            f"the mask would take {math.prod(shape)} bytes: "
+            + " x ".join(f"{length} {name}" for name, length in parts.items()),
+            path=self.addresses.folder,
+            hint=hint,
+        )
 
 
 def _drop(chosen: int | list[int] | None) -> int | slice:
     return chosen if isinstance(chosen, int) else slice(None)
+
+
+def _first(chosen: int | list[int] | None) -> int | slice:
+    return 0 if isinstance(chosen, int) else slice(None)
 
 
 def choose(
@@ -129,7 +165,8 @@ def choose(
     Raises
     ------
     MissingImageError
-        An axis or a value is not there, or an axis of several values is left out.
+        An axis or a value is not there, or an axis of several values is left out. An
+        axis that is documented need not be there with None.
     ValueError
         An axis is named twice, or is dropped and named; a value is given twice.
     """
@@ -139,6 +176,8 @@ def choose(
     chosen: dict[str, int | list[int] | None] = {}
     for name, value in slices.items():
         if value is None:
+            if name not in _DOCUMENTED:
+                addresses.check_axis(name)
             continue
         if name in hidden:
             raise ValueError(f"stitched tiles cannot be sliced along {name!r}")
@@ -220,11 +259,19 @@ def frame_mask(choice: Choice) -> npt.NDArray[np.bool_]:
 
 
 def _grid(choice: Choice, rows: _Rows) -> FrameGrid:
-    table = choice.addresses.catalog.table
+    catalog = choice.addresses.catalog
+    table = catalog.table
     order = choice.addresses.order
     lead = [(table.names.index(name), order[name]) for name in choice.lead]
-    rows = _exact_last(choice.addresses.catalog, rows)
-    return FrameGrid.over(table.codes, rows, lead)
+    rows = _exact_last(catalog, _with_lost(catalog, rows))
+    return FrameGrid.over(table.codes, rows, lead, catalog.readable)
+
+
+def _with_lost(catalog: Catalog, rows: _Rows) -> _Rows:
+    """Return rows and those that cannot be read, which keep their places."""
+    every = catalog.rows()
+    lost = every[~catalog.readable[every]]
+    return np.sort(np.append(rows, lost)) if len(lost) else rows
 
 
 def _exact_last(catalog: Catalog, rows: _Rows) -> _Rows:
@@ -277,7 +324,8 @@ def _mosaic(
     addresses = choice.addresses
     rows, _, (height, width) = _alike(choice)
     _check_tiles(addresses, rows, (height - overlap[0], width - overlap[1]), overlap)
-    rows = _exact_last(addresses.catalog, rows)
+    rows = _exact_last(addresses.catalog, _with_lost(addresses.catalog, rows))
+    rows = rows[_has_tile(addresses, rows)]
     axes = {name: addresses.values[name] for name in choice.lead}
     return build_mosaic(catalogs, rows, axes, {}, overlap)
 
@@ -291,14 +339,13 @@ def _check_tiles(
     table = addresses.catalog.table
     reason = None
     for name in GRID_AXES:
-        numbers = np.array([type(value) is int for value in table.values.get(name, ())])
-        if not len(numbers):
+        if not table.values.get(name):
             reason = f"there is no axis {name!r}"
             break
-        codes = table.codes[rows, table.names.index(name)]
-        if (codes < 0).any() or not numbers[codes].all():
+        if not _has_number(addresses, rows, name).all():
             reason = f"some images have no number on axis {name!r}"
             break
+        codes = table.codes[rows, table.names.index(name)]
         first, last = (int(table.values[name][i]) for i in (codes.min(), codes.max()))
         if last - first >= _MOST_TILES:
             reason = f"{name!r} goes from {first} to {last}"
@@ -310,6 +357,32 @@ def _check_tiles(
             path=addresses.folder,
             hint="use stitched=False",
         )
+
+
+def _has_tile(addresses: FrameAddresses, rows: _Rows) -> npt.NDArray[np.bool_]:
+    """Return which rows have a place in the grid of tiles.
+
+    Numbers of frames that cannot be read may be anything, so those far off have none.
+    """
+    table = addresses.catalog.table
+    readable = addresses.catalog.readable[rows]
+    inside = np.ones(len(rows), bool)
+    for name in GRID_AXES:
+        inside &= _has_number(addresses, rows, name)
+        numbers = [v if isinstance(v, int) else 0 for v in table.values[name]]
+        places = np.array(numbers, np.int64)[table.codes[rows, table.names.index(name)]]
+        first, last = places[readable].min(), places[readable].max()
+        inside &= (places > last - _MOST_TILES) & (places < first + _MOST_TILES)
+    return inside
+
+
+def _has_number(
+    addresses: FrameAddresses, rows: _Rows, name: str
+) -> npt.NDArray[np.bool_]:
+    """Return which rows have a whole number on an axis."""
+    table = addresses.catalog.table
+    numbers = np.array([*(type(v) is int for v in table.values[name]), False])
+    return np.asarray(numbers[table.codes[rows, table.names.index(name)]])
 
 
 # ---------------------------------------------------------------- sizes and types

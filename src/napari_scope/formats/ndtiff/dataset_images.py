@@ -77,8 +77,8 @@ class ImageAccess(StoreFacts):
         Parameters
         ----------
         channel : int or str
-            Channel; ignored if the store has none, and 0 by default. With None it is
-            left out as any other axis.
+            Channel, 0 by default. In a store without the axis 0 is ignored, and any
+            other is an error. With None it is left out as any other axis.
         z, time, position, row, col : int or str, optional
             Focus plane, time point, position, and row and column of a tile.
         channel_name : str, optional

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from napari_scope.errors import DatasetClosedError, FormatError, MissingImageError
 from napari_scope.formats.ndtiff.dataset_axes import FrameAddresses
 from napari_scope.formats.ndtiff.dataset_order import first_axes
-from napari_scope.formats.ndtiff.layout import level_name
+from napari_scope.formats.ndtiff.layout import find_store, level_name
 from napari_scope.formats.ndtiff.reader import NDTiffReader
 
 if TYPE_CHECKING:
@@ -150,12 +150,20 @@ class Levels:
         """
         self.check_open()
         with self._lock:
+            full = self.reader.catalog
             added = self.reader.refresh()
-            if added:
+            changed = self.reader.catalog is not full
+            if changed:
                 self._addresses[0] = self._addresses_of(0)
             for level, reader in self._readers.items():
-                if level and (reader.refresh() or added):
-                    self._addresses[level] = self._addresses_of(level)
+                before = reader.catalog
+                if level:
+                    reader.refresh()
+                    if changed or reader.catalog is not before:
+                        self._addresses[level] = self._addresses_of(level)
+            if self.layout.has_level_folders:
+                # Levels are added as the grid of tiles grows.
+                self.layout = find_store(self.folder)
             self.newest = self._addresses[0]
             if not self._closing.is_set():
                 self.full = self.newest

@@ -19,12 +19,19 @@ import re
 from typing import TYPE_CHECKING
 
 from napari_scope.model import Channel
+from napari_scope.model.colors import default_color
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["SETTINGS_NAME", "encode_settings", "parse_settings", "read_settings"]
+__all__ = [
+    "SETTINGS_NAME",
+    "default_channels",
+    "encode_settings",
+    "parse_settings",
+    "read_settings",
+]
 
 SETTINGS_NAME = "display_settings.txt"
 
@@ -67,6 +74,19 @@ def encode_settings(channels: Sequence[Channel], *, bits: int) -> bytes:
             "Name": channel.name,
         }
     return json.dumps(settings, separators=(",", ":")).encode()
+
+
+def default_channels(names: Iterable[str]) -> tuple[Channel, ...]:
+    """Return channels of which only the names are known, with their usual colours.
+
+    Images without names of channels have one channel, whose name is empty, as in the
+    Java library.
+    """
+    named = tuple(names) or ("",)
+    return tuple(
+        Channel(name, default_color(name, number, len(named)))
+        for number, name in enumerate(named)
+    )
 
 
 def read_settings(*folders: Path) -> dict[str, Channel]:

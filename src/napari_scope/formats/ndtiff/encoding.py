@@ -24,6 +24,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from napari_scope.errors import FrameError, SettingsError
+from napari_scope.formats.ndtiff.limits import (
+    INT32,
+    MAX_AXES,
+    MAX_AXES_BYTES,
+    MAX_JSON_BYTES,
+)
 from napari_scope.formats.ndtiff.record import PixelType, ifd_size, pixel_type_of
 from napari_scope.model import sort_names
 
@@ -45,7 +51,6 @@ __all__ = [
     "encode_summary",
 ]
 
-_MAX_AXES_BYTES = 65536  # what our reader and common sense accept
 _LITTLE: dict[int, np.dtype[np.generic]] = {1: np.dtype("u1"), 2: np.dtype("<u2")}
 
 
@@ -94,10 +99,14 @@ def encode_frame(
     frame: npt.NDArray[np.generic],
     metadata: Mapping[str, object] | None = None,
     bit_depth: int | None = None,
+    *,
+    keep_axes: bool = True,
 ) -> PendingFrame:
     """Check and encode one frame; the pixels are copied only if they must be.
 
-    The parameters are those of `NDTiffWriter.put`.
+    The parameters are those of `NDTiffWriter.put`. ``"Axes"`` of the metadata stays as
+    it is, for tiles of a level, which name an image of full resolution; without
+    ``keep_axes`` it is made to state the axes of the frame itself.
 
     Raises
     ------
@@ -107,7 +116,7 @@ def encode_frame(
     text, kinds = encode_axes(axes)
     layout = _layout(frame.shape, frame.dtype, bit_depth)
     pixels = np.ascontiguousarray(frame, layout.dtype)
-    about = _metadata(metadata, text)
+    about = _metadata(metadata, text, keep_axes=keep_axes)
     nbytes = layout.nbytes + len(about)
     nbytes += nbytes & 1
     return _new_tuple(PendingFrame, (text, kinds, pixels, layout, about, nbytes))
@@ -148,6 +157,8 @@ def _plan(names_and_types: tuple[object, ...]) -> _AxesPlan | None:
     """Return the plan, or None for values that must be made plain first."""
     half = len(names_and_types) // 2
     names = names_and_types[:half]
+    if half > MAX_AXES:
+        raise FrameError(f"a frame has {half} axes: more than {MAX_AXES}")
     texts = [name for name in names if isinstance(name, str) and name]
     if len(texts) < half:
         raise FrameError(f"axes are named {names}", hint="every name must be a text")
@@ -179,7 +190,8 @@ def encode_axes(axes: Axes) -> tuple[bytes, AxisKinds]:
     Raises
     ------
     FrameError
-        A name is no text, or a value neither text nor a 32 bit integer.
+        There are too many axes, a name is no text, or a value neither text nor a
+        32 bit integer.
     """
     plan = _plan((*axes, *map(type, axes.values())))
     if plan is None:
@@ -190,12 +202,12 @@ def encode_axes(axes: Axes) -> tuple[bytes, AxisKinds]:
         value = axes[name]
         if is_text:
             values.append(_quoted(value))
-        elif -0x80000000 <= value <= 0x7FFFFFFF:  # type: ignore[operator]
+        elif value in INT32:
             values.append(value)  # type: ignore[arg-type]
         else:
             raise FrameError(f"axis {name!r} has the value {value}: over 32 bits")
     text = template % tuple(values)
-    if len(text) > _MAX_AXES_BYTES:
+    if len(text) > MAX_AXES_BYTES:
         raise FrameError(f"the axes of a frame take {len(text)} bytes: too many")
     return text, kinds
 
@@ -270,10 +282,17 @@ def _finite(value: object) -> object:
     return value
 
 
-def _metadata(metadata: Mapping[str, object] | None, axes: bytes) -> bytes:
+def _metadata(
+    metadata: Mapping[str, object] | None, axes: bytes, *, keep_axes: bool
+) -> bytes:
     """Return metadata as JSON; the axes are put in front if they are not there."""
     if not metadata:
         return b'{"Axes":%b}' % axes
+    if not keep_axes and "Axes" in metadata and not _states(metadata["Axes"], axes):
+        metadata = {
+            **{name: metadata[name] for name in metadata if name != "Axes"},
+            "OriginalAxes": metadata["Axes"],
+        }
     try:
         text = _json(metadata)
     except (TypeError, ValueError, RecursionError) as error:
@@ -281,9 +300,26 @@ def _metadata(metadata: Mapping[str, object] | None, axes: bytes) -> bytes:
             f"the metadata of a frame cannot be written as JSON: {error}",
             hint="use numbers, text, lists and mappings with text as keys",
         ) from error
-    if "Axes" in metadata:
-        return text.encode()
-    return b'{"Axes":' + axes + b"," + text[1:].encode()
+    about = text.encode()
+    if "Axes" not in metadata:
+        about = b'{"Axes":' + axes + b"," + about[1:]
+    if len(about) > MAX_JSON_BYTES:
+        raise FrameError(
+            f"the metadata of a frame take {len(about)} bytes: more than "
+            f"{MAX_JSON_BYTES}",
+            hint="store arrays as frames or in a file of their own",
+        )
+    return about
+
+
+def _states(found: object, axes: bytes) -> bool:
+    """Return whether what metadata say of the axes is what they are."""
+    if not isinstance(found, Mapping):
+        return False
+    try:
+        return encode_axes(found)[0] == axes
+    except FrameError:
+        return False
 
 
 def encode_summary(summary: Mapping[str, object] | None) -> bytes:
@@ -292,12 +328,17 @@ def encode_summary(summary: Mapping[str, object] | None) -> bytes:
     Raises
     ------
     SettingsError
-        They cannot be written as JSON.
+        They cannot be written as JSON, or are too long.
     """
     try:
-        return _json(summary or {}).encode()
+        about = _json(summary or {}).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise SettingsError(
             f"the summary metadata cannot be written as JSON: {error}",
             hint="use numbers, text, lists and mappings with text as keys",
         ) from error
+    if len(about) > MAX_JSON_BYTES:
+        raise SettingsError(
+            f"the summary metadata take {len(about)} bytes: more than {MAX_JSON_BYTES}"
+        )
+    return about

@@ -4,8 +4,13 @@ A store of terabytes has hundreds of files, more than a process may hold open. A
 that no reader is using may be closed at any time; one that is in use never is, because
 its descriptor could come to mean another file under the reader's hands.
 
-Names come from an index, which is not to be trusted: only a plain name of a regular
-file inside the folder is opened.
+Names come from an index, which is not to be trusted: only a plain name of a file in the
+folder is opened, and only a regular one. A link is followed wherever it leads, to a
+regular file too: who can make one in the folder is its owner, and owners link large
+files to other disks. No name of an index makes a link.
+
+An offset has 32 bits in this format, so no frame reaches beyond `MAX_END`. A sparse
+file may be as long as an index likes; memory is not taken for what cannot be in it.
 """
 
 from __future__ import annotations
@@ -29,7 +34,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["NATIVE_ORDER", "FilePool", "FrameLocation", "is_plain_name"]
+__all__ = ["MAX_END", "NATIVE_ORDER", "FilePool", "FrameLocation", "is_plain_name"]
+
+MAX_END = 2**32
+"""The byte before which every frame ends."""
 
 
 class FrameLocation(NamedTuple):
@@ -118,7 +126,8 @@ class FilePool:
         Raises
         ------
         FormatError
-            The file is missing or ends before the frame does.
+            The file is missing or ends before the frame does, or the frame lies where
+            no offset of the format leads.
         """
         name, offset, width, height, code, _, _ = location
         kind = PIXEL_TYPES.get(code)
@@ -128,9 +137,15 @@ class FilePool:
             )
         samples = kind.samples
         shape = (height, width) if samples == 1 else (height, width, samples)
+        nbytes = height * width * kind.nbytes
+        if offset + nbytes > MAX_END:
+            raise FormatError(
+                f"a frame of {nbytes} bytes at byte {offset} reaches beyond 4 GiB, "
+                "where no offset of the format leads",
+                path=self.folder / name,
+            )
         entry = self._take(name)
         try:
-            nbytes = height * width * kind.nbytes
             # Before memory is taken for it: the numbers may be anything.
             if offset + nbytes > entry.size:
                 self._check(entry, offset, nbytes, "pixels")
@@ -207,12 +222,16 @@ class FilePool:
             if len(self._entries) > self._limit:
                 self._shrink()
 
-    def _open(self, name: str) -> DataFile:
+    def check_name(self, name: str) -> None:
+        """Raise FormatError if a name leaves the folder."""
         if not is_plain_name(name):
             raise FormatError(
                 f"the index names a file outside the store: {name!r}",
                 path=self.folder,
             )
+
+    def _open(self, name: str) -> DataFile:
+        self.check_name(name)
         path = self.folder / name
         try:
             # A pipe or a device of that name would hang or worse.

@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import FrameError
+from napari_scope.formats.ndtiff.limits import MAX_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,6 +89,13 @@ class FrameRules:
                         path=path,
                         hint="NDTiff wants one kind of value for each axis",
                     )
+        if len(self._kinds) + len(new) > MAX_AXES:
+            raise FrameError(
+                f"the frames have {len(self._kinds) + len(new)} axes together: more "
+                f"than {MAX_AXES}",
+                path=path,
+                hint="give facts that are no place of a frame as metadata",
+            )
         return new
 
     def remember(self, new: dict[str, type], last: PendingFrame) -> None:

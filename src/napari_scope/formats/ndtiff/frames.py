@@ -3,10 +3,15 @@
 An image has its own values of each axis; `FrameGrid` turns places along them into rows
 of the index, `GridSource` reads them for a lazy array and answers what is known of
 single frames. Both stay as they are while the store grows.
+
+A frame whose pixels were known to be lost when the store was opened keeps its place: it
+reads as zeros, and no other takes its place. One that is lost later is an error.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +19,7 @@ import numpy as np
 from napari_scope.formats.ndtiff.lookup import RowLookup
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from napari_scope.model import Axes
 
 __all__ = ["FrameGrid", "GridSource"]
+
+_PIECE = 1 << 20  # places that are looked up at a time for a mask
 
 
 class FrameGrid:
@@ -35,6 +42,9 @@ class FrameGrid:
         Where each of them stands; of equal places the last one counts.
     shape : tuple of int
         Length of each axis.
+    readable : ndarray of bool
+        Which of the rows have pixels. Those of the others are missing, and yet no other
+        row is found at their place.
     """
 
     def __init__(
@@ -42,9 +52,13 @@ class FrameGrid:
         rows: npt.NDArray[np.int32],
         places: npt.NDArray[np.int32],
         shape: tuple[int, ...],
+        readable: npt.NDArray[np.bool_],
     ) -> None:
         self.shape = shape
         self._rows = rows
+        # Kept here and not asked of a catalog: one that another process opens later
+        # may know of losses that are to be errors.
+        self._shown = np.where(readable, rows, -1)
         self._lookup = RowLookup(places, shape)
 
     @classmethod
@@ -53,6 +67,7 @@ class FrameGrid:
         codes: npt.NDArray[np.int32],
         rows: npt.NDArray[np.int32],
         lead: Sequence[tuple[int, Sequence[int]]],
+        readable: npt.NDArray[np.bool_],
     ) -> FrameGrid:
         """Return the grid of some axes.
 
@@ -67,6 +82,8 @@ class FrameGrid:
             it. A row that lacks an axis stands at its first place (Micro-Manager
             writes a channel without z stack without the axis z), unless another row
             has that place of its own right.
+        readable : ndarray of bool
+            Which rows of the index have pixels.
         """
         places = np.empty((len(rows), len(lead)), np.int32)
         lacking = np.zeros(len(rows), np.int32)
@@ -79,15 +96,27 @@ class FrameGrid:
         # The last of equal places counts, so the exact ones go last.
         order = np.argsort(-lacking, kind="stable")
         shape = tuple(len(found) for _, found in lead)
-        return cls(rows[order], places[order], shape)
+        return cls(rows[order], places[order], shape, readable[rows[order]])
 
     def row(self, index: Sequence[int]) -> int | None:
-        """Return the row at a place, or None where there is none."""
+        """Return the row at a place, or None where there are no pixels."""
+        found = self._lookup.row(index)
+        if found is None:
+            return None
+        row = int(self._shown[found])
+        return row if row >= 0 else None
+
+    def saved_row(self, index: Sequence[int]) -> int | None:
+        """Return the same, also of a frame whose pixels are lost."""
         found = self._lookup.row(index)
         return None if found is None else int(self._rows[found])
 
+    def placed(self) -> npt.NDArray[np.int32]:
+        """Return the rows that stand at a place; the rest is hidden by them."""
+        return self._rows[self._lookup.last_rows()]
+
     def rows(self, places: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
-        """Return the rows at all combinations of places, -1 where there is none.
+        """Return the rows at all combinations of places, -1 where no pixels are.
 
         Parameters
         ----------
@@ -102,19 +131,44 @@ class FrameGrid:
         found = self._lookup.rows(places)
         if not len(self._rows):
             return found
-        return np.where(found >= 0, self._rows[found], -1)
+        return np.where(found >= 0, self._shown[found], -1)
 
     def shows_like(self, catalog: Catalog, other: FrameGrid, others: Catalog) -> bool:
         """Return whether another grid has the same frames of the same files."""
         return (
             self.shape == other.shape
             and len(self._rows) == len(other._rows)
+            and np.array_equal(self._shown < 0, other._shown < 0)
             and catalog.same_frames(self._rows, others, other._rows)
         )
 
-    def mask(self) -> npt.NDArray[np.bool_]:
-        """Return which places have a row."""
-        return self.rows([range(n) for n in self.shape]) >= 0
+    def mask(self, places: Sequence[Sequence[int]]) -> npt.NDArray[np.bool_]:
+        """Return at which combinations of places there are pixels.
+
+        Parameters
+        ----------
+        places : sequence of (sequence of int)
+            For each axis the places asked for.
+        """
+        mask = np.zeros(tuple(map(len, places)), bool)
+        for piece in _pieces(mask.shape):
+            chosen = zip(places, piece, strict=True)
+            mask[piece] = self.rows([every[part] for every, part in chosen]) >= 0
+        return mask
+
+
+def _pieces(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Iterate over an array in pieces; a look-up takes tens of bytes for each place."""
+    steps = [
+        max(1, min(length, _PIECE // max(1, math.prod(shape[axis + 1 :]))))
+        for axis, length in enumerate(shape)
+    ]
+    return itertools.product(
+        *(
+            [slice(start, start + step) for start in range(0, length, step)]
+            for length, step in zip(shape, steps, strict=True)
+        )
+    )
 
 
 class GridSource:
@@ -174,7 +228,7 @@ class GridSource:
         Raises
         ------
         FormatError
-            The frame is there, but cannot be read.
+            The frame was there when the store was opened, but cannot be read now.
         """
         row = self._grid.row(index)
         if row is None:
@@ -210,15 +264,20 @@ class GridSource:
                     flat[place] = part[(slice(None, None, lines.step), *rest)]
         return out
 
-    def _row(self, index: Mapping[str, int]) -> int | None:
+    def _place(self, index: Mapping[str, int]) -> list[int] | None:
         place = [index.get(name, 0) for name in self._names]
         if any(not 0 <= i < n for i, n in zip(place, self._grid.shape, strict=True)):
             return None
-        return self._grid.row(place)
+        return place
+
+    def _row(self, index: Mapping[str, int]) -> int | None:
+        place = self._place(index)
+        return None if place is None else self._grid.saved_row(place)
 
     def exists(self, index: Mapping[str, int]) -> bool:
-        """Return whether the frame was saved."""
-        return self._row(index) is not None
+        """Return whether the frame is there: it was saved, and is not lost."""
+        place = self._place(index)
+        return place is not None and self._grid.row(place) is not None
 
     def metadata(self, index: Mapping[str, int]) -> Mapping[str, object] | None:
         """Return the metadata of a frame, or None where there is none.

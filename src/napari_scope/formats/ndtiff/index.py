@@ -26,13 +26,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scope.formats.ndtiff.columns import ColumnBuilder
+from napari_scope.formats.ndtiff.limits import MAX_AXES_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_scope.formats.ndtiff.columns import IndexTable
 
-__all__ = ["INDEX_NAME", "NOT_CLOSED", "IndexParser", "encode_record", "parse_index"]
+__all__ = [
+    "INDEX_NAME",
+    "NOT_CLOSED",
+    "IndexParser",
+    "encode_record",
+    "first_records",
+    "parse_index",
+]
 
 INDEX_NAME = "NDTiff.index"
 
@@ -42,7 +50,7 @@ NOT_CLOSED = "the index was not closed by its writer"
 _NUMBERS = 32  # bytes of the eight numbers
 _BLOCK = 4096  # records for each pass: bounds the temporary Python objects
 _BLOCK_BYTES = 1 << 20  # of them together, as a rule
-_MAX_TEXT = 65536  # bytes of axes or of a file name; real ones have less than 200
+_MAX_TEXT = MAX_AXES_BYTES  # of a file name, too; real ones have less than 200
 
 _LENGTH = struct.Struct("<I")
 _PLACE = struct.Struct("<8I")
@@ -125,21 +133,46 @@ class IndexParser:
         self.consumed += size
         return self._columns.count - before
 
-    def add(self, records: bytes) -> int:
-        """Add records that do not stand in the index (they were found elsewhere)."""
-        before = self._columns.count
-        _split(records, "<", self._columns, 0)
-        return self._columns.count - before
+    def table(self, more: bytes = b"") -> IndexTable:
+        """Return all records read so far.
 
-    def table(self) -> IndexTable:
-        """Return all records read so far."""
+        Parameters
+        ----------
+        more : bytes
+            Records that do not stand in the index (they were found elsewhere): they
+            come last in this table, and are not kept.
+        """
+        columns = self._columns
+        if more:
+            columns = columns.copy()
+            _split(more, "<", columns, 0)
         problems = [self._reason] if self._reason else []
-        if self._columns.refused:
+        if columns.refused:
             problems.append(
-                f"{self._columns.refused} records of the index have axes that are "
+                f"{columns.refused} records of the index have axes that are "
                 "neither whole numbers nor text: they were left out"
             )
-        return self._columns.table(self._order or "<", self.consumed, tuple(problems))
+        return columns.table(self._order or "<", self.consumed, tuple(problems))
+
+
+def first_records(records: bytes, count: int) -> bytes:
+    """Return the first of some records, as many as there are of ``count``.
+
+    Parameters
+    ----------
+    records : bytes
+        Whole records, little endian.
+    count : int
+        How many.
+    """
+    position = 0
+    for _ in range(count):
+        if position >= len(records):
+            break
+        for extra in (0, _NUMBERS):
+            (length,) = _LENGTH.unpack_from(records, position)
+            position += _LENGTH.size + length + extra
+    return records[:position]
 
 
 def parse_index(data: bytes) -> IndexTable:

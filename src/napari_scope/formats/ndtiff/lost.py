@@ -9,7 +9,8 @@ Which files are looked at: a writer appends to one file at a time and to the ind
 the same order, and what is left of an index is its beginning. So a file whose successor
 the index names is complete in it. Only the last file can hold more, behind its last
 record, and files that the index does not name at all. A store of hundreds of files is
-opened by one look at the last of them; `recovery.recover` looks at all.
+opened by one look at the last of them; `recovery.recover` looks at all, from their
+first image on, since a damaged record in the middle of an index may hide a frame.
 
 In a coarser level the metadata are those of a tile of the full resolution, its row and
 column too; level n has them divided by 2^n, rounded down (measured in stores that
@@ -47,6 +48,7 @@ from napari_scope.formats.ndtiff.columns import (
 )
 from napari_scope.formats.ndtiff.files import FilePool
 from napari_scope.formats.ndtiff.index import encode_record
+from napari_scope.formats.ndtiff.lookup import RowLookup
 from napari_scope.formats.ndtiff.record import HEADER_BYTES, LINK_FIELD, parse_header
 from napari_scope.formats.ndtiff.walk import axes_json, walk_images
 
@@ -147,10 +149,14 @@ def record_of(axes: bytes, place: FrameLocation) -> bytes:
 
 @dataclass
 class FoundFrames:
-    """Frames as records of an index: those with a name, and those without."""
+    """Frames as records of an index: those with a name, and those without.
+
+    ``axes`` are those of the frames with a name.
+    """
 
     shift: int
     named: list[bytes] = field(default_factory=list)
+    axes: list[bytes] = field(default_factory=list)
     numbered: list[bytes] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
@@ -161,7 +167,9 @@ class FoundFrames:
             axes = b'{"image":%d}' % len(self.numbered)
             self.numbered.append(record_of(axes, place))
         else:
-            self.named.append(record_of(_coarser(axes, self.shift), place))
+            axes = _coarser(axes, self.shift)
+            self.axes.append(axes)
+            self.named.append(record_of(axes, place))
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -191,13 +199,13 @@ def search(
     """Find frames that the index does not know.
 
     With ``readable``, the rows of the index that count, all of its files are looked
-    at; else only those that can hold more.
+    at, from their first image on; else only those that can hold more.
     """
     pool = FilePool(folder, limit=1)
     shift = _shift(folder)
     names, notes = _tif_files(folder)
     try:
-        if table is None or not table.files:
+        if table is None or _says_nothing(table, names, readable):
             found = _largest(pool, names, shift)
         else:
             found = FoundFrames(shift)
@@ -205,7 +213,50 @@ def search(
     finally:
         pool.close()
     found.notes = notes + found.notes
+    if shared := _shared(found, table, readable):
+        found.notes.append(
+            "1 frame shares its axes with a later one, which replaces it"
+            if shared == 1
+            else f"{shared} frames share their axes with a later one, which replaces "
+            "them"
+        )
     return found
+
+
+def _shared(found: FoundFrames, table: IndexTable | None, readable: Mask | None) -> int:
+    """Return how many frames are replaced by frames that were found."""
+    last = {tuple(sorted(json.loads(axes).items())) for axes in found.axes}
+    count = len(found.axes) - len(last)
+    if table is None or not last:
+        return count
+    codes = table.codes if readable is None else table.codes[readable]
+    lookup = RowLookup(codes, [len(table.values[name]) for name in table.names])
+    places = {
+        name: {value: code for code, value in enumerate(table.values[name])}
+        for name in table.names
+    }
+    for items in last:
+        axes = dict(items)
+        if all(name in places and axes[name] in places[name] for name in axes):
+            row = lookup.row(
+                [places[name][axes[name]] if name in axes else -1 for name in places]
+            )
+            count += row is not None
+    return count
+
+
+def _says_nothing(
+    table: IndexTable, names: Sequence[str], readable: Mask | None
+) -> bool:
+    """Return whether an index is too damaged to say which files are the store's.
+
+    One that is whole and names none of the files belongs to files that are gone: then
+    those that are there are of another store, unless somebody wants them recovered.
+    """
+    if not table.files:
+        return True
+    damaged = bool(table.problems) or readable is not None
+    return damaged and set(table.files).isdisjoint(names)
 
 
 def _largest(pool: FilePool, names: Sequence[str], shift: int) -> FoundFrames:
@@ -235,8 +286,9 @@ def _search_behind(
 ) -> None:
     """Walk through the files of the store that may hold more than the index knows."""
     ids = {name: number for number, name in enumerate(table.files)}
-    indexed = {_parts(name) for name in table.files}
-    stems = {stem for stem, _ in indexed}
+    stems = {_parts(name)[0] for name in table.files}
+    # A name that is no file's may be a damaged one: it says nothing of a successor.
+    indexed = {_parts(name) for name in ids.keys() & set(names)}
     for name in names:
         stem, number = _parts(name)
         if stem not in stems:
@@ -244,10 +296,8 @@ def _search_behind(
         elif name not in ids:
             _walk(pool, name, found)
         elif readable is not None:
-            rows = table.file_ids == ids[name]
-            # A record that points nowhere may stand for any frame of the file.
-            again = bool((rows & ~readable).any())
-            _walk(pool, name, found, table.fields[rows & readable], again=again)
+            rows = (table.file_ids == ids[name]) & readable
+            _walk(pool, name, found, table.fields[rows], again=True)
         elif (stem, number + 1) not in indexed:
             _walk(pool, name, found, table.fields[table.file_ids == ids[name]])
 

@@ -72,10 +72,18 @@ class LevelTiles:
 
     def row_of(self, lead: Sequence[int], row: int, column: int) -> int | None:
         """Return the row of the index that holds a tile, or None."""
-        place = row - self.first[0], column - self.first[1]
-        if any(not 0 <= i < n for i, n in zip(place, self.count, strict=True)):
-            return None
-        return self.grid.row((*lead, *place))
+        place = self._place(row, column)
+        return None if place is None else self.grid.row((*lead, *place))
+
+    def saved_row(self, lead: Sequence[int], row: int, column: int) -> int | None:
+        """Return the same, also of a tile whose pixels are lost."""
+        place = self._place(row, column)
+        return None if place is None else self.grid.saved_row((*lead, *place))
+
+    def _place(self, row: int, column: int) -> tuple[int, int] | None:
+        y, x = row - self.first[0], column - self.first[1]
+        rows, columns = self.count
+        return (y, x) if 0 <= y < rows and 0 <= x < columns else None
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,7 @@ class TileTable:
         self._names = tuple(names)
         self._tile_shape = tile_shape
 
-    def _row(self, index: Mapping[str, int]) -> int | None:
+    def _row(self, index: Mapping[str, int], *, lost: bool = True) -> int | None:
         lead = [index.get(name, 0) for name in self._names]
         shape = self._tiles.grid.shape
         if any(not 0 <= i < n for i, n in zip(lead, shape, strict=False)):
@@ -191,17 +199,17 @@ class TileTable:
                 index["y"] // self._tile_shape[0],
                 index["x"] // self._tile_shape[1],
             )
-            return self._tiles.row_of(
-                lead, *(a + b for a, b in zip(place, self._tiles.first, strict=True))
-            )
+            row, column = (a + b for a, b in zip(place, self._tiles.first, strict=True))
+            find = self._tiles.saved_row if lost else self._tiles.row_of
+            return find(lead, row, column)
         every = [[i] for i in lead] + [range(n) for n in self._tiles.count]
         rows = self._tiles.grid.rows(every).reshape(-1)
         there = rows[rows >= 0]
         return int(there[0]) if len(there) else None
 
     def exists(self, index: Mapping[str, int]) -> bool:
-        """Return whether the tile was saved, or any tile where none is named."""
-        return self._row(index) is not None
+        """Return whether the tile is there, or any tile where none is named."""
+        return self._row(index, lost=False) is not None
 
     def metadata(self, index: Mapping[str, int]) -> Mapping[str, object] | None:
         """Return the metadata of a tile (the first one where none is named), or None.
@@ -253,7 +261,8 @@ def build_mosaic(
     catalogs : sequence of Catalog
         Full resolution and, in order, the coarser levels.
     rows : ndarray of int
-        The tiles of full resolution, all of one shape and type.
+        The tiles of full resolution. All that can be read are of one shape and type;
+        the others keep their places.
     axes : mapping of str to (sequence of values)
         The axes of the image as the index names them, and their values in order.
     fixed : mapping
@@ -262,7 +271,7 @@ def build_mosaic(
         Pixels by which tiles overlap along y and x.
     """
     table = catalogs[0].table
-    location = table.location(int(rows[0]))
+    location = table.location(int(rows[catalogs[0].readable[rows]][0]))
     kind = PIXEL_TYPES[location.pixel_type]
     tile = location.height - overlap[0], location.width - overlap[1]
     extent = [
@@ -328,11 +337,12 @@ def _rows_like(
     """Return the tiles of a coarser level that can belong to an image."""
     table = catalog.table
     rows = catalog.rows()
-    good = catalog.readable[rows]
     fields = table.fields[rows]
-    good &= (fields[:, HEIGHT] == tile[0]) & (fields[:, WIDTH] == tile[1])
+    good = (fields[:, HEIGHT] == tile[0]) & (fields[:, WIDTH] == tile[1])
     alike = [k.code for k in PIXEL_TYPES.values() if k[1:3] == kind[1:3]]
     good &= np.isin(fields[:, PIXEL_TYPE], alike)
+    # What is lost keeps its place, and is calculated.
+    good |= ~catalog.readable[rows]
     for name in GRID_AXES:
         good &= _whole(table, rows, name)
     for name, value in fixed.items():
@@ -341,7 +351,7 @@ def _rows_like(
             good &= table.codes[rows, table.names.index(name)] == code
         else:
             good[:] = False
-    return rows[good]
+    return np.asarray(rows[good])
 
 
 def _whole(
@@ -383,6 +393,6 @@ def _grid(
     table_of_places = np.stack(columns, axis=1)
     inside = ((table_of_places >= 0) & (table_of_places < shape)).all(axis=1)
     order = np.argsort(-lacking[inside], kind="stable")
-    return FrameGrid(
-        rows[inside][order], table_of_places[inside][order].astype(np.int32), shape
-    )
+    rows, table_of_places = rows[inside][order], table_of_places[inside][order]
+    readable = catalog.readable[rows]
+    return FrameGrid(rows, table_of_places.astype(np.int32), shape, readable)

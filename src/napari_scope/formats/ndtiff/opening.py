@@ -5,6 +5,10 @@ Frames are grouped by their position axes (position, grid, row, column); what is
 laid out as one image with all its resolutions. Frames of another size or type than
 others of their position become an image of their own. Scale, units and places come
 from the metadata of the first frame of each image. No pixel is read.
+
+A frame that cannot be read is zeros, and keeps its place: a time point that is lost
+must not make a later one look like it. A position of which nothing can be read is left
+out.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from napari_scope.formats.ndtiff import metadata as facts
 from napari_scope.formats.ndtiff.columns import HEIGHT, PIXEL_TYPE, WIDTH
 from napari_scope.formats.ndtiff.display import read_settings
 from napari_scope.formats.ndtiff.frames import FrameGrid, GridSource
-from napari_scope.formats.ndtiff.layout import level_name
+from napari_scope.formats.ndtiff.layout import find_store, level_name
 from napari_scope.formats.ndtiff.mosaic import (
     GRID_AXES,
     Mosaic,
@@ -42,13 +46,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_scope.formats.ndtiff.catalog import Catalog
     from napari_scope.model import FrameTable
 
-    _State = tuple[list[int], bool]
+    # Catalogs are never changed: another one is other contents.
+    _State = tuple[list[Catalog], bool]
 
 __all__ = ["open_ndtiff"]
 
 _MOST_TILES = 1 << 20  # along one side of a mosaic
+_MOST_NAMED = 3  # frames of an image that cannot be read
 _MOST_NOTES = 20  # lines on incomplete images; a plate would bury the other problems
 
 
@@ -76,28 +83,32 @@ def open_ndtiff(path: str | PathLike[str]) -> Dataset:
 
 
 class _Store:
-    """A store that may grow, and the data set it was when last looked at."""
+    """A store that may grow, in frames and in resolution levels."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        first = NDTiffReader(path)
-        self._readers = [first]
-        self._notes: list[str] = []
-        for level in first.layout.levels:
-            if level != len(self._readers):
-                continue  # full resolution, or one behind a gap
-            try:
-                self._readers.append(NDTiffReader(path, level=level))
-            except FormatError as error:
-                self._notes.append(f"{level_name(level)} cannot be used: {error}")
-                break
-        self._finished = first.finished
+        self._readers = [NDTiffReader(path)]
+        self._notes: dict[int, str] = {}
         self._lock = threading.Lock()
+        self._open_levels()
+
+    def _open_levels(self) -> None:
+        """Open the levels that are there and were not opened, up to a gap or damage."""
+        root = self._readers[0].folder
+        levels = find_store(root).levels
+        while (level := len(self._readers)) in levels:
+            try:
+                self._readers.append(NDTiffReader(root, level=level))
+            except FormatError as error:
+                self._notes[level] = f"{level_name(level)} cannot be used: {error}"
+                return
+            self._notes.pop(level, None)
 
     def dataset(self) -> Dataset:
         """Return the data set; it holds no files open, reading pixels opens them."""
-        opening = _Opening(self._readers, self._notes, self._finished)
+        state = self._state()
+        opening = _Opening(self._readers, list(self._notes.values()), state[1])
         try:
-            return opening.dataset(partial(self.reload, self._state()))
+            return opening.dataset(partial(self.reload, state))
         finally:
             for reader in self._readers:
                 reader.close()
@@ -107,11 +118,14 @@ class _Store:
         with self._lock:
             for reader in self._readers:
                 reader.refresh()
-            self._finished = self._readers[0].finished
+            if self._readers[0].layout.has_level_folders:
+                self._open_levels()
             return None if self._state() == seen else self.dataset()
 
     def _state(self) -> _State:
-        return [len(reader.table) for reader in self._readers], self._finished
+        # In this order: to ask whether it is finished may bring frames.
+        finished = self._readers[0].finished
+        return [reader.catalog for reader in self._readers], finished
 
 
 class _Opening:
@@ -137,28 +151,19 @@ class _Opening:
 
     def dataset(self, reload: Callable[[], Dataset | None]) -> Dataset:
         reader = self._reader
-        rows = self._catalog.rows()
-        rows = rows[self._catalog.readable[rows]]
+        every = self._catalog.rows()
+        rows = every[self._catalog.readable[every]]
         if not len(rows):
             raise FormatError(
                 "no frame of this NDTiff store can be read",
                 path=reader.folder,
                 hint="; ".join(self._problems[:3]) or "its index is empty",
             )
-        kinds = self._kinds(rows)
-        several_kinds = bool(_group(kinds).any())
+        several_kinds = bool(_group(self._kinds(rows)).any())
         tiled = self._is_tiled(rows)
-        places = [
-            self._table.codes[rows, i]
-            for i, name in enumerate(self._table.names)
-            if axis_kind(name) == "position" and not (tiled and name in GRID_AXES)
-        ]
-        groups = _group([*places, *kinds])
-        by_group = np.argsort(groups, kind="stable")
-        borders = np.flatnonzero(np.diff(groups[by_group])) + 1
         images = [
             self._image(members, several_kinds=several_kinds, tiled=tiled)
-            for members in np.split(rows[by_group], borders)
+            for members in self._members(every, tiled=tiled)
         ]
         if len(self._incomplete) > _MOST_NOTES:
             more = len(self._incomplete) - _MOST_NOTES
@@ -178,6 +183,52 @@ class _Opening:
             finished=self._finished,
             reload=reload,
         )
+
+    def _members(
+        self, rows: npt.NDArray[np.int32], *, tiled: bool
+    ) -> list[npt.NDArray[np.int32]]:
+        """Return the rows of each image, with those that cannot be read.
+
+        Those are of the images of their position. What the index says of their size and
+        type may be the damage, so it counts only where there is such an image.
+        """
+        table = self._table
+        if tiled:
+            columns = [table.names.index(name) for name in GRID_AXES]
+            rows = rows[(table.codes[rows][:, columns] >= 0).all(axis=1)]
+        readable = self._catalog.readable[rows]
+        kinds = _group(self._kinds(rows))
+        n_kinds = int(kinds.max()) + 1
+        places = _group(
+            [
+                np.zeros(len(rows), np.int64),
+                *(
+                    table.codes[rows, i]
+                    for i, name in enumerate(table.names)
+                    if axis_kind(name) == "position"
+                    and not (tiled and name in GRID_AXES)
+                ),
+            ]
+        )
+        groups = places * n_kinds + kinds
+        images = np.unique(groups[readable])
+        astray = ~np.isin(groups, images)
+        if astray.any():
+            own, first, count = np.unique(
+                images // n_kinds, return_index=True, return_counts=True
+            )
+            only_image = np.full(int(places.max()) + 1, -1)
+            only_image[own] = np.where(count == 1, images[first], -1)
+            groups[astray] = only_image[places[astray]]
+            if left_out := int((groups < 0).sum()):
+                self._problems.append(
+                    f"{left_out} frames that cannot be read are in no image: nothing "
+                    "of their position can be read, or it has images of several sizes"
+                )
+        by_group = np.argsort(groups, kind="stable")
+        by_group = by_group[groups[by_group] >= 0]
+        borders = np.flatnonzero(np.diff(groups[by_group])) + 1
+        return np.split(rows[by_group], borders)
 
     def _is_tiled(self, rows: npt.NDArray[np.int32]) -> bool:
         """Return whether all frames are tiles that lie on one grid."""
@@ -207,16 +258,17 @@ class _Opening:
         """Return height, width and kind of pixels of some rows."""
         fields = self._table.fields[rows].astype(np.int64)
         # Depths of 10 to 16 bits are all the same type in memory.
-        same = np.zeros(max(PIXEL_TYPES) + 1, np.int64)
+        same = np.zeros(max(PIXEL_TYPES) + 2, np.int64)
         for kind in PIXEL_TYPES.values():
             same[kind.code] = kind.nbytes
-        return [fields[:, HEIGHT], fields[:, WIDTH], same[fields[:, PIXEL_TYPE]]]
+        codes = np.minimum(fields[:, PIXEL_TYPE], len(same) - 1)
+        return [fields[:, HEIGHT], fields[:, WIDTH], same[codes]]
 
     def _image(
         self, rows: npt.NDArray[np.int32], *, several_kinds: bool, tiled: bool
     ) -> Image:
         reader, table = self._reader, self._table
-        first = int(rows[0])
+        first = int(rows[self._catalog.readable[rows]][0])
         location = table.location(first)
         height, width = location.height, location.width
         kind = PIXEL_TYPES[location.pixel_type]
@@ -251,19 +303,21 @@ class _Opening:
                 mosaic.tile_shape,
                 (height, width),
             )
+            self._note_lost(name, rows)
             notes |= {
                 "tiles": len(rows) // max(1, math.prod(len(c) for _, c in lead)),
                 "tile_shape": list(mosaic.tile_shape),
                 "first_tile": list(mosaic.tiles.first),
             }
         else:
-            grid = FrameGrid.over(table.codes, rows, lead)
+            readable = self._catalog.readable
+            grid = FrameGrid.over(table.codes, rows, lead, readable)
             frames = GridSource(
                 self._catalog, grid, names, (height, width, *samples), kind.dtype
             )
             levels = (LazyArray(frames),)
             frame = frame_axes(reader.summary, about, place, height, width)
-            self._note_gaps(name, rows, lead)
+            self._note_gaps(name, rows, lead, grid)
         kinds = [axis.kind for axis in axes]
         if "channel" in kinds:
             i = kinds.index("channel")
@@ -324,21 +378,49 @@ class _Opening:
         name: str,
         rows: npt.NDArray[np.int32],
         lead: Sequence[tuple[int, Sequence[int]]],
+        grid: FrameGrid,
     ) -> None:
+        placed = np.isin(rows, grid.placed())
+        readable = self._catalog.readable[rows]
         # Micro-Manager writes a channel without z stack without the axis z.
         for axis, _ in lead:
-            count = int((self._table.codes[rows, axis] < 0).sum())
-            if count:
+            lacking = readable & (self._table.codes[rows, axis] < 0)
+            what = f"frames have no axis {self._table.names[axis]!r}"
+            if shown := int((lacking & placed).sum()):
                 self._problems.append(
-                    f"{name}: {count} frames have no axis {self._table.names[axis]!r}; "
-                    "they are shown at its first value"
+                    f"{name}: {shown} {what}; they are shown at its first value"
                 )
+            if hidden := int((lacking & ~placed).sum()):
+                self._problems.append(
+                    f"{name}: {hidden} {what} and are hidden by others"
+                )
+        here = int((placed & readable).sum())
         expected = math.prod(len(codes) for _, codes in lead)
-        if len(rows) < expected and self._finished:
+        if here < expected and self._finished:
             self._incomplete.append(
-                f"{name}: {len(rows)} of {expected} frames are here, "
-                "the others are zeros"
+                f"{name}: {here} of {expected} frames are here, the others are zeros"
+                + self._lost(rows[placed])
             )
+        elif not readable.all():
+            self._note_lost(name, rows[placed])
+
+    def _note_lost(self, name: str, rows: npt.NDArray[np.int32]) -> None:
+        lost = self._lost(rows)
+        if lost:
+            self._incomplete.append(f"{name}: frames are zeros{lost}")
+
+    def _lost(self, rows: npt.NDArray[np.int32]) -> str:
+        """Return which frames cannot be read, as the end of a sentence."""
+        lost = rows[~self._catalog.readable[rows]]
+        if not len(lost):
+            return ""
+        named = [
+            " ".join(f"{axis}={v}" for axis, v in self._table.axes(row).items())
+            for row in lost[:_MOST_NAMED].tolist()
+        ]
+        more = len(lost) - len(named)
+        text = ", ".join(named) + (f" and {more} more" if more else "")
+        return f"; {len(lost)} cannot be read: {text}"
 
     def _channel(self, axis: int, code: int) -> Channel:
         value = self._table.values[self._table.names[axis]][code]
@@ -356,8 +438,9 @@ class _Opening:
         if 0 <= value < len(names):
             return names[value]
         with_code = self._table.codes[:, axis] == code
-        row = int(np.argmax(with_code & self._catalog.readable))
-        return facts.channel_name(self._metadata(row)) or f"Channel {value}"
+        readable = np.flatnonzero(with_code & self._catalog.readable)
+        about = self._metadata(int(readable[0])) if len(readable) else {}
+        return facts.channel_name(about) or f"Channel {value}"
 
     def _only_channel(self, about: Mapping[str, object]) -> Channel:
         name = facts.channel_name(about) or ""
@@ -398,8 +481,11 @@ def _clean(name: str) -> str:
 
 
 def _unique_names(lead: Sequence[Axis], frame: Sequence[Axis]) -> tuple[Axis, ...]:
-    """Return all axes with names that differ: a custom axis may be called ``x``."""
-    taken = {axis.name for axis in frame}
+    """Return all axes with names that differ: a custom axis may be called ``x``.
+
+    ``rgb`` is the axis of colours, which an image has or has not.
+    """
+    taken = {"rgb", *(axis.name for axis in frame)}
     named = []
     for axis in lead:
         name = _clean(axis.name)

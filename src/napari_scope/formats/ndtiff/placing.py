@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["frame_axes", "lead_axis", "mosaic_axes"]
 
+_MOST_NEIGHBOURS = 4  # planes whose metadata are read for the distance of two
+
 
 def lead_axis(
     catalog: Catalog,
@@ -87,10 +89,16 @@ def _measured_step(
         return None
     values = catalog.table.values[catalog.table.names[axis]]
     place = list(codes).index(own[axis])
-    for neighbour in (*codes[place + 1 : place + 2], *codes[max(0, place - 1) : place]):
+    # The nearest first; those whose frames are lost say nothing.
+    others = sorted(range(len(codes)), key=lambda i: (abs(i - place), place - i))
+    looked_at = 0
+    for neighbour in (codes[i] for i in others[1:]):
         row = catalog.row_of_codes([*own[:axis], neighbour, *own[axis + 1 :]])
         if row is None or not catalog.readable[row]:
             continue
+        looked_at += 1
+        if looked_at > _MOST_NEIGHBOURS:
+            break
         try:
             end = facts.z_um(catalog.metadata_of_row(row))
         except FormatError:

@@ -1,38 +1,34 @@
 """Reading one resolution of an NDTiff store: its frames now, and as they are added.
 
-The index is read once into columns; files are opened when a frame of theirs is asked
-for; `NDTiffReader.refresh` reads what was added to the index since. Where there is no
-index the frames are found in the files themselves. What is damaged is named in
+This ties together where the records come from (`sources`), what the files are like
+(`inspection`) and how frames are read (`catalog`). What is damaged is named in
 ``problems`` and the rest is served: an index that was cut or not closed, files that are
-missing, short, or no NDTiff. This module does not group frames into images; that is
+missing, short, or no NDTiff. Frames are not grouped into images here; that is done by
 `napari_scope.formats.ndtiff.opening`.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-import time
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.ndtiff.catalog import Catalog, StoreFile, read_json
-from napari_scope.formats.ndtiff.columns import METADATA_LENGTH, METADATA_OFFSET
+from napari_scope.formats.ndtiff.catalog import Catalog
 from napari_scope.formats.ndtiff.files import FilePool
-from napari_scope.formats.ndtiff.index import INDEX_NAME, NOT_CLOSED, IndexParser
+from napari_scope.formats.ndtiff.index import INDEX_NAME
+from napari_scope.formats.ndtiff.inspection import FileInspection, version_in
 from napari_scope.formats.ndtiff.layout import (
     WRITING_NAME,
     StoreLayout,
     find_store,
-    recovered_index,
+    level_name,
 )
-from napari_scope.formats.ndtiff.lost import lost_records, rebuilt_index
-from napari_scope.formats.ndtiff.record import HEADER_BYTES, parse_header
-from napari_scope.formats.ndtiff.v1 import v1_index
+from napari_scope.formats.ndtiff.sources import RecordSource
 
 if TYPE_CHECKING:
     from os import PathLike
-    from pathlib import Path
     from types import TracebackType
 
     import numpy as np
@@ -42,11 +38,6 @@ if TYPE_CHECKING:
     from napari_scope.model import Axes
 
 __all__ = ["NDTiffReader"]
-
-_MAX_INDEX = 2**31
-_PIECE = 1 << 20  # bytes of the index that are read at a time while it grows
-_QUIET_S = 10.0  # a store whose files are older than this is written by nobody
-_AHEAD = 1 << 23  # a file that is so much longer than its frames was allocated ahead
 
 
 class NDTiffReader:
@@ -58,8 +49,8 @@ class NDTiffReader:
         The folder of the store, one of its level folders, or its index file.
     level : int
         Which resolution: 0 is the full one, n is downsampled by 2^n.
-    until : int, optional
-        Take no notice of what stands in the index from this byte on.
+    until, lost : int, optional
+        As for `RecordSource`: the store as it was once.
 
     Attributes
     ----------
@@ -67,10 +58,10 @@ class NDTiffReader:
         Folder of the store.
     layout : StoreLayout
         All its folders.
-    version : (int, int) or None
-        Version of the format; None when no file of the index is here.
-    summary : dict
-        Summary metadata.
+    catalog : Catalog
+        Its frames now; `refresh` puts another one here.
+    problems : list of str
+        What is damaged or missing.
 
     Raises
     ------
@@ -84,6 +75,7 @@ class NDTiffReader:
         *,
         level: int = 0,
         until: int | None = None,
+        lost: int | None = None,
     ) -> None:
         self.layout: StoreLayout = find_store(path)
         self.folder = self.layout.root
@@ -95,189 +87,81 @@ class NDTiffReader:
                 hint=f"it has {', '.join(map(str, self.layout.levels))}",
             )
         self._place = self.layout.levels[level]
-        self._until = until
         self._pool = FilePool(self._place)
-        self._parser = IndexParser()
+        self._files = FileInspection(self._pool)
         self._lock = threading.Lock()
-        self._notes: list[str] = []
-        self._lost: list[str] = []
-        self._files: dict[str, StoreFile] = {}
-        self.version: tuple[int, int] | None = None
-        self.summary: dict[str, object] = {}
-        self._summary_of: StoreFile | None = None
-        self._index: Path | None = None
+        version = None
+        if not (self._place / INDEX_NAME).is_file():
+            version = version_in(self._pool, with_first=self.layout.has_level_folders)
         try:
-            self._read_first()
+            self._source = RecordSource(
+                self._place, self.folder, version, until=until, lost=lost
+            )
         except OSError as error:
             raise FormatError(
-                f"the index cannot be read: {error.strerror or error}", path=path
+                f"the store cannot be read: {error.strerror or error}", path=path
             ) from error
         self.catalog = self._new_catalog()
 
-    # ------------------------------------------------------------- the index
+    def _new_catalog(self) -> Catalog:
+        table = self._source.table()
+        catalog = self._catalog(table)
+        # A file may have grown between two looks, the first at a file before it.
+        if not catalog.readable.all() and self._files.look_again(catalog):
+            catalog = self._catalog(table)
+        # What is wrong with a file that cannot be used at all is said once.
+        unusable = tuple(f"{file.name}: " for file in catalog.files if not file.size)
+        found = [
+            note for note in self._source.problems if not note.startswith(unusable)
+        ]
+        self.problems = [
+            *(problem for problem in table.problems),
+            *found,
+            *self._files.problems,
+            *catalog.problems,
+        ]
+        return catalog
 
-    def _read_first(self) -> None:
-        """Read the index, or find the frames without one."""
-        index = self._place / INDEX_NAME
-        if not index.is_file():
-            recovered = recovered_index(self._place)
-            if recovered is None:
-                self._find_frames()
-                return
-            index = recovered
-            self._notes.append(f"there is no {INDEX_NAME}: {index.name} is used")
-        size = index.stat().st_size
-        if size > _MAX_INDEX:
-            raise FormatError(
-                f"an index of {size} bytes is too large to be one", path=index
-            )
-        self._index = index
-        with open(index, "rb") as file:
-            self._parser.feed(file.read(-1 if self._until is None else self._until))
-        if not self._is_live():
-            self._find_lost()
-
-    def _find_frames(self) -> None:
-        """Take the frames from the files, where there is no index."""
-        version = self._version_of_files()
-        if version is None:
-            raise FormatError(
-                f"no NDTiff store: there is no {INDEX_NAME} and no NDTiff file",
-                path=self._place,
-                hint=f"choose the folder that holds {INDEX_NAME}",
-            )
-        if version[0] == 1:
-            records, self._notes = v1_index(self._place)
-            self._parser.add(records)
-            return
-        found = rebuilt_index(self._place)
-        self._parser.add(found.records)
-        self._notes.append(
-            f"the index is missing: {found.frames} frames were found in the files"
+    def _catalog(self, table: IndexTable) -> Catalog:
+        files = self._files.look(table)
+        how = _Reopening(
+            str(self.folder),
+            self.level,
+            self._source.consumed,
+            self._source.lost_frames,
         )
-        self._notes += found.notes
-
-    def _version_of_files(self) -> tuple[int, int] | None:
-        for path in sorted(self._place.glob("*.tif")):
-            file = self._inspect(path.name, [])
-            # Plain image stacks of Micro-Manager have the mark of version 1.
-            if file.version and (file.version[0] > 1 or self.layout.has_level_folders):
-                return file.version
-        return None
-
-    def _find_lost(self) -> None:
-        """Add frames that are in the files but not in the index: it was cut."""
-        lost = lost_records(self._place, self._parser.table())
-        if lost.frames:
-            self._parser.add(lost.records)
-            self._lost.append(
-                f"{lost.frames} frames are in the files but not in the index: "
-                "they were added"
-            )
-        self._lost += lost.notes
+        return Catalog(table, files, self._pool, partial(_reopened, how))
 
     def refresh(self) -> int:
-        """Take in what was added to the index since; returns the new records.
+        """Take in what was added since; returns the number of new records.
 
-        Only the end of the index is read. Arrays over the frames there were before
-        stay as they are: see `Catalog`.
+        Only the end of the index is read, and files that could not be used are looked
+        at again. Arrays over the frames there were before stay as they are; `catalog`
+        is another one if anything has changed.
 
         Raises
         ------
         FormatError
-            The index is gone or has become shorter.
+            The index is gone, or is another one.
         """
         with self._lock:
-            if self._index is None or self._until is not None:
-                return 0
-            try:
-                added = self._read_more(self._index)
-            except OSError as error:
-                raise FormatError(
-                    f"the index cannot be read any more: {error.strerror or error}",
-                    path=self._index,
-                    hint="was the store moved or deleted?",
-                ) from error
+            before = self.catalog
+            added = self._source.refresh()
+            if not added and not before.readable.all():
+                added = self._files.look_again(before)
             if added:
                 self.catalog = self._new_catalog()
-            return added
+            return len(self.catalog.table) - len(before.table)
 
-    def _read_more(self, index: Path) -> int:
-        added = 0
-        parser = self._parser
-        with open(index, "rb") as file:
-            size = file.seek(0, 2)
-            if size < parser.consumed:
-                raise FormatError(
-                    f"the index had {parser.consumed} bytes and has {size} now",
-                    path=index,
-                    hint="it was replaced; open the store again",
-                )
-            while True:
-                before = parser.consumed
-                file.seek(before)
-                # At the end, too: an index that ended in zeros may have been closed.
-                added += parser.feed(file.read(_PIECE))
-                if parser.consumed in (before, size):
-                    break
-        return added
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """Version of the format; None when no file of the index is here."""
+        return self._files.version
 
-    # ------------------------------------------------------------- the files
-
-    def _new_catalog(self) -> Catalog:
-        table = self._parser.table()
-        problems = [*self._notes, *table.problems]
-        for name in table.files:
-            known = self._files.get(name)
-            # The last one grows; one that could not be used may have come.
-            if known is None or not known.size:
-                self._files[name] = self._inspect(name, problems)
-            elif name == table.files[-1]:
-                self._files[name] = self._inspect(name, [])
-        files = [self._files[name] for name in table.files]
-        usable = next((file for file in files if file.size), None)
-        if usable is not None and self._summary_of is None:
-            self.version = usable.version
-            try:
-                self.summary = read_json(
-                    self._pool, usable.name, *usable.summary, "summary metadata"
-                )
-            except FormatError as error:
-                self._notes.append(f"{usable.name}: {error.message}")
-                problems.append(self._notes[-1])
-            self._summary_of = usable
-        until = self._parser.consumed if self._index is not None else None
-        arguments = (str(self.folder), self.level, until, len(table), self._stamp())
-        catalog = Catalog(table, files, self._pool, (_reopened, arguments))
-        # What is wrong with a file that cannot be used at all was said before.
-        unusable = tuple(f"{file.name}: " for file in files if not file.size)
-        lost = [note for note in self._lost if not note.startswith(unusable)]
-        self.problems = problems + lost + catalog.problems
-        return catalog
-
-    def _stamp(self) -> int:
-        """Return what tells this store from a later one in the same place."""
-        try:
-            return (self._index or self._place).stat().st_ino
-        except OSError:
-            return 0
-
-    def _inspect(self, name: str, problems: list[str]) -> StoreFile:
-        """Return what the header of a file says; an unusable file is a problem."""
-        try:
-            size = self._pool.size(name)
-            head = self._pool.read_bytes(name, 0, min(size, HEADER_BYTES), "header")
-            header = parse_header(head, size)
-        except FormatError as error:
-            problems.append(f"{name}: {error.message}")
-            return StoreFile(name)
-        except OSError as error:
-            problems.append(f"{name}: cannot be read: {error}")
-            return StoreFile(name)
-        summary = header.summary_offset, header.summary_length
-        return StoreFile(name, size, header.order, header.version, summary)
-
-    # ------------------------------------------------------------ the writer
+    @property
+    def summary(self) -> dict[str, object]:
+        """Summary metadata."""
+        return self._files.summary
 
     @property
     def finished(self) -> bool:
@@ -288,34 +172,12 @@ class NDTiffReader:
         """
         if (self.folder / WRITING_NAME).exists():
             return False
-        if self._parser.reason == NOT_CLOSED:
-            return False
-        files = self.catalog.files
-        return not (files and self._allocated_ahead(files[-1]))
-
-    def _allocated_ahead(self, file: StoreFile) -> bool:
-        table = self.catalog.table
-        rows = table.file_ids == len(table.files) - 1
-        fields = table.fields[rows].astype("i8")
-        # Metadata come last in a record.
-        ends = fields[:, METADATA_OFFSET] + fields[:, METADATA_LENGTH]
-        return bool(file.size - ends.max(initial=0) > _AHEAD)
-
-    def _is_live(self) -> bool:
-        """Return whether somebody may be writing at this moment.
-
-        Then the index says which frames are whole; what lies behind may not be.
-        """
-        marker = self.folder / WRITING_NAME
-        if not marker.exists():
-            return False
-        try:
-            newest = max(
-                (path.stat().st_mtime for path in self._place.glob("*.tif")), default=0
-            )
-        except OSError:
-            return True
-        return time.time() - newest < _QUIET_S
+        if self._source.is_open:
+            # The writer takes the room back when it is done, without a new record.
+            self.refresh()
+            if self._source.is_open:
+                return False
+        return not self._files.allocated_ahead(self.catalog.table, self._place)
 
     # ------------------------------------------------------------ the frames
 
@@ -405,20 +267,50 @@ class NDTiffReader:
         self.close()
 
 
-@lru_cache(maxsize=16)
-def _reopened(
-    path: str, level: int, until: int | None, count: int, stamp: int
-) -> Catalog:
-    """Return a catalog in another process: the same frames, whatever came since.
+class _Reopening(NamedTuple):
+    """What tells how a catalog is opened again; the fields are those of a reader."""
 
-    ``stamp`` only tells one store from the next in what is remembered here.
+    path: str
+    level: int
+    until: int | None
+    lost: int
+
+
+def _reopened(how: _Reopening, digest: int) -> Catalog:
+    """Return a catalog in another process, as it was when it was sent.
+
+    A view of a large store is sent as the place of the store and how much of it there
+    was, with a proof: a store that was replaced is refused, never shown instead.
+
+    Raises
+    ------
+    FormatError
+        The store is gone, or is another one.
     """
-    catalog = NDTiffReader(path, level=level, until=until).catalog
-    if len(catalog.table) != count:
+    catalog = _open(how, digest, _signature(how))
+    if catalog.table.digest() != digest:
+        _open.cache_clear()
         raise FormatError(
-            f"the store had {count} frames when this view of it was made, and has "
-            f"{len(catalog.table)} now",
-            path=path,
+            "the store is not the one that this view was made of",
+            path=how.path,
             hint="open it again",
         )
     return catalog
+
+
+def _signature(how: _Reopening) -> tuple[int, ...]:
+    """Return what changes when somebody writes to the index of a store."""
+    for folder in (level_name(how.level), "."):
+        try:
+            found = os.stat(os.path.join(how.path, folder, INDEX_NAME))
+        except OSError:
+            continue
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return ()
+
+
+@lru_cache(maxsize=4)
+def _open(how: _Reopening, digest: int, signature: tuple[int, ...]) -> Catalog:
+    path, level, until, lost = how
+    with NDTiffReader(path, level=level, until=until, lost=lost) as reader:
+        return reader.catalog

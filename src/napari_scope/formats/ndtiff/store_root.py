@@ -11,11 +11,11 @@ Examples
 --------
 >>> import tempfile
 >>> root = StoreRoot(tempfile.mkdtemp())
->>> [path.name for path in root.folder.iterdir()]
-['NDTiff.writing']
+>>> sorted(path.name for path in root.folder.iterdir())
+['NDTiff.writing', 'display_settings.txt']
 >>> root.finish(bits=12)
->>> list(root.folder.iterdir())
-[]
+>>> [path.name for path in root.folder.iterdir()]
+['display_settings.txt']
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ from typing import TYPE_CHECKING
 
 from napari_scope.errors import OutputExistsError
 from napari_scope.fileio import DataFile, replace_file
-from napari_scope.formats.ndtiff.display import SETTINGS_NAME, encode_settings
+from napari_scope.formats.ndtiff.display import (
+    SETTINGS_NAME,
+    default_channels,
+    encode_settings,
+)
 from napari_scope.formats.ndtiff.failures import disk_errors, quietly, stream_error
 from napari_scope.formats.ndtiff.layout import WRITING_NAME
 
@@ -50,7 +54,8 @@ class StoreRoot:
     folder : str or PathLike
         The folder; it is made, or must be empty.
     channels : sequence of Channel
-        For the display settings; without any they are not written.
+        For the display settings. Without any, the settings name no channel until
+        `finish`, which takes those that were noted.
 
     Raises
     ------
@@ -65,6 +70,7 @@ class StoreRoot:
     ) -> None:
         self.folder = Path(folder)
         self._channels = tuple(channels)
+        self._noted: dict[str, None] = {}
         self._bits = 16
         try:
             self._made = not self.folder.exists()
@@ -93,11 +99,15 @@ class StoreRoot:
             file.write_at(0, json.dumps(facts).encode())
 
     def _write_settings(self) -> None:
-        if self._channels:
-            replace_file(
-                self.folder / SETTINGS_NAME,
-                encode_settings(self._channels, bits=self._bits),
-            )
+        replace_file(
+            self.folder / SETTINGS_NAME,
+            encode_settings(self._channels, bits=self._bits),
+        )
+
+    def note_channel(self, name: object) -> None:
+        """Remember a value of the axis ``channel``, if it is a name."""
+        if isinstance(name, str):
+            self._noted[str(name)] = None
 
     def finish(self, bits: int) -> None:
         """Write the display settings anew if needed, and take the mark away.
@@ -113,8 +123,9 @@ class StoreRoot:
             That failed; the mark is still there.
         """
         with disk_errors(self.folder):
-            if bits != self._bits:
+            if bits != self._bits or not self._channels:
                 self._bits = bits
+                self._channels = self._channels or default_channels(self._noted)
                 self._write_settings()
             (self.folder / WRITING_NAME).unlink(missing_ok=True)
 

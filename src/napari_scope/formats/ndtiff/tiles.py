@@ -181,7 +181,7 @@ class TiledNDTiffWriter:
 
     def _put(self, items: list[FrameItem]) -> list[FrameLocation]:
         with self._lock:
-            pending = [encode_frame(*item) for item in items]
+            pending = [encode_frame(*item, keep_axes=False) for item in items]
             kind = self._grid.check(items, pending)
             self._catch_up()
             places = self._levels.folders[0].put(pending)
@@ -189,13 +189,22 @@ class TiledNDTiffWriter:
                 (_plain_axes(item.axes), place)
                 for item, place in zip(items, places, strict=True)
             ]
+            for axes, _ in self._behind:
+                self._root.note_channel(axes.get("channel"))
             if kind is not None:
                 self._grid.add(kind, [axes for axes, _ in self._behind])
                 self._levels.tile_shape = self._grid.tile_shape
             self._catch_up(
                 [
-                    TileImage(frame.pixels, item.metadata or {}, item.bit_depth)
-                    for item, frame in zip(items, pending, strict=True)
+                    TileImage(
+                        frame.pixels,
+                        # Those of the image, whatever the metadata say of others.
+                        {**(item.metadata or {}), "Axes": axes},
+                        item.bit_depth,
+                    )
+                    for item, frame, (axes, _) in zip(
+                        items, pending, self._behind, strict=True
+                    )
                 ]
             )
             return places

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.ndtiff.limits import MAX_JSON_BYTES
 from napari_scope.formats.ndtiff.record import (
     FIRST_LINK_FIELD,
     HEADER_BYTES,
@@ -39,7 +40,6 @@ _MAP_ROW = 20  # bytes
 _MAP_BLOCK = 4096  # rows that are read at once
 _ENTRIES = range(1, 33)  # of an image directory; writers make 13, or 17 (version 0)
 _SMALLEST = 162 + _MAP_ROW  # bytes that an image takes at least
-_MAX_JSON = 64 * 2**20
 _PIXEL_TYPES = {(1, 1): 0, (1, 2): 1, (3, 3): 2}  # (samples, bytes) of a pixel
 
 
@@ -255,7 +255,7 @@ def _walk(
 
 def read_json_at(file: DataFile, offset: int, length: int) -> Facts | None:
     """Return a JSON object of a file, or None if it is none."""
-    if not 2 <= length <= _MAX_JSON or offset + length > file.size():
+    if not 2 <= length <= MAX_JSON_BYTES or offset + length > file.size():
         return None
     try:
         found = json.loads(file.read_at(offset, length))

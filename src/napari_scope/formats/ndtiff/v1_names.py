@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.ndtiff.files import FilePool
+from napari_scope.formats.ndtiff.limits import is_axis_value
 from napari_scope.formats.ndtiff.v1_files import headers, read_json_at, read_map
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ AXES_FILE = "Axes_metedata"
 _MAX_AXES_FILE = 2**30
 _MAX_EXTRA_AXES = 32
 _MAX_NAME = 256
-_INT32 = range(-(2**31), 2**31)
 
 _OWN_AXES = ("position", "time", "z")  # those with a column of their own
 # Names under which writers put the axes of an image, the typo of one of them included.
@@ -75,12 +75,9 @@ def _checked(axes: object) -> Axes | None:
     if not isinstance(axes, dict) or not 0 < len(axes) <= _MAX_EXTRA_AXES:
         return None
     for name, value in axes.items():
-        if not 0 < len(name) <= _MAX_NAME:
+        if not 0 < len(name) <= _MAX_NAME or not is_axis_value(value):
             return None
-        if type(value) is str:
-            if len(value) > _MAX_NAME:
-                return None
-        elif type(value) is not int or value not in _INT32:
+        if isinstance(value, str) and len(value) > _MAX_NAME:
             return None
     return axes
 

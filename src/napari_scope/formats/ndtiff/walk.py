@@ -37,6 +37,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from napari_scope.formats.ndtiff import metadata as facts
 from napari_scope.formats.ndtiff.files import FrameLocation
+from napari_scope.formats.ndtiff.limits import (
+    MAX_AXES,
+    MAX_AXES_BYTES,
+    MAX_JSON_BYTES,
+    is_axis_value,
+)
 from napari_scope.formats.ndtiff.record import FIRST_LINK_FIELD, LINK_FIELD
 
 if TYPE_CHECKING:
@@ -53,10 +59,6 @@ _TAGS = (256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 296, 51123)
 _DIRECTORY = LINK_FIELD + 4  # bytes up to and with the link
 _LAYOUTS = {order: struct.Struct(f"{order}H{'HHII' * 13}I") for order in "<>"}
 _COUNT, _METADATA_LENGTH, _LINK = 0, 51, 53  # places in what a layout unpacks
-
-_MAX_METADATA = 64 * 2**20  # as much as the reader takes
-_MAX_AXES = 65536  # bytes; an index with more is not read
-_INT32 = range(-(2**31), 2**31)
 
 # Records that are small are read many at once. Of large ones only the metadata and the
 # next directory are read, which lie side by side: the pixels are skipped.
@@ -194,7 +196,7 @@ def _image(
         return None
     if pixels < start + _DIRECTORY or metadata < pixels + nbytes:
         return None
-    if length > _MAX_METADATA:
+    if length > MAX_JSON_BYTES:
         return None
     about = _metadata(window.get(metadata, length, 1 + _DIRECTORY))
     if about is None:
@@ -255,11 +257,9 @@ def axes_json(axes: object) -> bytes | None:
     >>> axes_json({"z": 0.5}) is None
     True
     """
-    if not isinstance(axes, dict):
+    if not isinstance(axes, dict) or len(axes) > MAX_AXES:
         return None
-    for value in axes.values():
-        # A bool is an int for Python, but not a place on an axis.
-        if type(value) is not str and (type(value) is not int or value not in _INT32):
-            return None
+    if not all(map(is_axis_value, axes.values())):
+        return None
     text = _encode(axes).encode()
-    return text if len(text) <= _MAX_AXES else None
+    return text if len(text) <= MAX_AXES_BYTES else None

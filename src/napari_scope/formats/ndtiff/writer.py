@@ -65,8 +65,9 @@ class NDTiffWriter:
     summary : mapping, optional
         Summary metadata, JSON-able; written before the first frame.
     channels : sequence of Channel
-        Colours and contrast for ``display_settings.txt``; without any the file is
-        not written.
+        Colours and contrast for ``display_settings.txt``. Without any, `close` writes
+        the names that the axis ``channel`` had, in order of appearance, with their
+        usual colours.
     max_file_bytes : int
         A new file is begun before one grows beyond this.
 
@@ -126,15 +127,19 @@ class NDTiffWriter:
         Parameters
         ----------
         axes : mapping
-            Identity of the frame; an axis is either always int or always str.
+            Identity of the frame; an axis is either always int or always str. A store
+            has up to 64 axes.
         frame : ndarray
             (height, width) of uint8 or uint16, or (height, width, 3) of uint8. It is
             not copied if it is C-contiguous.
         metadata : mapping, optional
-            JSON-able facts; numpy numbers are fine, NaN and infinity become null.
-            ``"Axes"`` is added if absent.
+            JSON-able facts, up to 16 MiB; numpy numbers are fine, NaN and infinity
+            become null. ``"Axes"`` always states the axes of this frame, since a store
+            is recovered by it: it is added if absent, and what another says (metadata
+            copied from another frame) is kept as ``"OriginalAxes"``.
         bit_depth : int, optional
-            Significant bits of the camera.
+            Significant bits of the camera. Pixels are not compared with it: larger
+            values are stored as they are.
 
         Raises
         ------
@@ -145,14 +150,21 @@ class NDTiffWriter:
         StreamClosedError
             The writer is closed.
         """
-        return self._files.put([encode_frame(axes, frame, metadata, bit_depth)])[0]
+        return self._put([FrameItem(axes, frame, metadata, bit_depth)])[0]
 
     def put_many(self, items: Iterable[FrameItem]) -> list[FrameLocation]:
         """Write several frames at once, all or none; saves time where they are small.
 
         Raises as ``put`` does.
         """
-        return self._files.put([encode_frame(*item) for item in items])
+        return self._put(list(items))
+
+    def _put(self, items: list[FrameItem]) -> list[FrameLocation]:
+        pending = [encode_frame(*item, keep_axes=False) for item in items]
+        places = self._files.put(pending)
+        for item in items:
+            self._root.note_channel(item[0].get("channel"))
+        return places
 
     def read(self, location: FrameLocation) -> Frame:
         """Return the pixels of a frame that was written, also after `close`.
