@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["RecordSource"]
 
 _MAX_INDEX = 2**31
-_PIECE = 1 << 22  # bytes of the index that are read at a time
+_FIRST_PIECE = 1 << 26  # bytes of the index that are read at a time, at first
+_PIECE = 1 << 20  # and when it is looked at again: it may end in much room
 _QUIET_S = 10.0  # a store whose files are older than this is written by nobody
 
 
@@ -148,6 +149,7 @@ class RecordSource:
     def _read(self, index: Path, *, first: bool = False) -> None:
         """Read what was added to the index."""
         parser = self._parser
+        piece = _FIRST_PIECE if first else _PIECE
         with open(index, "rb") as file:
             status = os.fstat(file.fileno())
             size = status.st_size
@@ -169,7 +171,7 @@ class RecordSource:
                 before = parser.consumed
                 file.seek(before)
                 # At the end, too: an index that ended in zeros may have been closed.
-                parser.feed(file.read(min(_PIECE, max(0, end - before))))
+                parser.feed(file.read(min(piece, max(0, end - before))))
                 if parser.consumed in (before, end):
                     return
 
