@@ -116,7 +116,10 @@ def encode_frame(
     text, kinds = encode_axes(axes)
     layout = _layout(frame.shape, frame.dtype, bit_depth)
     pixels = np.ascontiguousarray(frame, layout.dtype)
-    about = _metadata(metadata, text, keep_axes=keep_axes)
+    # Often they are the very same object; to compare costs as much as to encode.
+    if not keep_axes and metadata and metadata.get("Axes", axes) is not axes:
+        metadata = _with_own_axes(metadata, text)
+    about = _metadata(metadata, text)
     nbytes = layout.nbytes + len(about)
     nbytes += nbytes & 1
     return _new_tuple(PendingFrame, (text, kinds, pixels, layout, about, nbytes))
@@ -282,17 +285,10 @@ def _finite(value: object) -> object:
     return value
 
 
-def _metadata(
-    metadata: Mapping[str, object] | None, axes: bytes, *, keep_axes: bool
-) -> bytes:
+def _metadata(metadata: Mapping[str, object] | None, axes: bytes) -> bytes:
     """Return metadata as JSON; the axes are put in front if they are not there."""
     if not metadata:
         return b'{"Axes":%b}' % axes
-    if not keep_axes and "Axes" in metadata and not _states(metadata["Axes"], axes):
-        metadata = {
-            **{name: metadata[name] for name in metadata if name != "Axes"},
-            "OriginalAxes": metadata["Axes"],
-        }
     try:
         text = _json(metadata)
     except (TypeError, ValueError, RecursionError) as error:
@@ -310,6 +306,18 @@ def _metadata(
             hint="store arrays as frames or in a file of their own",
         )
     return about
+
+
+def _with_own_axes(
+    metadata: Mapping[str, object], axes: bytes
+) -> Mapping[str, object]:
+    """Return metadata without the axes of another frame, which are kept as a fact."""
+    if _states(metadata["Axes"], axes):
+        return metadata
+    return {
+        **{name: metadata[name] for name in metadata if name != "Axes"},
+        "OriginalAxes": metadata["Axes"],
+    }
 
 
 def _states(found: object, axes: bytes) -> bool:

@@ -150,18 +150,20 @@ class NDTiffWriter:
         StreamClosedError
             The writer is closed.
         """
-        return self._put([FrameItem(axes, frame, metadata, bit_depth)])[0]
+        pending = encode_frame(axes, frame, metadata, bit_depth, keep_axes=False)
+        (place,) = self._files.put([pending])
+        self._root.note_channel(axes.get("channel"))
+        return place
 
     def put_many(self, items: Iterable[FrameItem]) -> list[FrameLocation]:
         """Write several frames at once, all or none; saves time where they are small.
 
         Raises as ``put`` does.
         """
-        return self._put(list(items))
-
-    def _put(self, items: list[FrameItem]) -> list[FrameLocation]:
-        pending = [encode_frame(*item, keep_axes=False) for item in items]
-        places = self._files.put(pending)
+        items = list(items)
+        places = self._files.put(
+            [encode_frame(*item, keep_axes=False) for item in items]
+        )
         for item in items:
             self._root.note_channel(item[0].get("channel"))
         return places
