@@ -17,7 +17,15 @@ from napari_scope.arrays import halve
 from napari_scope.errors import FormatError, StreamError
 from napari_scope.fileio import DataFile
 from napari_scope.formats.opening import open_dataset
-from napari_scope.stream import ImageSpec, StoreSpec, Stream, read_journal
+from napari_scope.stream import (
+    AcquisitionSettings,
+    ImageSpec,
+    StoreSpec,
+    Stream,
+    create_stream,
+    dims_from_standard_axes,
+    read_journal,
+)
 from napari_scope.stream import recovery_journal as recovery_journal_module
 from napari_scope.stream.journal import Journal, JournalContent, scan_journal
 from napari_scope.stream.lock import Held
@@ -521,3 +529,27 @@ def test_the_summary_of_a_journal_is_bounded(tmp_path: Path) -> None:
     journal.close()
     assert (summary["saved"], summary["skipped"]) == (1, 3000)
     assert len(summary["not_saved"]) == 1000  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+def test_frames_of_ome_tiff_are_found_whatever_packs_them(
+    tmp_path: Path, compression: str | None
+) -> None:
+    settings = AcquisitionSettings(
+        root_path=tmp_path / "run.ome.tiff",
+        dtype="uint16",
+        compression=compression,
+        dimensions=dims_from_standard_axes({"t": 6, "y": 40, "x": 30}),
+    )
+    noise = np.random.default_rng(0).integers(0, 999, (4, 40, 30), "uint16")
+    with create_stream(settings) as stream:
+        for frame in noise:
+            stream.append(frame)
+        stream.flush()
+        killed = tmp_path / "killed"
+        files = [path for path in tmp_path.iterdir() if path.is_file()]
+        killed.mkdir()
+        for path in files:
+            shutil.copy(path, killed)
+    report = recover(killed / "run.ome.tiff")
+    assert (report.saved, report.missing, len(report.lost)) == (4, 2, 0)

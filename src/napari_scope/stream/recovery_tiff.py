@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.ometiff.packing import codec_of
 from napari_scope.formats.ometiff.repair import repair_tiff
 from napari_scope.formats.ometiff.writer import SUFFIXES, stem_of
 from napari_scope.stream.journal import JOURNAL_NAME
@@ -22,6 +23,9 @@ from napari_scope.stream.sinks.base import checksum
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import numpy.typing as npt
+    import tifffile
 
     from napari_scope.stream.recovery_frames import FrameKey, Reason
     from napari_scope.stream.recovery_plan import RunRecord
@@ -78,19 +82,32 @@ def _target(journal: Path) -> Path:
 
 def _checksums(target: Path) -> Iterator[int]:
     """Iterate over the checksums of the frames in one file, or in those of a folder."""
-    import tifffile
+    from tifffile import TiffFile, TiffFileError
 
     paths = [target]
     if target.is_dir():
         paths = [p for p in sorted(target.iterdir()) if p.name.endswith(SUFFIXES)]
     for path in paths:
         try:
-            with tifffile.TiffFile(path) as file:
+            with TiffFile(path) as file:
                 for page in file.pages:
                     # A loss of power may have taken the pixels.
-                    with contextlib.suppress(ValueError, RuntimeError):
-                        yield checksum(np.ascontiguousarray(page.asarray()))
-        except tifffile.TiffFileError as error:
+                    with contextlib.suppress(ValueError, RuntimeError, FormatError):
+                        yield checksum(np.ascontiguousarray(_pixels(page)))
+        except TiffFileError as error:
             raise FormatError(
                 f"its frames cannot be read: {error}", path=path
             ) from error
+
+
+def _pixels(page: tifffile.TiffPage | tifffile.TiffFrame) -> npt.NDArray[np.generic]:
+    """Return the pixels of an image; tifffile alone does not unpack LZW."""
+    page = page.aspage()
+    if page.dtype is None:
+        raise FormatError("an image of a type that is not known")
+    codec = codec_of(int(page.compression), int(page.predictor), page.dtype)
+    if codec is None:
+        return np.asarray(page.asarray())
+    source = page.parent.filehandle
+    source.seek(page.dataoffsets[0])
+    return codec.unpack(source.read(page.databytecounts[0]), page.shape)
