@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.stream.streams import frame_of, make_sink, make_spec
 
 from napari_scope.formats import open_dataset
+from napari_scope.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -403,6 +406,35 @@ def test_recover_finds_nothing(tmp_path: Path, left: str) -> None:
     assert line.startswith("error: ")
     assert "no frame was found: nothing was written" in line
     assert not list((tmp_path / "a").glob("*.recovered*"))
+
+
+@pytest.mark.parametrize("format", ["ome-zarr", "ndtiff"])
+def test_recover_a_run(tmp_path: Path, format: str) -> None:
+    spec = make_spec({"time": 6}, n_frames=6)
+    with Stream(spec, [make_sink(format, tmp_path / "alive")]) as stream:
+        for number in range(4):
+            stream.append(frame_of(number))
+        done = scope("recover", "alive", cwd=tmp_path)
+        assert done.returncode == 1
+        assert "still being written" in done.stderr
+        stream.flush()
+        shutil.copytree(tmp_path / "alive", tmp_path / "killed")  # as a kill leaves it
+    done = scope("recover", "killed", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, *rest = done.stdout.splitlines()
+    assert first == "killed: recovered, 4 of 6 frames saved, 2 missing"
+    assert "  missing time=5" in rest
+    done = scope("recover", "killed", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("killed: nothing to do, 4 of 6 frames saved")
+    if format == "ndtiff":
+        assert "killed: 4 frames kept, 0 recovered, 0 dropped" in done.stdout
+        (tmp_path / "killed" / "frames.jsonl").write_bytes(bytes(100))
+        (tmp_path / "killed" / "NDTiff.index").unlink()
+        done = scope("recover", "killed", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "no frame of the run is known" in done.stdout
+        assert "killed: 0 frames kept, 4 recovered, 0 dropped" in done.stdout
 
 
 def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:

@@ -221,7 +221,10 @@ def test_the_readme_documents_the_commands_that_exist() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["acquire", "adaptive", "stream_frames"])
+@pytest.mark.parametrize(
+    "name",
+    ["acquire", "adaptive", "stream_frames", "stream_plate", "stream_unbounded"],
+)
 def test_an_example_runs_and_what_it_saved_is_read(name: str, tmp_path: Path) -> None:
     examples = ROOT / "examples"
     run([sys.executable, str(examples / f"{name}.py"), str(tmp_path)], tmp_path)
@@ -247,4 +250,12 @@ def test_the_example_converts_what_another_has_saved(tmp_path: Path) -> None:
 
 def test_every_example_is_run_here() -> None:
     names = {path.stem for path in EXAMPLES}
-    assert names == {"acquire", "adaptive", "convert", "stream_frames", "read_data"}
+    assert names == {
+        "acquire",
+        "adaptive",
+        "convert",
+        "read_data",
+        "stream_frames",
+        "stream_plate",
+        "stream_unbounded",
+    }

@@ -278,15 +278,40 @@ def convert(
 
 @app.command()
 def recover(
-    path: Annotated[Path, typer.Argument(help="An NDTiff data set.")],
+    path: Annotated[Path, typer.Argument(help="A run, or an NDTiff data set.")],
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Go on where a network drive cannot tell whether somebody writes.",
+        ),
+    ] = False,
 ) -> None:
-    """Write a whole index beside one that is damaged, cut or missing."""
+    """Finish a run that was interrupted; write a whole index where NDTiff has none."""
     from napari_scope.formats.ndtiff.recovery import recover as recover_index
+    from napari_scope.stream.recovery import has_journal
+    from napari_scope.stream.recovery import recover as recover_run
 
-    report = recover_index(path)
-    if not any(level.kept + level.recovered for level in report.levels):
-        raise FormatError("no frame was found: nothing was written", path=path)
-    for line in report.lines():
+    lines: list[str] = []
+    of_index = True
+    if has_journal(path):
+        try:
+            run = recover_run(path, force=force)
+        except FormatError as error:
+            # The frames of NDTiff are found without its journal.
+            if not list(path.glob("*.tif")):
+                raise
+            lines = [str(error)]
+        else:
+            lines = run.lines()
+            # A run recovered just now has its index; an older one may have lost it.
+            of_index = run.format == "ndtiff" and run.was_closed
+    if of_index:
+        report = recover_index(path)
+        if not any(level.kept + level.recovered for level in report.levels):
+            raise FormatError("no frame was found: nothing was written", path=path)
+        lines += report.lines()
+    for line in lines:
         _out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

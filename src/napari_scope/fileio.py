@@ -341,14 +341,20 @@ def _no_room(path: Path) -> OSError:
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a small file so that readers see the old or the new one, never a part.
 
-    The data go to a neighbour first, which then takes the name. On Windows a reader
-    that has the old file open makes the exchange fail for a moment; it is tried again.
+    The data go to a neighbour first, which then takes the name. Where a file is
+    replaced they are synced before: a name may reach the medium ahead of the data, and
+    after a loss of power neither the old nor the new ones would be there. On Windows a
+    reader that has the old file open makes the exchange fail for a moment; it is tried
+    again.
     """
     path = Path(path)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with open(neighbour, "wb") as file:
             file.write(data)
+            if path.exists():
+                file.flush()
+                os.fsync(file.fileno())
         for attempt in range(50):
             try:
                 os.replace(neighbour, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from tests.stream.streams import (
 from tests.threads import Thread, wait_until
 
 from napari_scope import fileio
-from napari_scope.errors import DiskSpaceError, StreamError
+from napari_scope.errors import DiskSpaceError, OutputExistsError, StreamError
 from napari_scope.fileio import DataFile, portable_io, uses_portable_io
 from napari_scope.stream import Address, MemorySink, Stream, read_journal
 from napari_scope.stream import stream as stream_module
@@ -341,6 +342,10 @@ class TestFailingSink:
         sink.gate.set()
         with pytest.raises(DiskSpaceError, match="8 frames are saved"):
             stream.close()
+        # The sink itself was well: its store is finished.
+        assert sink.totals is not None
+        assert sink.totals["saved"] == 8
+        assert "nearly full" in str(sink.totals["failed"])
 
     def test_who_waits_in_flush_is_told(self) -> None:
         sink = FailingSink(0)
@@ -369,14 +374,22 @@ class TestFailingSink:
         self, tmp_path: Path
     ) -> None:
         bad = FailingSink(10)
-        good = make_sink("ome-zarr", tmp_path / "out")
+        good = make_sink("ome-zarr", tmp_path / "out", levels=2)
         stream = Stream(make_spec({"time": 500}), [bad, good], ring_bytes=SMALL)
         taken, _ = appends_until_it_fails(stream, 500)
         with pytest.raises(StreamError, match="frames are saved"):
             stream.close()
         assert stream.stats().saved <= 10, "saved means in every output"
-        lines = frames_with_a_line(tmp_path / "out")
-        assert len(lines) == taken, "all that was appended"
+        (journal,) = (tmp_path / "out").rglob("frames.jsonl")
+        content = read_journal(journal)
+        assert len(content.frames) == taken, "all that was appended"
+        # It is finished for what it has, and says why there is no more.
+        assert content.closed is not None
+        assert content.closed["saved"] == taken
+        assert "Input/output error" in content.closed["failed"]
+        text = (tmp_path / "out" / "zarr.json").read_text()
+        levels = json.loads(text)["attributes"]["ome"]["multiscales"][0]["datasets"]
+        assert len(levels) == 2
         for read in READERS.values():
             np.testing.assert_array_equal(
                 read(tmp_path / "out" / "0")[:taken],
@@ -542,6 +555,165 @@ def test_many_threads_may_append(tmp_path: Path) -> None:
         all_images(stream)[0], [frame_of(n) for n in range(120)]
     )
     assert stream.stats().saved == 120
+
+
+class TestTwoStreamsOnOnePath:
+    @pytest.mark.parametrize("format", FORMATS)
+    @pytest.mark.parametrize("second", FORMATS)
+    def test_the_second_is_refused_and_the_first_undisturbed(
+        self, tmp_path: Path, format: str, second: str
+    ) -> None:
+        path = tmp_path / "out"
+        with Stream(make_spec(), [make_sink(format, path)]) as stream:
+            stream.append(frame_of(0))
+            for spec in (make_spec(), growing_spec()):
+                with pytest.raises(OutputExistsError):
+                    Stream(spec, [make_sink(second, path)])
+            stream.append(frame_of(1))
+        np.testing.assert_array_equal(all_images(stream)[0][1], frame_of(1))
+
+    @pytest.mark.parametrize("format", FORMATS)
+    def test_only_one_of_two_that_begin_at_the_same_moment(
+        self, tmp_path: Path, format: str
+    ) -> None:
+        """Both looked before either had made anything."""
+        path = tmp_path / "out"
+        streams = [Stream(growing_spec(), [make_sink(format, path)]) for _ in "ab"]
+        errors: list[StreamError] = []
+        start = threading.Barrier(2)
+
+        def feed(stream: Stream) -> None:
+            start.wait(30)
+            try:
+                for number in range(5):
+                    stream.append(frame_of(number), index={"time": number})
+            except (StreamError, OutputExistsError) as error:
+                errors.append(error)  # type: ignore[arg-type]
+
+        threads = [Thread(target=feed, args=(s,)) for s in streams]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for stream in streams:
+            try:
+                stream.close()
+            except StreamError as error:
+                assert "exists" in str(error) or "another program" in str(error)
+        assert len(errors) == 1
+        (journal,) = path.rglob("frames.jsonl")
+        content = read_journal(journal)
+        assert content.closed is not None
+        assert len(content.frames) == 5
+        (winner,) = [s for s in streams if s.stats().saved]
+        np.testing.assert_array_equal(
+            all_images(winner)[0], [frame_of(n) for n in range(5)]
+        )
+
+
+RACED = """
+import sys, time
+from pathlib import Path
+from napari_scope.stream import Stream
+from tests.stream.streams import frame_of, growing_spec, make_sink, make_spec
+
+path, growing = Path(sys.argv[1]), sys.argv[2] == "True"
+spec = growing_spec() if growing else make_spec({"time": 400})
+with Stream(spec, [make_sink("ome-zarr", path)]) as stream:
+    for number in range(400):
+        stream.append(frame_of(number), index={"time": number})
+        if number % 10 == 9:
+            stream.flush()
+            print(number + 1, flush=True)
+            time.sleep(0.005)
+"""
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_other_processes_read_what_is_committed_while_it_grows(
+    tmp_path: Path, growing: bool
+) -> None:
+    """No lock, no torn metadata, no zeros where a frame was committed."""
+    path = tmp_path / "out"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(RACED), str(path), str(growing)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    looks = 0
+    with writer:  # waits, and closes the pipe
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            told = int(line)
+            if looks and told % 40:
+                continue
+            looks += 1
+            for name, read in READERS.items():
+                array = read(path / "0")
+                for number in (0, told // 2, told - 1):
+                    np.testing.assert_array_equal(
+                        array[number], frame_of(number), err_msg=f"{name} {number}"
+                    )
+            (journal,) = path.rglob("frames.jsonl")
+            assert len(read_journal(journal).frames) >= told
+            metadata = json.loads((path / "zarr.json").read_text())
+            assert metadata["attributes"]["ome"]["multiscales"]
+    assert writer.returncode == 0
+    assert looks >= 3
+
+
+SLOW = """
+import resource, sys, time
+from pathlib import Path
+import numpy as np
+from napari_scope import fileio
+from napari_scope.stream import Stream
+from tests.stream.streams import make_sink, make_spec
+
+MB = 1 << 20
+kind = fileio._PortableFile if fileio.uses_portable_io() else fileio._PosixFile
+real = kind.write_at
+
+def slow(file, offset, *buffers):
+    size = real(file, offset, *buffers)
+    time.sleep(size / (20 * MB))  # a disk of 20 MB/s
+    return size
+
+format, path = sys.argv[1], Path(sys.argv[2])
+spec = make_spec({"time": 32}, frame=(512, 1024))
+frame = np.ones((512, 1024), "u2")
+stream = Stream(spec, [make_sink(format, path)], ring_bytes=8 * MB)
+stream.append(frame)
+stream.flush()
+kind.write_at = slow
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+most = 0
+for number in range(1, 32):
+    frame[...] = number + 1
+    stream.append(frame)  # as fast as it goes
+    most = max(most, stream.stats().ring_used)
+stream.close()
+grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+assert stream.stats().saved == 32, stream.stats()
+assert stream.stats().waited_s > 0
+array = np.asarray(stream.view().images[0].levels[0][:, 0, 0])
+assert array.tolist() == list(range(1, 33)), array
+print(most, stream.stats().ring_slots, grown)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory in kilobytes")
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_disk_of_20_mb_a_second_and_a_faster_camera(
+    tmp_path: Path, format: str
+) -> None:
+    """The memory stays within the buffer, no frame is lost, the buffer is reused."""
+    done = run_python(SLOW, format, str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    most, slots, grown = done.stdout.split()
+    assert int(most) <= int(slots) == 8
+    assert float(grown) < 8 + 8, "the buffer, and what Python takes for itself"
 
 
 # ---------------------------------------------------------------- real limits

@@ -82,7 +82,7 @@ def test_a_checksum_that_nobody_began_is_made_here(tmp_path: Path) -> None:
     sink = Watched(tmp_path / "a", nothing)
     stream = Stream(make_spec(frame=shape), [sink])
     stream.append(frame_of(0, shape))
-    helper = stream._shortcut._helper
+    helper = stream._intake.shortcut._helper
     assert helper is not None
     gate = threading.Event()
     helper.submit(gate.wait)

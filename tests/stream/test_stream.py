@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from tests.stream.streams import (
     FORMATS,
+    FailingSink,
     GatedSink,
     all_images,
     frame_of,
@@ -28,10 +30,16 @@ from napari_scope.errors import (
     StreamError,
 )
 from napari_scope.stream import Address, ImageSpec, MemorySink, Stream, read_journal
+from napari_scope.stream import events as events_module
+from napari_scope.stream import keeper as keeper_module
 from napari_scope.stream import stream as stream_module
+from napari_scope.stream.disk import STOP_BYTES
+from napari_scope.stream.outputs import RESERVE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_scope.stream.events import FrameEvent
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -215,7 +223,7 @@ class TestRefusals:
 
     def test_axes_that_are_not_there(self) -> None:
         with Stream(make_spec(), [MemorySink()]) as stream:
-            for index in ({"time": 5}, {"time": -1}, {"t": 0}, {"time": 0.5}, {}):
+            for index in ({"time": 5}, {"time": -1}, {"z": 0}, {"time": 0.5}, {}):
                 with pytest.raises(FrameError):
                     stream.append(frame_of(0), index=index)  # type: ignore[arg-type]
             assert stream.stats().ring_used == 0
@@ -491,7 +499,7 @@ class TestRoom:
     def test_outputs_on_one_disk_share_its_room(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        reserve = stream_module.RESERVE_BYTES
+        reserve = RESERVE_BYTES
         free = iter(range(reserve + 30_000_000, 0, -2_000_000))
         monkeypatch.setattr(stream_module, "free_bytes", lambda _: next(free))
         # 15 MB each; between the two looks another program took 2 MB.
@@ -502,6 +510,49 @@ class TestRoom:
         monkeypatch.setattr(stream_module, "disk_of", lambda path: str(path))
         free = iter([reserve + 16_000_000] * 9)
         Stream(spec, [one, two]).close()
+
+    def test_an_unbounded_run_wants_the_reserve(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream_module, "free_bytes", lambda _: RESERVE_BYTES - 1)
+        with pytest.raises(DiskSpaceError, match="in reserve"):
+            Stream(growing_spec(), [make_sink("ndtiff", tmp_path / "out")])
+        assert not list(tmp_path.iterdir())
+        Stream(growing_spec(), [MemorySink()]).close()
+
+    def test_the_room_is_looked_at_each_second_whatever_the_syncs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(keeper_module, "_LOOK_S", 0.01)
+        for interval in (None, 3600):
+            stream = Stream(
+                make_spec(),
+                [make_sink("ndtiff", tmp_path / str(interval))],
+                sync_interval_s=interval,
+            )
+            with monkeypatch.context() as patch:
+                patch.setattr(stream_module, "free_bytes", lambda _: 1000)
+                wait_until(lambda stream=stream: stream._failure.error)
+            with pytest.raises(DiskSpaceError, match="nearly full"):
+                stream.close()
+
+    def test_frames_under_way_count_as_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sink = GatedSink(tmp_path / "out")
+        stream = Stream(make_spec({"time": 20}), [sink], sync_interval_s=0.01)
+        for number in range(4):
+            stream.append(frame_of(number))
+        room = STOP_BYTES + 4 * 16 * 24 * 2
+        monkeypatch.setattr(stream_module, "free_bytes", lambda _: room)
+        synced = sink.synced
+        wait_until(lambda: sink.synced > synced + 3)
+        assert stream._failure.error is None
+        stream.append(frame_of(4))
+        wait_until(lambda: stream._failure.error)
+        sink.gate.set()
+        with pytest.raises(DiskSpaceError, match="5 frames are saved"):
+            stream.close()
 
     def test_a_disk_that_fills_stops_the_stream_while_files_can_be_closed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -520,6 +571,10 @@ class TestRoom:
             stream.append(frame_of(1))
         with pytest.raises(DiskSpaceError):
             stream.close()
+        closed = read_journal(tmp_path / "out" / "frames.jsonl").closed
+        assert closed is not None, "its files were finished"
+        assert closed["saved"] == 1
+        assert "nearly full" in closed["failed"]
 
 
 def test_metadata_may_be_anything(
@@ -543,6 +598,176 @@ def test_metadata_may_be_anything(
         assert found["array"] == [0, 1, 2]
         assert found["nested"] == {"deep": {"1": [2, 3]}}
         assert found["more"] is True
+
+
+def test_metadata_belong_to_the_stream_at_once(
+    tmp_path: Path, format: str, journal: Callable[[str], Any]
+) -> None:
+    """The caller goes on with the same nested lists for the next frame."""
+    facts: dict[str, Any] = {
+        "stage": {"xy": [0, 0]},
+        "tags": ["a"],
+        "array": np.zeros(2, int),
+    }
+    count = 20
+    with Stream(
+        make_spec({"time": count}), [make_sink(format, tmp_path / "out")]
+    ) as stream:
+        for number in range(count):
+            facts["stage"]["xy"][0] = number
+            facts["tags"][0] = str(number)
+            facts["array"][:] = number
+            stream.append(frame_of(number), facts)
+        facts["stage"]["xy"][0] = -1
+    if format != "memory":
+        for number, frame in enumerate(journal(format).frames):
+            assert frame["metadata"] == {
+                "stage": {"xy": [number, 0]},
+                "tags": [str(number)],
+                "array": [number, number],
+            }
+
+
+def test_metadata_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+
+    class Odd:
+        def items(self) -> Any:
+            return [("me", self)]
+
+    with Stream(make_spec(), [MemorySink()]) as stream:
+        for wrong in ({"a": endless}, {"a": {"b": Odd()}}, ["no", "mapping"], 5):
+            with pytest.raises(FrameError, match="metadata"):
+                stream.append(frame_of(0), wrong)  # type: ignore[arg-type]
+        stream.append(frame_of(0), {"deep": [[[[1]]]]})
+        stream.flush()
+        assert stream.stats().appended == 1
+        assert stream.stats().ring_used == 0
+
+
+def test_axes_may_have_their_short_names(tmp_path: Path) -> None:
+    labels = {"channel": ("DAPI", "FITC")}
+    spec = make_spec({"time": 2, "channel": 2}, labels=labels)
+    with Stream(spec, [MemorySink()]) as stream:
+        stream.append(frame_of(0), index={"t": 1, "c": "FITC"})
+        stream.skip(index={"t": 0, "channel": "DAPI"})
+        with pytest.raises(FrameError, match="already"):
+            stream.append(frame_of(0), index={"time": 1, "channel": 1})
+    np.testing.assert_array_equal(all_images(stream)[0][1, 1], frame_of(0))
+
+
+def test_numbers_of_frames_to_skip() -> None:
+    with Stream(make_spec(), [MemorySink()]) as stream:
+        for wrong in (-1, 1.5, "two", None):
+            with pytest.raises(FrameError, match="cannot be skipped"):
+                stream.skip(wrong)  # type: ignore[arg-type]
+        with pytest.raises(FrameError, match="cannot be skipped"):
+            stream.skip(2, index={"time": 1})
+        stream.skip(0)
+        stream.skip(np.int64(2))  # type: ignore[arg-type]
+        stream.skip(frames=1, reason="x")
+        assert stream.stats().skipped == 3
+
+
+class TestEvents:
+    def test_what_is_told(self, tmp_path: Path, format: str) -> None:
+        stream = Stream(make_spec(), [make_sink(format, tmp_path / "out")])
+        saved: list[Any] = []
+        skipped: list[Any] = []
+        closed: list[Any] = []
+        threads: set[str] = set()
+
+        @stream.events.frame_saved.connect
+        def _(event: FrameEvent) -> None:
+            threads.add(threading.current_thread().name)
+            saved.append(event)
+
+        stream.events.frame_skipped.connect(skipped.append)
+        stream.events.closed.connect(closed.append)
+        for number in range(3):
+            stream.append(frame_of(number))
+        stream.skip(reason="no focus")
+        stream.close()
+        assert [e.axes for e in saved] == [{"time": n} for n in range(3)]
+        assert [(e.image, e.index, e.number, e.status) for e in saved] == [
+            (0, (n,), n, "saved") for n in range(3)
+        ]
+        assert [(e.index, e.status, e.reason) for e in skipped] == [
+            ((3,), "skipped", "no focus")
+        ]
+        assert [c.saved for c in closed] == [3]
+        assert threads == {"napari-scope news"}
+        assert not list(writer_threads())
+
+    def test_saved_means_committed(self) -> None:
+        sink = GatedSink()
+        stream = Stream(make_spec(), [sink])
+        saved: list[Any] = []
+        stream.events.frame_saved.connect(saved.append)
+        stream.append(frame_of(0))
+        assert sink.entered.wait(10)
+        assert not saved
+        sink.gate.set()
+        wait_until(lambda: saved)
+        stream.close()
+
+    def test_a_failure(self) -> None:
+        stream = Stream(make_spec({"time": 50}), [FailingSink(2)])
+        failed: list[Any] = []
+        saved: list[Any] = []
+        stream.events.failed.connect(failed.append)
+        stream.events.frame_saved.connect(saved.append)
+        with pytest.raises(StreamError):
+            for number in range(50):
+                stream.append(frame_of(number))
+                stream.flush()
+        with pytest.raises(StreamError):
+            stream.close()
+        assert [type(error) for error in failed] == [StreamError]
+        assert len(saved) == 2
+
+    def test_listeners_that_are_slow_or_broken_harm_nobody(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(events_module, "_MOST_NEWS", 10)
+        monkeypatch.setattr(events_module, "_PATIENCE_S", 0.01)
+        stream = Stream(make_spec({"time": 100}), [MemorySink()])
+        go = threading.Event()
+        heard: list[int] = []
+
+        @stream.events.frame_saved.connect
+        def _(event: FrameEvent) -> None:
+            heard.append(event.number)
+            if event.number == 0:
+                assert go.wait(30)
+            raise KeyError(event.number)
+
+        for number in range(100):
+            stream.append(frame_of(number))
+        stream.flush()
+        stream.close()
+        assert stream.stats().saved == 100
+        assert heard == [0]
+        assert stream.events.missed == 89
+        go.set()
+        wait_until(lambda: len(heard) == 11)
+        assert heard[1:] == list(range(90, 100))
+        wait_until(lambda: not list(writer_threads()))
+        assert "a listener of a stream failed" in caplog.text
+
+    def test_a_listener_may_close_the_stream(self) -> None:
+        stream = Stream(make_spec(), [MemorySink()])
+        ended = threading.Event()
+
+        @stream.events.frame_saved.connect
+        def _(_: FrameEvent) -> None:
+            stream.close()
+            ended.set()
+
+        stream.append(frame_of(0))
+        assert ended.wait(30)
+        assert stream.closed
 
 
 def test_a_stream_without_any_axis_has_one_frame() -> None:

@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from tests.formats.ngff.oracles import READERS
 from tests.stream.streams import FORMATS, frame_of
 
 from napari_scope.fileio import uses_portable_io
 from napari_scope.stream import read_journal
+from napari_scope.stream.recovery import recover
+from napari_scope.stream.recovery_journal import find_journal
 from napari_scope.stream.sinks.base import checksum
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -109,6 +112,101 @@ def test_every_frame_with_a_line_is_there(
         np.testing.assert_array_equal(
             read(path / "0")[: len(lines)], expected, err_msg=name
         )
+
+
+KILLS = """
+import os, signal, sys
+from pathlib import Path
+import random
+from napari_scope.stream import Stream
+from napari_scope.stream.spec import StorageSpec
+from tests.stream.streams import frame_of, make_spec
+from tests.stream.test_fault_table import NAMES, any_sink
+
+folder, count = Path(sys.argv[1]), int(sys.argv[2])
+rng = random.Random()
+kinds = ["ome-zarr", "ndtiff", "ome-tiff", "packed"]
+
+
+def write(kind, path, out):
+    storage = StorageSpec(compression="blosc-lz4" if kind == "packed" else None)
+    kind = "ome-zarr" if kind == "packed" else kind
+    spec = make_spec({"time": 400}, n_frames=400, storage=storage)
+    stream = Stream(spec, [any_sink(kind, path)])
+    for number in range(400):
+        stream.append(frame_of(number), {"n": number})
+        if number % 3 == 2:
+            stream.flush()
+            os.write(out, bytes([0]))  # three more are committed
+    os.write(out, bytes([1]))
+    signal.pause()
+
+
+for number in range(count):
+    kind = kinds[number % len(kinds)]
+    path = folder / str(number) / NAMES.get(kind, "out")
+    path.parent.mkdir()
+    source, target = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(source)
+        try:
+            write(kind, path, target)
+        finally:
+            os._exit(3)
+    os.close(target)
+    least, told = rng.randint(1, 130), 0
+    while told < least:
+        piece = os.read(source, 1)
+        assert piece, "the writer failed"
+        if piece == b"\\x01":
+            break
+        told += 1
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while piece := os.read(source, 100):
+        told += piece.count(0)
+    os.close(source)
+    print(kind, path, 3 * told, flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_many_kills(tmp_path: Path) -> None:
+    """Sixty at random frames: all that was committed is there, with metadata."""
+    process = start(KILLS, str(tmp_path), "30")  # and as many with portable files
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    told = [line.split() for line in output.splitlines()]
+    assert len(told) == 30
+    for kind, path, count in told:
+        check_killed(kind, Path(path), int(count))
+
+
+def check_killed(kind: str, path: Path, told: int) -> None:
+    journal = find_journal(path)
+    assert journal is not None
+    content = read_journal(journal)
+    assert content.closed is None
+    lines = list(content.frames)
+    assert len(lines) >= told
+    assert [line["metadata"]["n"] for line in lines] == list(range(len(lines)))
+    expected = [frame_of(n) for n in range(len(lines))]
+    for recovered in (False, True):
+        if recovered:
+            report = recover(path)
+            assert (report.saved, report.lost) == (len(lines), ())
+            assert report.missing == 400 - len(lines)
+        if kind == "ndtiff":
+            found: Any = ndtiff_frames(path)
+        elif kind == "ome-tiff":
+            with tifffile.TiffFile(path) as file:
+                found = [page.asarray() for page in file.pages]
+            assert len(found) >= len(lines)
+        else:
+            found = READERS["tensorstore"](path / "0")
+        for number, frame in enumerate(expected):
+            np.testing.assert_array_equal(found[number], frame)
 
 
 FORGOTTEN = """

@@ -140,7 +140,7 @@ def test_a_reader_that_holds_a_frame_does_not_keep_it_from_being_counted() -> No
                 assert go.wait(30)
             return np.array(self)
 
-    (item,) = stream._under_way.values()
+    (item,) = stream._ledger.under_way.values()
     assert item.frame is not None
     buffer = item.frame
     item.frame = buffer.view(Slow)

@@ -1,7 +1,13 @@
 """Streaming frames to disk: bounded, in any order, readable at every instant."""
 
+from napari_scope.stream.create import create_stream
+from napari_scope.stream.dimensions import Dimension
+from napari_scope.stream.from_useq import SequencePlan, plan_sequence
+from napari_scope.stream.gaps import Gap
 from napari_scope.stream.journal import JOURNAL_NAME, JournalContent, read_journal
+from napari_scope.stream.output_format import OutputFormat
 from napari_scope.stream.outputs import (
+    COMPRESSIONS,
     FORMATS,
     FormatName,
     Output,
@@ -12,21 +18,17 @@ from napari_scope.stream.outputs import (
 )
 from napari_scope.stream.ring import OverflowPolicy
 from napari_scope.stream.router import Address
-from napari_scope.stream.settings import (
-    AcquisitionSettings,
-    Channel,
-    Dimension,
-    Position,
-    create_stream,
-    dims_from_standard_axes,
-)
+from napari_scope.stream.samples import Channel, Plate, Position
+from napari_scope.stream.settings import AcquisitionSettings
 from napari_scope.stream.sinks import MemorySink, NDTiffSink, OmeZarrSink, Sink
-from napari_scope.stream.spec import ImageSpec, StoreSpec
+from napari_scope.stream.spec import ImageSpec, PlateSpec, StorageSpec, StoreSpec
+from napari_scope.stream.standard_axes import dims_from_standard_axes
 from napari_scope.stream.stats import StreamStats
 from napari_scope.stream.stream import Stream
 from napari_scope.stream.view import NewestFrame, StreamView
 
 __all__ = [
+    "COMPRESSIONS",
     "FORMATS",
     "JOURNAL_NAME",
     "AcquisitionSettings",
@@ -34,6 +36,7 @@ __all__ = [
     "Channel",
     "Dimension",
     "FormatName",
+    "Gap",
     "ImageSpec",
     "JournalContent",
     "MemorySink",
@@ -41,9 +44,14 @@ __all__ = [
     "NewestFrame",
     "OmeZarrSink",
     "Output",
+    "OutputFormat",
     "OverflowPolicy",
+    "Plate",
+    "PlateSpec",
     "Position",
+    "SequencePlan",
     "Sink",
+    "StorageSpec",
     "StoreSpec",
     "Stream",
     "StreamStats",
@@ -53,6 +61,7 @@ __all__ = [
     "make_sink",
     "next_free_name",
     "output_path",
+    "plan_sequence",
     "read_journal",
     "room_needed",
 ]

@@ -5,7 +5,12 @@ process as the pixels do. The first line describes the journal, the last one say
 the store was closed; without it the run was interrupted.
 
 Lines of one batch are written with one call. A torn last line, as a loss of power may
-leave, is ignored when reading.
+leave, is ignored when reading. As long as the journal is open its file is locked (see
+`lock`): that tells a run that goes on from one that was killed.
+
+The table of frames stays in this file. What a reader of the format should know without
+it, how many frames are saved and which are not, is `Journal.summary`; a format that has
+no place for it by itself takes it into its metadata at close.
 
 Examples
 --------
@@ -30,16 +35,31 @@ import numpy as np
 
 from napari_scope.errors import FormatError
 from napari_scope.fileio import DataFile
+from napari_scope.stream.lock import hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from os import PathLike
 
-__all__ = ["JOURNAL_NAME", "Journal", "JournalContent", "jsonable", "read_journal"]
+    from napari_scope.stream.spec import StoreSpec
+
+__all__ = [
+    "JOURNAL_NAME",
+    "Journal",
+    "JournalContent",
+    "JournalScan",
+    "Summary",
+    "encode_line",
+    "jsonable",
+    "plan_header",
+    "read_journal",
+    "scan_journal",
+]
 
 JOURNAL_NAME = "frames.jsonl"
 
 _VERSION = 1
+_MOST_LISTED = 1000  # frames that are not there, in a summary
 
 
 def jsonable(value: object) -> Any:
@@ -63,6 +83,57 @@ def jsonable(value: object) -> Any:
     return str(value)
 
 
+def plan_header(spec: StoreSpec, format: str) -> dict[str, object]:
+    """Return the first line of the journal of a run: what was planned.
+
+    From it `recover` knows which frames are missing, also when nothing else is left.
+    """
+    return {
+        "format": format,
+        "name": spec.name,
+        "frames": spec.n_frames,
+        "plan": {
+            "shape": spec.frame_shape,
+            "dtype": spec.dtype.name,
+            "order": spec.order,
+            "labels": spec.labels,
+            "growing": spec.growing,
+            "growing_axes": spec.growing_axes,
+            "images": [
+                {"name": image.name, "place": image.place, "sizes": image.sizes}
+                for image in spec.images
+            ],
+        },
+    }
+
+
+class Summary:
+    """Counts the lines of a journal and remembers which frames are not there."""
+
+    def __init__(self) -> None:
+        self._counts = {"saved": 0, "skipped": 0, "dropped": 0}
+        self._not_saved: list[dict[str, object]] = []
+
+    def add(self, entry: Mapping[str, object]) -> None:
+        """Count a line."""
+        status = entry.get("status")
+        if status == "saved":  # all lines, as a rule
+            self._counts["saved"] += 1
+        elif isinstance(status, str) and status in self._counts:
+            self._counts[status] += 1
+            if len(self._not_saved) < _MOST_LISTED:
+                kept = ("axes", "status", "reason")
+                self._not_saved.append({k: entry[k] for k in kept if k in entry})
+
+    def document(self) -> dict[str, object]:
+        """Return the numbers and the frames that are not there, for a format.
+
+        At most a thousand frames are listed, so that metadata stay quick to read; the
+        journal has them all.
+        """
+        return {**self._counts, "not_saved": jsonable(self._not_saved)}
+
+
 class Journal:
     """An open journal; used by one writer thread.
 
@@ -73,18 +144,32 @@ class Journal:
         self._file = file
         self._end = 0
         self._closed = False
+        self._summary = Summary()
 
     @classmethod
     def create(cls, path: str | PathLike[str], header: Mapping[str, object]) -> Journal:
-        """Create the journal and write its first line."""
+        """Create the journal, lock it and write its first line."""
         journal = cls(DataFile.create(path))
-        journal.write([{"journal": _VERSION, **header}])
+        # Where a file system has no locks, `recover` cannot have one either and asks.
+        hold(journal._file)
+        try:
+            journal.write([{"journal": _VERSION, **header}])
+        except BaseException:
+            journal._file.close()
+            raise
         return journal
 
     def write(self, entries: Iterable[Mapping[str, object]]) -> None:
         """Append one line for each entry, all with one call."""
-        data = b"".join(_line(entry) for entry in entries)
+        entries = list(entries)
+        data = b"".join(encode_line(entry) for entry in entries)
         self._end += self._file.write_at(self._end, data)
+        for entry in entries:
+            self._summary.add(entry)
+
+    def summary(self) -> dict[str, object]:
+        """Return what the lines so far say, for the metadata of the format."""
+        return self._summary.document()
 
     def sync(self) -> None:
         """Wait until the lines survive a loss of power."""
@@ -103,7 +188,8 @@ class Journal:
             self._file.close()
 
 
-def _line(entry: Mapping[str, object]) -> bytes:
+def encode_line(entry: Mapping[str, object]) -> bytes:
+    """Return an entry as a line."""
     try:
         text = _ENCODER.encode(entry)
     except (TypeError, ValueError):
@@ -144,28 +230,103 @@ def read_journal(path: str | PathLike[str]) -> JournalContent:
     FormatError
         If the first line is not that of a journal, or a line in the middle is broken.
     """
-    lines = Path(path).read_bytes().split(b"\n")
-    entries: list[dict[str, Any]] = []
-    for number, line in enumerate(lines):
-        if not line:
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            if number == len(lines) - 1:
-                break  # torn by a loss of power, or being written at this moment
+    found = scan_journal(path)
+    for broken in found.broken:
+        if not broken.last:
             raise FormatError(
-                f"line {number + 1} of the journal is not JSON, {error}", path=path
-            ) from error
-        if not isinstance(entry, dict):
-            raise FormatError(
-                f"line {number + 1} of the journal should be an object, found "
-                f"{type(entry).__name__}",
+                f"line {broken.number} of the journal is {broken.what}",
                 path=path,
+                hint="`napari-scope recover` leaves such lines out",
             )
-        entries.append(entry)
+    return found.content
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenLine:
+    """A line that is none.
+
+    Parameters
+    ----------
+    number : int
+        Its number, from 1 on.
+    start, end : int
+        Its bytes, without the newline.
+    last : bool
+        Whether it is the last and has no newline: it is being written at this moment,
+        or was torn.
+    what : str
+        What is wrong with it.
+    """
+
+    number: int
+    start: int
+    end: int
+    last: bool
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalScan:
+    """All that can be read of a journal, and what cannot.
+
+    Parameters
+    ----------
+    content : JournalContent
+        The whole lines.
+    broken : sequence of BrokenLine
+        The others, in order.
+    end : int
+        Where the last whole line ends, with its newline.
+    """
+
+    content: JournalContent
+    broken: Sequence[BrokenLine]
+    end: int
+
+
+def scan_journal(path: str | PathLike[str]) -> JournalScan:
+    """Read what can be read of a journal that a loss of power may have damaged.
+
+    Blocks that never reached the medium read as zeros; zeros before a line are passed
+    over. A last line that only lacks its newline is whole.
+
+    Raises
+    ------
+    FormatError
+        If the first line is not that of a journal.
+    """
+    entries: list[dict[str, Any]] = []
+    broken: list[BrokenLine] = []
+    start = end = 0
+    lines = Path(path).read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        last = number == len(lines)
+        entry, what = _entry(line)
+        if entry is not None:
+            entries.append(entry)
+            end = start + len(line) + (not last)
+        elif what:
+            stop = start + len(line)
+            broken.append(BrokenLine(number, start, stop, last, what))
+        if not entries and number > 1:
+            break  # whatever it is, it may be long
+        start += len(line) + 1
     if not entries or "journal" not in entries[0]:
         raise FormatError("the file does not begin like a journal of frames", path=path)
     header, *frames = entries
     closed = frames.pop() if frames and "closed" in frames[-1] else None
-    return JournalContent(header, frames, closed)
+    return JournalScan(JournalContent(header, frames, closed), broken, end)
+
+
+def _entry(line: bytes) -> tuple[dict[str, Any] | None, str]:
+    """Return the object of a line, or None and what is wrong (nothing if blank)."""
+    text = line.lstrip(b"\0 ")
+    if not text:
+        return None, "empty" if b"\0" in line else ""
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return None, f"not JSON, {error}"
+    if not isinstance(entry, dict):
+        return None, f"no object, but {type(entry).__name__}"
+    return entry, ""

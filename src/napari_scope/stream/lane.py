@@ -54,6 +54,7 @@ class Lane:
         failed: Callable[[Sink, BaseException], None],
     ) -> None:
         self.sink = sink
+        self.saved = 0  # frames committed in this sink
         self._spec = spec
         self._done = done
         self._failed = failed
@@ -104,6 +105,7 @@ class Lane:
                 if self._error is None:
                     try:
                         self.sink.write(batch, self._spec())
+                        self.saved += sum(item.status == "saved" for item in batch)
                     except BaseException as error:  # handed to the stream
                         self._error = error
                         self._failed(self.sink, error)

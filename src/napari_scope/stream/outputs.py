@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 __all__ = [
+    "COMPRESSIONS",
     "FORMATS",
     "RESERVE_BYTES",
     "FormatName",
@@ -37,9 +38,18 @@ RESERVE_BYTES = 256 * 1024 * 1024
 FORMATS: dict[FormatName, tuple[str, ...]] = {
     "ome-zarr": (".ome.zarr", ".zarr"),
     "ndtiff": (".ndtiff",),
+    "ome-tiff": (".ome.tiff", ".ome.tif", ".tiff", ".tif"),
     "memory": (),
 }
 """Formats and the suffixes that choose them; the first is the one we add."""
+
+COMPRESSIONS: dict[FormatName, tuple[str, ...]] = {
+    "ome-zarr": ("blosc-lz4", "blosc-zstd", "zstd"),
+    "ndtiff": (),
+    "ome-tiff": ("zlib", "lzw"),
+    "memory": (),
+}
+"""Codecs that a format can be asked for, by the names of ome-writers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,23 @@ def make_sink(
     format: FormatName,
     *,
     levels: int | None = None,
+    limit_bytes: int | None = None,
+    single_file: bool = False,
 ) -> Sink:
-    """Return the sink of a format.
+    """Return the sink of a format; nothing is created on disk.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where to store.
+    format : str
+        One of `FORMATS`.
+    levels : int, optional
+        Levels of an OME-Zarr pyramid.
+    limit_bytes : int, optional
+        Most memory that frames in memory may take.
+    single_file : bool
+        Whether several images of OME-TIFF go to one file.
 
     Raises
     ------
@@ -67,8 +92,12 @@ def make_sink(
         return OmeZarrSink(path, levels=levels)
     if format == "ndtiff":
         return NDTiffSink(path)
+    if format == "ome-tiff":
+        from napari_scope.stream.sinks.ometiff import OmeTiffSink
+
+        return OmeTiffSink(path, single_file=single_file)
     if format == "memory":
-        return MemorySink()
+        return MemorySink(limit_bytes)
     raise SettingsError(
         f"there is no format {format!r}", hint=f"use one of {', '.join(FORMATS)}"
     )
@@ -94,6 +123,7 @@ def room_needed(n_frames: int, frame_bytes: int, formats: Iterable[FormatName]) 
     wanted: dict[str, int] = {
         "ome-zarr": pixels + pixels // 3,
         "ndtiff": pixels,
+        "ome-tiff": pixels,
         "memory": 0,
     }
     total = sum(wanted.get(name, pixels) for name in formats)

@@ -19,10 +19,53 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["PLACE_AXES", "ImageSpec", "StoreSpec"]
+__all__ = ["PLACE_AXES", "ImageSpec", "PlateSpec", "StorageSpec", "StoreSpec"]
 
 PLACE_AXES = ("position", "grid", "row", "column")
 """Axes that say where a frame was taken: each combination is an image of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSpec:
+    """How the pixels of a store are cut and packed; every sink takes what it knows.
+
+    Parameters
+    ----------
+    chunks, shards : mapping
+        Samples of a chunk, and chunks of a shard, along an axis (canonical names, and
+        ``y``, ``x``); what is not named is for the sink to choose.
+    compression : str, optional
+        Codec as ome-writers names it (``"blosc-lz4"``, ``"zstd"``, ``"lzw"``); None
+        for none.
+    order : tuple of str, optional
+        Canonical names of the index axes as they are stored, slowest first; None for
+        the order of the format.
+    version : str, optional
+        Version of the format; None for the newest.
+    """
+
+    chunks: Mapping[str, int] = field(default_factory=dict)
+    shards: Mapping[str, int] = field(default_factory=dict)
+    compression: str | None = None
+    order: tuple[str, ...] | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlateSpec:
+    """A multi-well plate.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    rows, columns : tuple of str
+        Names of all its rows and columns.
+    """
+
+    name: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +86,8 @@ class ImageSpec:
         The axes in storage order with y and x, where scale, unit and place are known
         for each (data that are converted); otherwise they follow from the numbers of
         the store and the stage position.
+    well : (str, str), optional
+        Row and column of the well that the image is a field of.
     """
 
     name: str
@@ -52,6 +97,7 @@ class ImageSpec:
     y_um: float | None = None
     z_um: float | None = None
     axes: tuple[Axis, ...] = ()
+    well: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +134,10 @@ class StoreSpec:
         Frames planned.
     summary : mapping
         JSON-able facts on the run (plan, microscope), stored with the data.
+    storage : StorageSpec
+        How the pixels are cut and packed.
+    plate : PlateSpec, optional
+        The plate that the images lie on; each then has a ``well``.
     """
 
     name: str
@@ -105,6 +155,8 @@ class StoreSpec:
     growing_axes: tuple[str, ...] | None = None
     n_frames: int | None = None
     summary: Mapping[str, object] = field(default_factory=dict)
+    storage: StorageSpec = field(default_factory=StorageSpec)
+    plate: PlateSpec | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored."""

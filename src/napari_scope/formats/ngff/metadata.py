@@ -1,7 +1,8 @@
-"""The JSON of an OME-Zarr 0.5 store, built from plain values.
+"""The JSON of an OME-Zarr store, 0.5 or 0.4, built from plain values.
 
 Pure functions: they return dictionaries, nothing is written here. The source of each
-key is the specification of OME-NGFF 0.5 and of Zarr v3 (core and sharding-indexed).
+key is the specification of OME-NGFF 0.4 and 0.5 and of Zarr v2 and v3 (core and
+sharding-indexed).
 
 Examples
 --------
@@ -17,25 +18,33 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_scope.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_scope.model import Axis, Channel
+    from napari_scope.model import Axis, AxisKind, Channel
 
 __all__ = [
     "NGFF_VERSION",
+    "NGFF_VERSIONS",
     "LevelInfo",
     "array_metadata",
+    "array_metadata_v2",
+    "axis_rank",
     "collection_attributes",
     "encode",
+    "group_documents",
     "group_metadata",
     "image_attributes",
     "series_attributes",
 ]
 
 NGFF_VERSION = "0.5"
+NGFF_VERSIONS = {"0.4": 2, "0.5": 3}
+"""The versions that are written, and the version of Zarr of each."""
 
 _NGFF_TYPE = {"time": "time", "channel": "channel", "space": "space"}
 
@@ -69,8 +78,10 @@ def array_metadata(
     chunk: Sequence[int],
     shard: Sequence[int],
     names: Sequence[str],
+    codecs: Sequence[Mapping[str, Any]] = (),
+    growing: bool = False,
 ) -> dict[str, Any]:
-    """Return the ``zarr.json`` of an uncompressed, sharded array.
+    """Return the ``zarr.json`` of a sharded array.
 
     Parameters
     ----------
@@ -80,6 +91,11 @@ def array_metadata(
         Zarr name of the pixel type (``uint16``).
     names : sequence of str
         Name of each axis.
+    codecs : sequence of mapping
+        The codecs of a chunk that follow on its bytes; none if it is not compressed.
+    growing : bool
+        Whether the index of a shard is at its start and has no checksum, instead of
+        one at the end with a checksum.
     """
     little = {"name": "bytes", "configuration": {"endian": "little"}}
     return {
@@ -101,9 +117,11 @@ def array_metadata(
                 "name": "sharding_indexed",
                 "configuration": {
                     "chunk_shape": list(chunk),
-                    "codecs": [little],
-                    "index_codecs": [little, {"name": "crc32c"}],
-                    "index_location": "end",
+                    "codecs": [little, *map(dict, codecs)],
+                    "index_codecs": [little]
+                    if growing
+                    else [little, {"name": "crc32c"}],
+                    "index_location": "start" if growing else "end",
                 },
             }
         ],
@@ -113,6 +131,61 @@ def array_metadata(
     }
 
 
+def array_metadata_v2(
+    shape: Sequence[int],
+    dtype: str,
+    *,
+    chunk: Sequence[int],
+    compressor: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the ``.zarray`` of an array of Zarr v2.
+
+    Parameters
+    ----------
+    shape, chunk : sequence of int
+        Sizes of the array and of a chunk, in pixels.
+    dtype : str
+        Type of the pixels as numpy's array protocol spells it (``<u2``).
+    compressor : mapping, optional
+        The codec of a chunk.
+    """
+    return {
+        "zarr_format": 2,
+        "shape": list(shape),
+        "chunks": list(chunk),
+        "dtype": dtype,
+        "compressor": None if compressor is None else dict(compressor),
+        "fill_value": 0,
+        "order": "C",
+        "filters": None,
+        "dimension_separator": "/",
+    }
+
+
+def group_documents(
+    attributes: Mapping[str, Any] | None = None, version: str = NGFF_VERSION
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the files that make a group: their names and contents.
+
+    Attributes as the other functions return them are those of OME-Zarr 0.5; 0.4 has
+    what is under ``ome`` at the top, with a version in each part.
+    """
+    if version == NGFF_VERSION:
+        return [("zarr.json", group_metadata(attributes))]
+    old = dict(attributes or {})
+    ome = old.pop("ome", {})
+    parts = {key: _with_version(ome[key], version) for key in ome if key != "version"}
+    return [(".zgroup", {"zarr_format": 2}), (".zattrs", {**parts, **old})]
+
+
+def _with_version(part: Any, version: str) -> Any:
+    if isinstance(part, dict):
+        return {**part, "version": version}
+    if isinstance(part, list) and part and isinstance(part[0], dict):
+        return [{**entry, "version": version} for entry in part]
+    return part
+
+
 def image_attributes(
     name: str,
     axes: Sequence[Axis],
@@ -120,6 +193,7 @@ def image_attributes(
     channels: Sequence[Channel] = (),
     *,
     bit_depth: int | None = None,
+    dtype: str = "uint16",
     default_z: int = 0,
     extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -138,6 +212,8 @@ def image_attributes(
         For the display settings (``omero``).
     bit_depth : int, optional
         Significant bits, the range of the display windows.
+    dtype : str
+        Type of the pixels, whose range it is where ``bit_depth`` is not known.
     default_z : int
         Plane to show first.
     extra : mapping, optional
@@ -149,7 +225,7 @@ def image_attributes(
         If OME-NGFF cannot hold these axes.
     """
     _check_axes(axes)
-    top = float(2 ** (bit_depth or 16) - 1)
+    span = _pixel_range(dtype, bit_depth)
     ome: dict[str, Any] = {
         "version": NGFF_VERSION,
         "multiscales": [
@@ -164,7 +240,7 @@ def image_attributes(
     if channels:
         ome["omero"] = {
             "version": NGFF_VERSION,
-            "channels": [_omero_channel(channel, top) for channel in channels],
+            "channels": [_omero_channel(channel, span) for channel in channels],
             "rdefs": {"defaultT": 0, "defaultZ": default_z, "model": "color"},
         }
     own: dict[str, Any] = dict(extra or {})
@@ -188,12 +264,31 @@ def series_attributes(paths: Sequence[str]) -> dict[str, Any]:
     return {"ome": {"version": NGFF_VERSION, "series": list(paths)}}
 
 
+def axis_rank(kind: AxisKind) -> int:
+    """Return the place of a kind of axis in the order that OME-NGFF demands."""
+    return {"time": 0, "space": 2}.get(kind, 1)
+
+
 def _check_axes(axes: Sequence[Axis]) -> None:
     names = [axis.name for axis in axes]
     if not 2 <= len(axes) <= 5:
         raise SettingsError(
             f"OME-Zarr holds images of 2 to 5 axes, this one has {len(axes)} "
             f"({', '.join(names)})",
+            hint="store it as NDTiff, which takes any axes",
+        )
+    ranks = [axis_rank(axis.kind) for axis in axes]
+    if ranks != sorted(ranks):
+        raise SettingsError(
+            "OME-Zarr stores time first, then the channel or a custom axis, then "
+            f"space; the order asked for is {', '.join(names)}",
+            hint="frames may come in any order and are put in their place; leave the "
+            "order of storage to the format",
+        )
+    if ranks.count(0) > 1 or not 2 <= ranks.count(2) <= 3:
+        raise SettingsError(
+            "OME-Zarr holds images with at most one axis of time and two or three of "
+            f"space, found {', '.join(names)}",
             hint="store it as NDTiff, which takes any axes",
         )
     others = [axis.name for axis in axes if axis.kind in ("channel", "other")]
@@ -230,8 +325,23 @@ def _dataset(axes: Sequence[Axis], level: LevelInfo) -> dict[str, Any]:
     }
 
 
-def _omero_channel(channel: Channel, top: float) -> dict[str, Any]:
-    start, end = channel.contrast_limits or (0.0, top)
+def _pixel_range(dtype: str, bit_depth: int | None) -> tuple[float, float] | None:
+    """Return the least and the largest pixel there can be; None for floats."""
+    kind = np.dtype(dtype)
+    if kind.kind not in "ui":
+        return None
+    if bit_depth is not None:
+        return 0.0, float(2**bit_depth - 1)
+    limits = np.iinfo(kind)
+    return float(limits.min), float(limits.max)
+
+
+def _omero_channel(
+    channel: Channel, span: tuple[float, float] | None
+) -> dict[str, Any]:
+    start, end = map(float, channel.contrast_limits or span or (0.0, 1.0))
+    # Floats have no range of their own: from 0 to 1, or as far as what is shown.
+    low, high = span or (min(0.0, start), max(1.0, end))
     color = (channel.color or "#FFFFFF").lstrip("#").upper()
     return {
         "label": channel.name,
@@ -240,5 +350,5 @@ def _omero_channel(channel: Channel, top: float) -> dict[str, Any]:
         "coefficient": 1,
         "family": "linear",
         "inverted": False,
-        "window": {"min": 0.0, "max": top, "start": float(start), "end": float(end)},
+        "window": {"min": low, "max": high, "start": start, "end": end},
     }

@@ -7,8 +7,9 @@ zeros, which is the fill value. A frame is then a single positional write: no in
 touched, any order is possible, a killed process leaves a valid file, and nothing has
 to be rewritten when the store is closed.
 
-`ShardGrid` is the arithmetic, `ShardWriter` the files. Neither knows of OME, channels
-or frames' metadata.
+`ShardGrid` is the arithmetic, `ChunkStore` the files of any array that we write, and
+`ShardWriter` the short way for the usual case of one chunk for each frame. None of them
+knows of OME, channels or frames' metadata.
 
 Source: Zarr v3 ``sharding_indexed`` codec (index of offset and length pairs, little
 endian, CRC32C at its end, 2**64 - 1 for a chunk that does not exist).
@@ -20,9 +21,10 @@ import contextlib
 import math
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from crc32c import crc32c
@@ -30,26 +32,34 @@ from crc32c import crc32c
 from napari_scope.fileio import DataFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-__all__ = ["ShardGrid", "ShardWriter", "choose_shard"]
+    Piece: TypeAlias = tuple[int, bytes]
 
-_MISSING = 2**64 - 1
+__all__ = ["MISSING", "ChunkStore", "ShardGrid", "ShardWriter", "choose_shard"]
+
+MISSING = 2**64 - 1
+"""Offset and length, in an index, of a chunk that does not exist."""
 
 DEFAULT_SHARD_BYTES = 1 << 30
 """A file of this size is quick to copy and a store of a terabyte has a thousand."""
 
-_MAX_CHUNKS = 4096  # keeps a shard's index at 64 KiB: one cheap read for any reader
+MAX_CHUNKS = 4096  # keeps a shard's index at 64 KiB: one cheap read for any reader
 
 OPEN_FILES = 64
 """Files that one writer keeps open; systems start at a limit of 256."""
 
 
 def choose_shard(
-    shape: tuple[int, ...], frame_bytes: int, *, limit: int = DEFAULT_SHARD_BYTES
+    shape: tuple[int, ...],
+    frame_bytes: int,
+    *,
+    limit: int = DEFAULT_SHARD_BYTES,
+    most: int = MAX_CHUNKS,
+    given: Sequence[int | None] | None = None,
 ) -> tuple[int, ...]:
     """Return how many frames a shard spans on each index axis.
 
@@ -63,15 +73,25 @@ def choose_shard(
         Size of a frame in bytes.
     limit : int
         Largest size of a shard in bytes; a single frame may be larger.
+    most : int
+        Most frames in a shard.
+    given : sequence of int or None, optional
+        Spans that somebody else has chosen, with None where nobody did.
 
     Examples
     --------
     >>> choose_shard((100, 3, 20), 1 << 20, limit=1 << 27)
     (2, 3, 20)
     """
-    room = max(1, min(limit // max(1, frame_bytes), _MAX_CHUNKS))
+    wanted = list(given or [None] * len(shape))
+    room = max(1, min(limit // max(1, frame_bytes), most))
+    room = max(1, room // math.prod(span or 1 for span in wanted))
     spans: list[int] = []
-    for size in reversed(shape):
+    for size, chosen in zip(reversed(shape), reversed(wanted), strict=True):
+        if chosen is not None:
+            spans.append(chosen)
+            room = room if size and chosen >= size else 1
+            continue
         span = room if size == 0 else max(1, min(size, room))
         spans.append(span)
         # Only an axis that is covered whole leaves room for the next slower one.
@@ -120,7 +140,7 @@ class ShardGrid:
 
     def index(self, shard: tuple[int, ...]) -> bytes:
         """Return the complete index of a shard, with its checksum."""
-        table = np.full((*self.span, 2), _MISSING, "<u8")
+        table = np.full((*self.span, 2), MISSING, "<u8")
         extent = self.extent(shard)
         count = math.prod(extent)
         inside = tuple(slice(0, n) for n in extent)
@@ -139,62 +159,70 @@ class _Entry:
     users: int = 0
 
 
-class ShardWriter:
-    """The shard files of one array; frames in any order, from any thread.
+class ChunkStore(ABC):
+    """The files of one array: few are open at a time, all are made safe by `sync`.
+
+    Frames are written by one thread at a time, read by any.
 
     Parameters
     ----------
     folder : Path
-        Folder of the array (where its ``zarr.json`` is).
-    grid : ShardGrid
-        Where each frame lies.
-    frame_shape : tuple of int
-        Shape of a frame (height, width).
-    dtype : numpy.dtype
-        Type of the pixels; written little endian.
+        Folder of the array (where its metadata are).
+    prefix, suffix : tuple of str
+        Parts of the path before and after the coordinates of a file.
     """
 
     def __init__(
         self,
         folder: Path,
-        grid: ShardGrid,
-        frame_shape: tuple[int, int],
-        dtype: npt.DTypeLike,
+        prefix: tuple[str, ...] = ("c",),
+        suffix: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
-        self._grid = grid
-        self._frame_shape = frame_shape
-        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._prefix = prefix
+        self._suffix = suffix
         self._files: OrderedDict[tuple[int, ...], _Entry] = OrderedDict()
         self._made: set[tuple[int, ...]] = set()
         self._unsynced: set[tuple[int, ...]] = set()
         self._lock = threading.Lock()
         self._closed = False
 
-    @property
-    def grid(self) -> ShardGrid:
-        """Where each frame lies."""
-        return self._grid
-
+    @abstractmethod
     def write(self, index: tuple[int, ...], frame: npt.NDArray[np.generic]) -> None:
         """Write one frame; on return it survives a killed process."""
-        shard, offset = self._grid.locate(index)
-        pixels = np.ascontiguousarray(frame, self._dtype)
-        with self._file(shard, create=True) as file:
-            file.write_at(offset, pixels)
-        with self._lock:
-            self._unsynced.add(shard)
 
+    @abstractmethod
     def read(self, index: tuple[int, ...]) -> npt.NDArray[np.generic] | None:
-        """Read one frame back, or None where its shard does not exist."""
-        shard, offset = self._grid.locate(index)
-        with self._lock:
-            if shard not in self._made:
-                return None
-        frame = np.empty(self._frame_shape, self._dtype)
-        with self._file(shard, create=False) as file:
-            file.read_into(offset, frame.data)
-        return frame
+        """Read one frame back, or None where its file does not exist."""
+
+    @abstractmethod
+    def _initial(self, shard: tuple[int, ...]) -> tuple[int, Sequence[Piece]]:
+        """Return the length of a new file, and what is in it (offset, bytes)."""
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a frame is written in little time, each like any other."""
+        return True
+
+    def write_all(
+        self, frames: Sequence[tuple[tuple[int, ...], npt.NDArray[np.generic]]]
+    ) -> None:
+        """Write frames with their indices; some stores are faster with several."""
+        for index, frame in frames:
+            self.write(index, frame)
+
+    def skip(self, index: tuple[int, ...]) -> None:  # noqa: B027
+        """Note that a frame will not come, so that nothing waits for it."""
+
+    def finish(self) -> bool:
+        """Bring all files into their final form; no frame comes afterwards.
+
+        Returns
+        -------
+        bool
+            Whether the metadata of the array have to say so.
+        """
+        return False
 
     @contextlib.contextmanager
     def _file(self, shard: tuple[int, ...], *, create: bool) -> Iterator[DataFile]:
@@ -224,8 +252,8 @@ class ShardWriter:
             with self._lock:
                 entry.users -= 1
                 last = self._closed and entry.users == 0
-                if last:
-                    self._files.pop(shard, None)
+                if last and self._files.get(shard) is entry:
+                    del self._files[shard]
             if last:
                 entry.file.close()
 
@@ -240,34 +268,41 @@ class ShardWriter:
         return spare
 
     def _create(self, shard: tuple[int, ...]) -> DataFile:
-        """Make a shard file that is complete, all its frames zero.
+        """Make a file that is complete, all its frames zero.
 
         It gets its name only once the index is in it: a reader that lists the folder
-        at that moment finds either no shard or a valid one.
+        at that moment finds either no file or a valid one.
         """
         path = self.path(shard)
         path.parent.mkdir(parents=True, exist_ok=True)
-        index = self._grid.index(shard)
-        size = self._grid.data_bytes(shard)
+        size, pieces = self._initial(shard)
         hidden = path.with_name(f".{path.name}.new")
+        hidden.unlink(missing_ok=True)  # of an attempt that failed
         file = DataFile.create(hidden)
         try:
-            file.truncate(size + len(index))
-            file.write_at(size, index)
+            file.truncate(size)
+            for offset, data in pieces:
+                file.write_at(offset, data)
+            if not _RENAMES_OPEN_FILES:
+                file.close()
+            hidden.rename(path)
         except OSError:
             file.close()
             hidden.unlink(missing_ok=True)
             raise
-        if _RENAMES_OPEN_FILES:
-            hidden.rename(path)
-            return file
-        file.close()
-        hidden.rename(path)
-        return DataFile.open(path, writable=True)
+        return file if _RENAMES_OPEN_FILES else DataFile.open(path, writable=True)
 
     def path(self, shard: tuple[int, ...]) -> Path:
-        """Return the path of a shard file; frames are never split in y and x."""
-        return self.folder.joinpath("c", *map(str, shard), "0", "0")
+        """Return the path of a file."""
+        return self.folder.joinpath(*self._prefix, *map(str, shard), *self._suffix)
+
+    def _exists(self, shard: tuple[int, ...]) -> bool:
+        with self._lock:
+            return shard in self._made
+
+    def _changed(self, shard: tuple[int, ...]) -> None:
+        with self._lock:
+            self._unsynced.add(shard)
 
     def sync(self) -> None:
         """Wait until what was written survives a loss of power."""
@@ -295,9 +330,67 @@ class ShardWriter:
             file.close()
 
     def written_shards(self) -> list[tuple[int, ...]]:
-        """Return the coordinates of all shards that exist."""
+        """Return the coordinates of all files that exist."""
         with self._lock:
             return sorted(self._made)
+
+
+class ShardWriter(ChunkStore):
+    """The shard files of one array; frames in any order, from any thread.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the array (where its ``zarr.json`` is).
+    grid : ShardGrid
+        Where each frame lies.
+    frame_shape : tuple of int
+        Shape of a frame (height, width).
+    dtype : numpy.dtype
+        Type of the pixels; written little endian.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        grid: ShardGrid,
+        frame_shape: tuple[int, int],
+        dtype: npt.DTypeLike,
+    ) -> None:
+        super().__init__(folder, suffix=("0", "0"))  # never split in y and x
+        self._grid = grid
+        self._frame_shape = frame_shape
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+
+    @property
+    def grid(self) -> ShardGrid:
+        """Where each frame lies."""
+        return self._grid
+
+    def write(self, index: tuple[int, ...], frame: npt.NDArray[np.generic]) -> None:
+        """Write one frame; on return it survives a killed process."""
+        shard, offset = self._grid.locate(index)
+        pixels = np.ascontiguousarray(frame, self._dtype)
+        with self._file(shard, create=True) as file:
+            file.write_at(offset, pixels)
+        with self._lock:
+            self._unsynced.add(shard)
+
+    def read(self, index: tuple[int, ...]) -> npt.NDArray[np.generic] | None:
+        """Read one frame back, or None where its shard does not exist."""
+        shard, offset = self._grid.locate(index)
+        with self._lock:
+            if shard not in self._made:
+                return None
+        frame = np.empty(self._frame_shape, self._dtype)
+        with self._file(shard, create=False) as file:
+            file.read_into(offset, frame.data)
+        return frame
+
+    def _initial(self, shard: tuple[int, ...]) -> tuple[int, Sequence[Piece]]:
+        index = self._grid.index(shard)
+        size = self._grid.data_bytes(shard)
+        return size + len(index), [(size, index)]
 
 
 _RENAMES_OPEN_FILES = os.name != "nt"

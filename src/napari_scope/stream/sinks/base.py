@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_scope.stream.router import Address
     from napari_scope.stream.spec import StoreSpec
 
-FormatName: TypeAlias = Literal["ome-zarr", "ndtiff", "memory"]
+FormatName: TypeAlias = Literal["ome-zarr", "ome-tiff", "ndtiff", "memory"]
 """What a run can be saved as, or kept in."""
 
 __all__ = ["FormatName", "FrameItem", "Sink", "checksum"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_scope.errors import SettingsError
 from napari_scope.formats.ndtiff import NDTiffWriter
-from napari_scope.stream.journal import JOURNAL_NAME, Journal, jsonable
+from napari_scope.stream.journal import JOURNAL_NAME, Journal, jsonable, plan_header
 from napari_scope.stream.sinks.base import FrameItem, Sink
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class NDTiffSink(Sink):
             summary=_summary(spec),
             channels=spec.display_channels(),
         )
-        header = {"format": self.format, "name": spec.name, "frames": spec.n_frames}
+        header = plan_header(spec, self.format)
         self._journal = Journal.create(self.path / JOURNAL_NAME, header)
 
     def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:

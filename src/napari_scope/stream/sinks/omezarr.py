@@ -1,10 +1,14 @@
-"""Frames into an OME-Zarr 0.5 store that is valid at every instant.
+"""Frames into an OME-Zarr store, 0.5 or 0.4, that is valid at every instant.
 
 Layout: one image is the root itself; several are a collection (bioformats2raw layout)
-with the images ``0``, ``1``, ... and the group ``OME``. The group ``acquisition``
-beside them holds the journal and the plan. Level 0 is written as frames arrive; the
-coarse levels grow behind it and are listed only when they are complete, so that no
-reader ever sees an empty overview of data that are there.
+with the images ``0``, ``1``, ... and the group ``OME``; images that lie on a plate are
+fields in the groups of its rows and wells. The group ``acquisition`` beside them holds
+the journal and the plan. Level 0 is written as frames arrive; the coarse levels grow
+behind it and are listed only when they are complete, so that no reader ever sees an
+empty overview of data that are there.
+
+How pixels are cut and compressed, and why each committed frame can be read, is told in
+`napari_scope.formats.ngff.writers` and the modules it names.
 """
 
 from __future__ import annotations
@@ -17,24 +21,38 @@ from napari_scope.arrays import pyramid_shapes
 from napari_scope.errors import SettingsError
 from napari_scope.fileio import DataFile, replace_file
 from napari_scope.formats.ngff.metadata import (
-    LevelInfo,
-    array_metadata,
+    NGFF_VERSIONS,
     collection_attributes,
     encode,
-    group_metadata,
-    image_attributes,
+    group_documents,
     series_attributes,
 )
 from napari_scope.formats.ngff.omexml import PIXEL_TYPES, XmlImage, ome_xml
-from napari_scope.formats.ngff.shards import ShardGrid, ShardWriter, choose_shard
-from napari_scope.model import Channel, short
-from napari_scope.stream.journal import JOURNAL_NAME, Journal, jsonable
+from napari_scope.formats.ngff.plates import (
+    check_plate,
+    field_paths,
+    plate_attributes,
+    well_attributes,
+)
+from napari_scope.formats.ngff.writers import ArrayFormat, Workshop
+from napari_scope.model import short
+from napari_scope.stream.journal import (
+    JOURNAL_NAME,
+    Journal,
+    jsonable,
+    plan_header,
+)
 from napari_scope.stream.sinks.base import FrameItem, Sink
 from napari_scope.stream.sinks.contrast import ContrastMeter
+from napari_scope.stream.sinks.imagestore import (
+    ImageStore,
+    check_storage,
+    ngff_version,
+)
 from napari_scope.stream.sinks.pyramid import PyramidWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     import numpy as np
@@ -47,103 +65,36 @@ __all__ = ["OmeZarrSink"]
 
 ACQUISITION_GROUP = "acquisition"
 
-_GROWING_FILE_BYTES = 1 << 28  # files of a growing axis: few, but quick to copy
-
-
-class _ImageStore:
-    """One image: its groups, its arrays and their files.
-
-    ``put`` stores a document of metadata at a path.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        spec: StoreSpec,
-        image: ImageSpec,
-        levels: int | None,
-        put: Callable[[Path, bytes], None],
-    ) -> None:
-        self.folder = folder
-        self._put = put
-        height, width = spec.frame_shape[:2]
-        self.frame_shapes = pyramid_shapes((height, width), levels=levels)
-        shape = spec.shape(image)
-        # 0 stands for "may grow"; see ShardGrid.
-        fixed = tuple(
-            0 if spec.grows(name) else n
-            for name, n in zip(spec.index_axes, shape, strict=True)
-        )
-        self.shape = shape
-        self.writers: list[ShardWriter] = []
-        folder.mkdir(parents=True, exist_ok=True)
-        for level, (rows, columns) in enumerate(self.frame_shapes):
-            frame_bytes = rows * columns * spec.dtype.itemsize
-            grid = ShardGrid(fixed, _span(fixed, frame_bytes), frame_bytes)
-            array = folder / str(level)
-            array.mkdir()
-            writer = ShardWriter(array, grid, (rows, columns), spec.dtype)
-            self.writers.append(writer)
-        self.write_arrays(spec)
-
-    def write_arrays(self, spec: StoreSpec) -> None:
-        """Write the metadata of all arrays for the present shape."""
-        names = [*map(short, spec.index_axes), "y", "x"]
-        ones = (1,) * len(self.shape)
-        for writer, frame in zip(self.writers, self.frame_shapes, strict=True):
-            document = array_metadata(
-                self.shape + frame,
-                spec.dtype.name,
-                chunk=ones + frame,
-                shard=writer.grid.span + frame,
-                names=names,
-            )
-            self._put(writer.folder / "zarr.json", encode(document))
-
-    def write_group(
-        self,
-        spec: StoreSpec,
-        image: ImageSpec,
-        *,
-        complete: bool,
-        channels: Sequence[Channel],
-        extra: Mapping[str, Any],
-    ) -> None:
-        """Write the metadata of the image; coarse levels only when ``complete``."""
-        count = len(self.frame_shapes) if complete else 1
-        channels = channels[: max(1, image.sizes.get("channel", 1))]
-        attributes = image_attributes(
-            image.name,
-            spec.axes(image),
-            [LevelInfo(str(level), 2**level) for level in range(count)],
-            channels,
-            bit_depth=spec.bit_depth,
-            default_z=image.sizes.get("z", 1) // 2,
-            extra=extra,
-        )
-        self._put(self.folder / "zarr.json", encode(group_metadata(attributes)))
-
-    def close(self) -> None:
-        """Close all files."""
-        for writer in self.writers:
-            writer.close()
-
 
 def _is_collection(spec: StoreSpec) -> bool:
+    if spec.plate is not None:
+        return False
     return spec.has_places and (spec.open_ended or len(spec.images) > 1)
 
 
-def _span(fixed: tuple[int, ...], frame_bytes: int) -> tuple[int, ...]:
-    """Return the frames in a shard; what grows in several ways gets a file a frame.
+def _wells(spec: StoreSpec) -> list[tuple[str, str]]:
+    """Return the well of each image."""
+    wells = []
+    for image in spec.images:
+        if image.well is None:
+            raise SettingsError(
+                f"the image {image.name!r} lies in no well of the plate",
+                hint="give each position the row and the column of its well",
+            )
+        wells.append(image.well)
+    return wells
 
-    Only along a single growing axis is it known how files fill up. Along several, a
-    file would be mostly hole.
-    """
-    if fixed.count(0) > 1:
-        return (1,) * len(fixed)
-    if 0 in fixed:
-        return choose_shard(fixed, frame_bytes, limit=_GROWING_FILE_BYTES)
-    return choose_shard(fixed, frame_bytes)
+
+def _check_plate(spec: StoreSpec) -> None:
+    if spec.plate is None:
+        return
+    if spec.open_ended or not spec.images:
+        raise SettingsError(
+            "the fields of a plate have to be known before its first frame",
+            hint="declare all positions, or store without the plate",
+        )
+    rows, columns = spec.plate.rows, spec.plate.columns
+    check_plate(rows, columns, _wells(spec), taken=[ACQUISITION_GROUP, "OME"])
 
 
 class OmeZarrSink(Sink):
@@ -168,7 +119,9 @@ class OmeZarrSink(Sink):
     ) -> None:
         self.path: Path = Path(path)
         self._levels = levels
-        self._images: list[_ImageStore] = []
+        self._images: list[ImageStore] = []
+        self._fields: list[str] = []  # paths of images on a plate
+        self._workshop: Workshop | None = None
         self._collection = False
         self._journal: Journal | None = None
         self._pyramid: PyramidWorker | None = None
@@ -180,15 +133,15 @@ class OmeZarrSink(Sink):
         self._lock = threading.Lock()
 
     def check(self, spec: StoreSpec) -> None:
-        """Refuse a path that exists, colour, and axes that OME-NGFF cannot hold."""
+        """Refuse a path that exists, colour, and what OME-NGFF cannot hold."""
         super().check(spec)
         if spec.rgb:
             raise SettingsError(
                 "frames of a colour camera are not stored as OME-Zarr",
                 hint="choose NDTiff, which keeps the three colours of a pixel together",
             )
-        if spec.images:
-            _ = image_attributes("", spec.axes(spec.images[0]), [])
+        check_storage(spec)
+        _check_plate(spec)
         if _is_collection(spec) and spec.dtype.name not in PIXEL_TYPES:
             raise SettingsError(
                 f"several images of type {spec.dtype} cannot be stored as OME-Zarr: "
@@ -202,19 +155,22 @@ class OmeZarrSink(Sink):
         self.check(spec)
         self._collection = _is_collection(spec)
         self._labels = spec.labels
+        zarr_version = NGFF_VERSIONS[ngff_version(spec)]
+        storage = ArrayFormat(spec.dtype, spec.storage.compression, zarr_version)
+        self._workshop = Workshop(storage)
         self.path.mkdir(parents=True)
         if self._collection:
-            root = group_metadata(collection_attributes(self._extra(spec)))
-            self._put(self.path / "zarr.json", encode(root))
+            root = collection_attributes(self._extra(spec))
+            self._put_group(spec, self.path, root)
+        if spec.plate is not None:
+            self._write_plate(spec)
         for image in spec.images:
             self._add(spec, image)
         if self._collection:
             self._write_series(spec)
         acquisition = self.path / ACQUISITION_GROUP
-        acquisition.mkdir()
-        own = {"napari_scope": jsonable(spec.summary)}
-        self._put(acquisition / "zarr.json", encode(group_metadata(own)))
-        header = {"format": self.format, "name": spec.name, "frames": spec.n_frames}
+        self._write_acquisition(spec)
+        header = plan_header(spec, self.format)
         self._journal = Journal.create(acquisition / JOURNAL_NAME, header)
         height, width = spec.frame_shape[:2]
         count = len(pyramid_shapes((height, width), levels=self._levels))
@@ -222,6 +178,23 @@ class OmeZarrSink(Sink):
             self._pyramid = PyramidWorker(
                 self.read, self._write_level, count, self.under_pressure
             )
+
+    def _write_acquisition(
+        self, spec: StoreSpec, frames: Mapping[str, object] | None = None
+    ) -> None:
+        """Write the facts on the run, in the end with what became of its frames."""
+        own = {"napari_scope": jsonable(spec.summary)}
+        if frames is not None:
+            own["frames"] = dict(frames)
+        self._put_group(spec, self.path / ACQUISITION_GROUP, own)
+
+    def _put_group(
+        self, spec: StoreSpec, folder: Path, attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make a group, or write its attributes anew."""
+        folder.mkdir(exist_ok=True)
+        for name, document in group_documents(attributes, ngff_version(spec)):
+            self._put(folder / name, encode(document))
 
     def _put(self, path: Path, document: bytes) -> None:
         replace_file(path, document)
@@ -233,8 +206,13 @@ class OmeZarrSink(Sink):
 
     def _add(self, spec: StoreSpec, image: ImageSpec) -> None:
         number = len(self._images)
-        folder = self.path / str(number) if self._collection else self.path
-        store = _ImageStore(folder, spec, image, self._levels, self._put)
+        folder = self.path
+        if spec.plate is not None:
+            folder = self.path / self._fields[number]
+        elif self._collection:
+            folder = self.path / str(number)
+        assert self._workshop is not None  # made before the first image
+        store = ImageStore(folder, spec, image, self._levels, self._workshop, self._put)
         store.write_group(
             spec,
             image,
@@ -250,28 +228,47 @@ class OmeZarrSink(Sink):
         stage = {"x_um": image.x_um, "y_um": image.y_um, "z_um": image.z_um}
         if any(value is not None for value in stage.values()):
             extra["stage"] = stage
-        return extra if self._collection else {**self._extra(spec), **extra}
+        if self._collection or spec.plate is not None:
+            return extra
+        return {**self._extra(spec), **extra}
+
+    def _write_plate(self, spec: StoreSpec) -> None:
+        """Make the groups of the plate, of its rows and of its wells."""
+        plate, wells = spec.plate, _wells(spec)
+        assert plate is not None  # asked for by the caller
+        self._fields = field_paths(wells)
+        extra = {**self._extra(spec), "images": self._fields}
+        root = plate_attributes(plate.name, plate.rows, plate.columns, wells, extra)
+        self._put_group(spec, self.path, root)
+        for row in dict.fromkeys(row for row, _ in wells):
+            self._put_group(spec, self.path / row)
+        for well in dict.fromkeys(wells):
+            attributes = well_attributes(wells.count(well))
+            self._put_group(spec, self.path.joinpath(*well), attributes)
 
     def _write_series(self, spec: StoreSpec) -> None:
         folder = self.path / "OME"
-        folder.mkdir(exist_ok=True)
         paths = [str(number) for number in range(len(self._images))]
-        group = group_metadata(series_attributes(paths))
-        self._put(folder / "zarr.json", encode(group))
+        self._put_group(spec, folder, series_attributes(paths))
         xml = ome_xml([_xml_image(spec, image) for image in spec.images])
         self._put(folder / "METADATA.ome.xml", xml.encode())
 
     def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:
         """Store a batch: pixels first, then the lines of the journal."""
         assert self._journal is not None  # opened before the first batch
+        frames: dict[int, list[tuple[tuple[int, ...], npt.NDArray[np.generic]]]] = {}
         for item in items:
             if spec.growing:
                 self._grow(spec, item.address)
-            if item.frame is None:
-                continue
-            store = self._images[item.address.image]
-            store.writers[0].write(item.address.index, item.frame)
-            self._contrast.add(item.axes.get("channel", 0), item.frame)
+            if item.frame is not None:
+                pair = item.address.index, item.frame
+                frames.setdefault(item.address.image, []).append(pair)
+                self._contrast.add(item.axes.get("channel", 0), item.frame)
+        for number, pairs in frames.items():
+            self._images[number].write(pairs)
+        for item in items:
+            if item.status != "saved":
+                self._images[item.address.image].skip(item.address.index)
         self._journal.write(item.journal_entry() for item in items)
         if self._pyramid is not None:
             for item in items:
@@ -281,11 +278,12 @@ class OmeZarrSink(Sink):
     def write_at_once(
         self, item: FrameItem, pixels: npt.NDArray[np.generic], spec: StoreSpec
     ) -> bool:
-        """Store the pixels of a frame, unless the store has to grow for it."""
+        """Store the pixels of a frame, unless that takes more than a write."""
         if spec.growing:
             return False
         store = self._images[item.address.image]
-        store.writers[0].write(item.address.index, pixels)
+        if not store.write_at_once(item.address.index, pixels):
+            return False
         self._contrast.add(item.axes.get("channel", 0), pixels)
         return True
 
@@ -323,15 +321,15 @@ class OmeZarrSink(Sink):
     def _write_level(
         self, level: int, address: Address, frame: npt.NDArray[np.generic]
     ) -> None:
-        self._images[address.image].writers[level].write(address.index, frame)
+        self._images[address.image].write_level(level, address.index, frame)
 
     def read(self, address: Address) -> npt.NDArray[np.generic] | None:
         """Read a committed frame at full resolution."""
         with self._lock:
             if address.image >= len(self._images):
                 return None
-            writer = self._images[address.image].writers[0]
-        return writer.read(address.index)
+            store = self._images[address.image]
+        return store.read(address.index)
 
     def sync(self) -> None:
         """Wait until metadata, pixels and journal survive a loss of power."""
@@ -374,6 +372,8 @@ class OmeZarrSink(Sink):
         finally:
             for store in self._images:
                 store.close()
+            if self._workshop is not None:
+                self._workshop.close()
             if self._journal is not None:
                 self._journal.close(totals)
 
@@ -384,7 +384,11 @@ class OmeZarrSink(Sink):
                 store.write_arrays(spec)
             if self._collection:
                 self._write_series(spec)
+        for store in self._images:
+            store.finish(spec, durable=self.durable)
         self._write_groups(spec, complete=True)
+        if self._journal is not None:
+            self._write_acquisition(spec, self._journal.summary())
 
 
 def _xml_image(spec: StoreSpec, image: ImageSpec) -> XmlImage:

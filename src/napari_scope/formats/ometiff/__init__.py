@@ -1,0 +1,24 @@
+"""OME-TIFF: writing files that are valid after every frame, repairing killed ones."""
+
+from napari_scope.formats.ometiff.document import (
+    PIXEL_TYPES,
+    OmeImage,
+    OmePlate,
+    dimension_order,
+)
+from napari_scope.formats.ometiff.packing import COMPRESSIONS, Compression
+from napari_scope.formats.ometiff.repair import repair_tiff
+from napari_scope.formats.ometiff.writer import FrameItem, OmeTiffWriter, stem_of
+
+__all__ = [
+    "COMPRESSIONS",
+    "PIXEL_TYPES",
+    "Compression",
+    "FrameItem",
+    "OmeImage",
+    "OmePlate",
+    "OmeTiffWriter",
+    "dimension_order",
+    "repair_tiff",
+    "stem_of",
+]
