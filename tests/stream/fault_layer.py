@@ -97,6 +97,7 @@ class _Layer:
                     patch.setattr(os, name, self._syncing(name))
             if hasattr(os, "pwritev"):
                 patch.setattr(os, "pwritev", self._writing())
+                patch.setattr(os, "pwrite", self._writing_one())
             patch.setattr(fileio, "io", SimpleNamespace(FileIO=self._file_class()))
             patch.setattr(fileio, "open", self._plain_open, raising=False)
             yield
@@ -204,6 +205,22 @@ class _Layer:
             def write(part: bytes) -> int:
                 return real(number, [part], offset)
 
+            return self._write(full, offset, data, write)
+
+        return call
+
+    def _writing_one(self) -> Callable[..., int]:
+        real = os.pwrite
+
+        def call(number: int, buffer: Any, offset: int) -> int:
+            full = self.inside(number)
+            if full is None:
+                return real(number, buffer, offset)
+
+            def write(part: bytes) -> int:
+                return real(number, part, offset)
+
+            data = bytes(memoryview(buffer).cast("B"))
             return self._write(full, offset, data, write)
 
         return call

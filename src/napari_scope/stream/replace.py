@@ -41,7 +41,9 @@ _FILES = {
         rf"|{_JOURNAL})(\.\d+)*|c(\.\d+)*|\d+([.]\d+)*"
     ),
     "ndtiff": re.compile(
-        rf".*\.tiff?|NDTiff\.index|display_settings\.txt|\.?{_JOURNAL}(\.\d+)*",
+        r".*\.tiff?|NDTiff\.(writing|index(\.recovered(_\d+)?)?)"
+        r"|\.?display_settings\.txt(\.\d+)*"
+        rf"|\.?{_JOURNAL}(\.\d+)*",
         re.DOTALL,
     ),
     "ome-tiff": re.compile(
