@@ -7,7 +7,7 @@ from here are loaded when they are asked for.
 >>> import napari_scope
 >>> napari_scope.__version__
 '0.1.0'
->>> from napari_scope import Dataset
+>>> from napari_scope import Acquisition, Dataset, multi_d_acquisition_events
 """
 
 from __future__ import annotations
@@ -15,19 +15,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_scope.acquire.acquisition import Acquisition
+    from napari_scope.events import multi_d_acquisition_events
     from napari_scope.formats.ndtiff import Dataset
 
-__all__ = ["Dataset", "__version__"]
+__all__ = ["Acquisition", "Dataset", "__version__", "multi_d_acquisition_events"]
 
 __version__: str
 
 
 def __getattr__(name: str) -> object:
+    if name == "Acquisition":
+        from napari_scope.acquire.acquisition import Acquisition
+
+        globals()["Acquisition"] = Acquisition
+        return Acquisition
     if name == "Dataset":
         from napari_scope.formats.ndtiff import Dataset
 
         globals()["Dataset"] = Dataset
         return Dataset
+    if name == "multi_d_acquisition_events":
+        from napari_scope.events import multi_d_acquisition_events
+
+        globals()[name] = multi_d_acquisition_events
+        return multi_d_acquisition_events
     # On demand: importlib.metadata takes longer to import than this whole package.
     if name == "__version__":
         from importlib.metadata import version

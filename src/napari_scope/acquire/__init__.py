@@ -1,7 +1,15 @@
 """Driving the microscope: the core, the strict engine, runs. No viewer here."""
 
+from napari_scope.acquire.acquisition import Acquisition
 from napari_scope.acquire.core import DEMO, CoreOwner
 from napari_scope.acquire.engine import ErrorPolicy, ScopeEngine
+from napari_scope.acquire.event_queue import EventQueue
+from napari_scope.acquire.explorer import ExploreChannel, Explorer
+from napari_scope.acquire.futures import AcquisitionFuture
+from napari_scope.acquire.hooks import EngineHooks, HookError
+from napari_scope.acquire.news import FrameNews, RunNews
+from napari_scope.acquire.notifications import AcqNotification
+from napari_scope.acquire.processing import FrameProcessor, Processed
 from napari_scope.acquire.progress import (
     RunProgress,
     RunReport,
@@ -11,20 +19,34 @@ from napari_scope.acquire.progress import (
 from napari_scope.acquire.registry import cancel_runs
 from napari_scope.acquire.run import Run
 from napari_scope.acquire.store import camera_frame
+from napari_scope.acquire.tiling import TileGrid
 from napari_scope.stream import FormatName, Output, next_free_name, output_path
 
 __all__ = [
     "DEMO",
+    "AcqNotification",
+    "Acquisition",
+    "AcquisitionFuture",
     "CoreOwner",
+    "EngineHooks",
     "ErrorPolicy",
+    "EventQueue",
+    "ExploreChannel",
+    "Explorer",
     "FormatName",
+    "FrameNews",
+    "FrameProcessor",
+    "HookError",
     "Output",
+    "Processed",
     "Run",
+    "RunNews",
     "RunProgress",
     "RunReport",
     "RunState",
     "ScopeEngine",
     "SkippedFrame",
+    "TileGrid",
     "camera_frame",
     "cancel_runs",
     "next_free_name",

@@ -7,38 +7,52 @@ or leaves out the frame, whose place stays empty. Each frame is handed to the re
 before it is yielded, on the thread of the run, so that saving holds back the camera
 and not the other way round.
 
-This module knows no files and no viewer.
+How the hardware is set is in `hardware`, what the hardware runs by itself in `bursts`,
+what callers may do between the steps in `hooks`. This module knows no files and no
+viewer.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
-import numpy as np
-from pymmcore_plus.core import DeviceType, Keyword
 from pymmcore_plus.core._sequencing import SequencedEvent
 from pymmcore_plus.mda import MDAEngine, SkipEvent
 from pymmcore_plus.mda._engine import ImagePayload
-from useq import HardwareAutofocus
+from useq import CustomAction, HardwareAutofocus
 
+from napari_scope.acquire.bursts import Burst, merged
+from napari_scope.acquire.hardware import Hardware
+from napari_scope.acquire.hooks import EngineHooks, HookError
 from napari_scope.errors import HardwareError, ScopeError
 from napari_scope.events import acquires_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
+    import numpy as np
     import numpy.typing as npt
     from pymmcore_plus import CMMCorePlus
     from pymmcore_plus.mda._protocol import PImagePayload
     from pymmcore_plus.metadata import SummaryMetaV1
-    from useq import MDAEvent, MDASequence, PropertyTuple
+    from useq import MDAEvent, MDASequence
 
-__all__ = ["ErrorPolicy", "FrameReceiver", "ScopeEngine"]
+__all__ = ["Action", "EngineStep", "ErrorPolicy", "FrameReceiver", "ScopeEngine"]
 
 ErrorPolicy: TypeAlias = Literal["stop", "skip"]
+
+EngineStep: TypeAlias = Literal[
+    "pre_hardware", "hardware", "pre_exposure", "exposure", "exposed"
+]
+"""How far an event is: before and after the hardware is set, before the camera is told
+to expose, when it is (a single image is taken then), and when all images are there."""
+
+Action: TypeAlias = "Callable[[MDAEvent, CMMCorePlus], object]"
+"""What a custom action of a plan does."""
 
 _Signal: TypeAlias = 'Literal["cancel", "pause"] | None'
 
@@ -52,19 +66,32 @@ class FrameReceiver(Protocol):
     def prepare(self) -> None:
         """Hardware is set up for the run; the size of frames is known."""
 
-    def events(self) -> MDASequence | list[MDAEvent] | Iterator[MDAEvent]:
-        """Return the events to run, now that the size of the field is known."""
+    def events(self) -> Iterable[Any]:
+        """Return the events to run, now that the size of the field is known.
+
+        An iterator is read during the run; it may yield lists, whose events may be
+        put together.
+        """
 
     def frame(
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
     ) -> None:
-        """Take over a frame; waits if there is no room, raises if it is lost."""
+        """Take over a frame; the array is the receiver's."""
 
     def missing(self, event: MDAEvent, reason: str) -> None:
         """Note that the frame of an event will not come."""
 
+    def left_out(self, event: MDAEvent, reason: str) -> None:
+        """Note that somebody decided against an event."""
+
     def warn(self, text: str) -> None:
         """Note something that went wrong although no frame is missing."""
+
+    def tell(self, step: EngineStep, event: MDAEvent) -> None:
+        """Take note of how far an event is."""
+
+    def most_in_a_burst(self) -> int:
+        """Return how many frames a hardware sequence may have."""
 
 
 class ScopeEngine(MDAEngine):
@@ -81,8 +108,14 @@ class ScopeEngine(MDAEngine):
         out with a reason.
     before_event : callable
         Called before each event is waited for.
+    given_up : callable
+        Whether the run is to end at once.
     use_hardware_sequencing : bool
         Whether events that the hardware can run by itself are merged.
+    hooks : EngineHooks, optional
+        What is called between the steps of an event.
+    actions : mapping, optional
+        What the custom actions of a plan do, by their names.
     """
 
     def __init__(
@@ -92,12 +125,30 @@ class ScopeEngine(MDAEngine):
         *,
         on_error: ErrorPolicy = "stop",
         before_event: Callable[[MDAEvent], None] = lambda event: None,
+        given_up: Callable[[], bool] = lambda: False,
         use_hardware_sequencing: bool = True,
+        hooks: EngineHooks | None = None,
+        actions: Mapping[str, Action] | None = None,
     ) -> None:
-        super().__init__(core, use_hardware_sequencing=use_hardware_sequencing)
+        super().__init__(
+            core,
+            use_hardware_sequencing=use_hardware_sequencing,
+            restore_initial_state=False,  # ours restores what was changed
+        )
         self._receiver = receiver
         self._on_error: ErrorPolicy = on_error
         self._before_event = before_event
+        self._given_up = given_up
+        self._hooks = hooks or EngineHooks()
+        self._actions = dict(actions or {})
+        self._hardware = Hardware(core, given_up)
+        self._changed: MDAEvent | None = None  # by a hook, after the set-up
+        self._holds_shutter = False
+
+    @property
+    def hardware(self) -> Hardware:
+        """The devices, and what they were like before the run."""
+        return self._hardware
 
     # ------------------------------------------------------------- set-up
 
@@ -105,6 +156,7 @@ class ScopeEngine(MDAEngine):
         """Set the hardware up for a run, then let the receiver prepare."""
         try:
             summary = super().setup_sequence(sequence)
+            self._hardware.wait()
         except _DEVICE_ERRORS as error:
             raise _failure("the microscope cannot be set up", error) from error
         self._receiver.prepare()
@@ -117,32 +169,78 @@ class ScopeEngine(MDAEngine):
         """Iterate over events, merged where the hardware can run them by itself.
 
         The receiver says which events: those the runner was given may lack the field
-        of view. An iterator is read event by event, as each may depend on the last.
+        of view. An iterator is read item by item, as each may depend on the last; the
+        events of a list that it yields are merged.
         """
+        for event in self._merged_events():
+            self._before_event(event)
+            if self._given_up():
+                yield event  # the runner notices, and ends
+                return
+            yield from self._after_pre_hardware(event)
+
+    def _merged_events(self) -> Iterator[MDAEvent]:
         planned = self._receiver.events()
-        iterator = (
-            planned
-            if isinstance(planned, Iterator)
-            else iter(super().event_iterator(planned))
-        )
+        if not isinstance(planned, Iterator):
+            yield from self._merge(planned)
+            return
         while True:
             try:
-                event = next(iterator)
+                item = next(planned)
+            except StopIteration:
+                return
+            # An error of whoever wrote the plan is none of a device.
+            if not isinstance(item, list):
+                yield item
+            elif len(item) == 1:
+                yield item[0]
+            else:
+                yield from self._merge(item)
+
+    def _merge(self, events: Iterable[MDAEvent]) -> Iterator[MDAEvent]:
+        if not self.use_hardware_sequencing:
+            yield from events
+            return
+        together = merged(self.mmcore, events, self._receiver.most_in_a_burst)
+        while True:
+            try:
+                event = next(together)
             except StopIteration:
                 return
             except ScopeError:
                 raise
             except _DEVICE_ERRORS as error:
-                if iterator is planned:
-                    raise  # it comes from whoever wrote the plan, not from a device
                 raise _failure("the next event cannot be prepared", error) from error
-            self._before_event(event)
             yield event
+
+    def _after_pre_hardware(self, event: MDAEvent) -> Iterator[MDAEvent]:
+        """Let the first hook change, multiply or drop an event."""
+        if self._hooks.pre_hardware is None:
+            yield event
+            return
+        before = _parts(event)
+        after = self._hooks.call("pre_hardware", before)
+        for dropped in _missing_in(before, after):
+            self._receiver.left_out(dropped, "dropped by pre_hardware_hook_fn")
+        if after == before:
+            yield event
+        elif len(after) > 1:
+            yield from self._merge(after)
+        else:
+            yield from after
 
     def setup_event(self, event: MDAEvent) -> None:
         """Bring the hardware to where an event wants it; waits for all devices."""
+        self._changed = None
+        self._receiver.tell("pre_hardware", event)
         try:
-            super().setup_event(event)
+            if isinstance(event, SequencedEvent):
+                self._hardware.set_sequence(event, self._correction(event))
+            else:
+                self._hardware.set(event, self._correction(event))
+            if event.keep_shutter_open:
+                self._hold_shutter()
+            self._hardware.wait()
         except (HardwareError, *_DEVICE_ERRORS) as error:
             failure = _failure("the hardware could not be set", error, event)
             if self._on_error == "stop":
@@ -151,107 +249,52 @@ class ScopeEngine(MDAEngine):
             for sub_event in frames:
                 self._receiver.missing(sub_event, str(failure))
             raise SkipEvent(len(frames), str(failure)) from error
+        self._receiver.tell("hardware", event)
+        if self._hooks.post_hardware is not None:
+            self._after_post_hardware(event)
+
+    def _after_post_hardware(self, event: MDAEvent) -> None:
+        before = _parts(event)
+        after = self._hooks.call("post_hardware", before)
+        dropped = _missing_in(before, after)
+        if len(after) > len(before) or (dropped and len(before) > 1):
+            raise HookError(
+                "post_hardware_hook_fn changed the number of events",
+                hint="it comes when the hardware is set: it may return what it got, "
+                "with other axes or tags, or None",
+            )
+        if dropped and acquires_image(event):
+            for sub_event in self._frames_of(event):
+                self._receiver.left_out(sub_event, "dropped by post_hardware_hook_fn")
+            raise SkipEvent(0, "dropped by post_hardware_hook_fn")
+        if after != before:
+            self._changed = (
+                event.model_copy(update={"events": tuple(after)})
+                if isinstance(event, SequencedEvent)
+                else after[0]
+            )
 
     def setup_single_event(self, event: MDAEvent) -> None:
-        """Set stage, focus, channel, exposure, properties, ROI and shutter."""
-        core = self.mmcore
-        self._set_event_xy_position(event)
-        if event.z_pos is not None:
-            self._set_event_z(event)
-        if event.slm_image is not None:
-            self._set_event_slm_image(event)
-        self._set_event_channel(event)
-        if event.exposure is not None:
-            core.setExposure(event.exposure)
-        if event.properties is not None:
-            self._set_event_properties(event.properties)
-        if event.roi is not None:
-            self._set_event_roi(event)
-        if self._autoshutter_was_set and event.keep_shutter_open:
-            if core.getAutoShutter():
-                core.setAutoShutter(False)
-                core.setShutterOpen(True)
+        """Set stage, focus, channel, exposure, properties and ROI."""
+        self._hardware.set(event, self._correction(event))
 
-    def _set_event_xy_position(self, event: MDAEvent) -> None:
-        x, y = event.x_pos, event.y_pos
-        if x is None and y is None:
-            return
-        core = self.mmcore
-        if not core.getXYStageDevice():
-            raise HardwareError(
-                "the plan moves in x and y, but there is no XY stage",
-                hint="choose one as default XY stage, or remove the positions",
-            )
-        if x is None or y is None:
-            here_x, here_y = core.getXYPosition()
-            x, y = (here_x if x is None else x), (here_y if y is None else y)
-        core.setXYPosition(x, y)
+    def _hold_shutter(self) -> None:
+        """Open the shutter, and keep the core from closing it after each image."""
+        if self._autoshutter_was_set and not self._holds_shutter:
+            self.mmcore.setAutoShutter(False)
+            self.mmcore.setShutterOpen(True)
+            self._holds_shutter = True
 
-    def _set_event_z(self, event: MDAEvent) -> None:
-        if not self.mmcore.getFocusDevice():
-            raise HardwareError(
-                "the plan moves in z, but there is no focus drive",
-                hint="choose one as default focus device, or remove the z stack",
-            )
-        super()._set_event_z(event)
+    def _correction(self, event: MDAEvent) -> float:
+        return self._z_correction.setdefault(event.index.get("p", None), 0.0)
 
-    def _set_event_channel(self, event: MDAEvent) -> None:
-        channel = event.channel
-        core = self.mmcore
-        if channel is None:
-            return
-        if (channel.group, channel.config) != core._last_config:
-            core.setConfig(channel.group, channel.config)
-
-    def _set_event_properties(self, properties: Sequence[PropertyTuple]) -> None:
-        core = self.mmcore
-        # They may change what belongs to a channel: the next one must be set anew.
-        core._last_config = ("", "")
-        for device, name, value in properties:
-            kind = core.getDeviceType(device) if name == Keyword.Position else None
-            if kind == DeviceType.XYStage:
-                x, y = cast("tuple[float, float]", value)
-                core.setXYPosition(device, float(x), float(y))
-            elif kind == DeviceType.Stage:
-                core.setPosition(device, float(value))
-            else:
-                core.setProperty(device, name, value)
-
-    def _set_event_roi(self, event: MDAEvent) -> None:
-        roi = event.roi
-        if roi is None:
-            return
-        core = self.mmcore
-        core.clearROI()
-        width, height = core.getImageWidth(), core.getImageHeight()
-        # Some cameras take any region and fail, or worse, when they use it.
-        if roi.offset_x + roi.width > width or roi.offset_y + roi.height > height:
-            raise HardwareError(
-                f"the plan reads {roi.width} x {roi.height} pixels at "
-                f"({roi.offset_x}, {roi.offset_y}) of a camera that has "
-                f"{width} x {height}",
-                hint="make the region smaller",
-            )
-        core.setROI(roi.offset_x, roi.offset_y, roi.width, roi.height)
-
-    def _set_event_slm_image(self, event: MDAEvent) -> None:
-        slm = event.slm_image
-        if slm is None:
-            return
-        core = self.mmcore
-        device = slm.device or core.getSLMDevice()
-        if not device:
-            raise HardwareError("the plan shows a pattern, but there is no SLM")
-        pattern = np.asarray(slm)
-        if pattern.ndim == 0:
-            core.setSLMPixelsTo(device, int(pattern))
-        elif pattern.size == 3:
-            red, green, blue = (int(v) for v in pattern.ravel())
-            core.setSLMPixelsTo(device, red, green, blue)
-        else:
-            core.setSLMImage(device, pattern.astype(np.uint8))
-        if slm.exposure:
-            core.setSLMExposure(device, slm.exposure)
+    def teardown_event(self, event: MDAEvent) -> None:
+        """Give the shutter back, and stop what runs by itself."""
+        if self._holds_shutter and not event.keep_shutter_open:
+            self.mmcore.setAutoShutter(True)
+            self._holds_shutter = False
+        if isinstance(event, SequencedEvent):
+            self._hardware.end_sequence(event)
 
     # ------------------------------------------------------------- images
 
@@ -260,30 +303,35 @@ class ScopeEngine(MDAEngine):
     ) -> Generator[PImagePayload | None, _Signal, None]:
         """Run an event; each frame goes to the receiver before it is yielded.
 
-        Signals that the runner sends (cancel, pause) are passed on to the hardware
-        sequence inside.
+        A wish to cancel is seen between two images, and while none comes.
         """
+        if self._given_up():
+            return
+        event = self._changed or event
         if isinstance(event.action, HardwareAutofocus):
             self._focus(event, event.action)
             return
-        inner = cast(
-            "Generator[PImagePayload | None, _Signal, None]", super().exec_event(event)
-        )
+        if not acquires_image(event):
+            self._act(event)
+            return
         delivered: set[tuple[tuple[str, int], ...]] = set()
         signal: _Signal = None
+        reason = ""
         try:
-            payload = next(inner)
-            while True:
-                if payload is not None:
-                    image, sub_event, meta = payload
-                    self._receiver.frame(image, sub_event, cast("dict[str, Any]", meta))
+            if self._af_was_engaged and self._af_succeeded:
+                self.mmcore.enableContinuousFocus(True)
+            images = self._images(event)
+            with contextlib.closing(images):
+                for image, sub_event, meta in images:
+                    self._receiver.frame(image, sub_event, meta)
                     delivered.add(_identity(sub_event))
-                signal = yield payload
-                payload = inner.send(signal)
-        except StopIteration:
-            reason = "the camera did not deliver the frame"
-        except ScopeError:
-            raise
+                    signal = yield _payload(image, sub_event, meta)
+                    if signal == "cancel":
+                        return
+        except ScopeError as error:
+            if self._on_error == "stop" or not isinstance(error, _BurstError):
+                raise
+            reason = error.message
         except _DEVICE_ERRORS as error:
             failure = _failure("the camera failed", error, event)
             with contextlib.suppress(RuntimeError):
@@ -291,31 +339,37 @@ class ScopeEngine(MDAEngine):
             if self._on_error == "stop":
                 raise failure from error
             reason = str(failure)
-        finally:
-            inner.close()
-        if signal == "cancel":
+        if self._given_up():
             return
         absent = [e for e in self._frames_of(event) if _identity(e) not in delivered]
-        if absent and self._on_error == "stop":
-            raise HardwareError(
-                f"{reason}: {len(absent)} of {len(absent) + len(delivered)} frames "
-                "of a hardware sequence are missing",
-                hint="check triggers and cables, or switch hardware sequencing off",
-            )
         for sub_event in absent:
             self._receiver.missing(sub_event, reason)
 
-    def exec_single_event(self, event: MDAEvent) -> Iterator[PImagePayload | None]:
-        """Snap one image; a failure of the camera is raised, not logged."""
-        if event.slm_image is not None:
-            device = event.slm_image.device or self.mmcore.getSLMDevice()
-            self.mmcore.displaySLMImage(device)
+    def _images(
+        self, event: MDAEvent
+    ) -> Generator[tuple[npt.NDArray[np.generic], MDAEvent, dict[str, Any]]]:
+        if isinstance(event, SequencedEvent):
+            yield from self._burst(event)
+        else:
+            yield from self._snap(event)
+
+    def _snap(
+        self, event: MDAEvent
+    ) -> Generator[tuple[npt.NDArray[np.generic], MDAEvent, dict[str, Any]]]:
+        """Take one image with each camera."""
         core = self.mmcore
-        core.snapImage()
+        self._hardware.show_pattern(event)
+        self._receiver.tell("pre_exposure", event)
+        if self._hooks.post_camera is None:
+            core.snapImage()
+        else:
+            self._snap_and_call(event)
         start = event.metadata.get("runner_t0") or time.perf_counter()
         elapsed_ms = (time.perf_counter() - start) * 1000
-        if not event.keep_shutter_open and self._autoshutter_was_set:
+        if self._holds_shutter and not event.keep_shutter_open:
             core.setShutterOpen(False)
+        self._receiver.tell("exposure", event)
+        self._receiver.tell("exposed", event)
         cameras = core.getNumberOfCameraChannels()
         for camera in range(cameras):
             sub_event = event if cameras == 1 else _for_camera(event, camera)
@@ -325,59 +379,97 @@ class ScopeEngine(MDAEngine):
                 camera_device=core.getPhysicalCameraDevice(camera),
                 include_position=self._include_frame_position_metadata is not False,
             )
-            yield ImagePayload(core.getImage(camera), sub_event, meta)  # type: ignore[misc]
+            yield core.getImage(camera), sub_event, cast("dict[str, Any]", meta)
 
-    def _exec_single_camera_sequence(
-        self, event: SequencedEvent, t0_ms: float
-    ) -> Generator[PImagePayload | None, _Signal, None]:
-        """Collect the images of a hardware sequence, the very last one too.
+    def _snap_and_call(self, event: MDAEvent) -> None:
+        """Let the hook run while the camera exposes, or waits for its trigger."""
+        errors: list[BaseException] = []
 
-        The engine this derives from asks whether images wait, then whether the camera
-        still runs. An image that comes between the two questions, as the last one
-        may, stays in the core's buffer and would be missing.
-        """
-        inner = super()._exec_single_camera_sequence(event, t0_ms)
-        signal: _Signal = None
-        count = 0
+        def snap() -> None:
+            try:
+                self.mmcore.snapImage()
+            except BaseException as error:  # raised below, by the thread of the run
+                errors.append(error)
+
+        camera = threading.Thread(target=snap, name="napari-scope snap", daemon=True)
+        camera.start()
         try:
-            payload = next(inner)
-            while True:
-                if payload is not None:
-                    count += 1
-                    signal = yield payload
-                payload = inner.send(signal)
-        except StopIteration:
-            pass
+            self._hooks.call("post_camera", _parts(event))
         finally:
-            inner.close()
+            camera.join()
+        if errors:
+            raise errors[0]
+
+    def _burst(
+        self, event: SequencedEvent
+    ) -> Generator[tuple[npt.NDArray[np.generic], MDAEvent, dict[str, Any]]]:
+        """Collect the images of a hardware sequence, the very last one too."""
         core = self.mmcore
-        while signal != "cancel" and count < len(event.events):
-            left = core.getRemainingImageCount()
-            if not left:
-                return
-            image, tags = core.popNextImageAndMD()
-            signal = yield self._create_seqimg_payload_from_popped(
-                image,
-                tags,
-                event=event.events[count],
-                channel=0,
-                event_t0=t0_ms,
-                remaining=left - 1,
+        start = event.metadata.get("runner_t0")
+        t0_ms = (time.perf_counter() - start) * 1000 if start else 0.0
+        self._hardware.show_pattern(event)
+        burst = Burst(
+            core,
+            event,
+            self._given_up,
+            first_s=self._initial_timeout(event),
+            next_s=self._frame_timeout(event),
+        )
+        cameras = core.getNumberOfCameraChannels()
+        delivered = 0
+        self._receiver.tell("pre_exposure", event)
+        try:
+            burst.start()
+            if self._hooks.post_camera is not None:
+                self._hooks.call("post_camera", _parts(event))
+            self._receiver.tell("exposure", event)
+            for image, tags, one, camera, left in burst.images():
+                payload = self._create_seqimg_payload_from_popped(
+                    image,
+                    tags,
+                    event=one,
+                    channel=camera,
+                    event_t0=t0_ms,
+                    remaining=left,
+                )
+                sub_event = one if cameras == 1 else _for_camera(one, camera)
+                yield image, sub_event, cast("dict[str, Any]", payload[2])
+                delivered += 1
+        finally:
+            if core.isSequenceRunning():
+                burst.stop()
+        self._receiver.tell("exposed", event)
+        if burst.problem is not None:
+            absent = len(self._frames_of(event)) - delivered
+            raise _BurstError(
+                f"{burst.problem}: {absent} of {absent + delivered} frames of a "
+                f"hardware sequence are missing{_where(event)}",
+                hint="check triggers and cables, enlarge the camera's buffer, or "
+                "switch hardware sequencing off",
             )
-            count += 1
 
     def _frames_of(self, event: MDAEvent) -> list[MDAEvent]:
         """Return one event for each frame that an event takes."""
-        if not acquires_image(event):
-            return []
-        events = event.events if isinstance(event, SequencedEvent) else (event,)
+        events = [e for e in _parts(event) if acquires_image(e)]
         cameras = self.mmcore.getNumberOfCameraChannels()
         if cameras == 1:
-            return list(events)
+            return events
         return [_for_camera(e, camera) for e in events for camera in range(cameras)]
+
+    # ------------------------------------------------------------- other actions
+
+    def _act(self, event: MDAEvent) -> None:
+        """Do what a custom action says; an event that only sets hardware is done."""
+        action = event.action
+        if not isinstance(action, CustomAction) or not action.name:
+            return
+        function = self._actions.get(action.name)
+        if function is not None:
+            function(event, self.mmcore)
 
     def _focus(self, event: MDAEvent, action: HardwareAutofocus) -> None:
         """Focus by hardware; the correction applies to the rest of the position."""
+        self._hardware.memory.z()
         try:
             if not self.mmcore.getAutoFocusDevice():
                 raise HardwareError(
@@ -398,6 +490,30 @@ class ScopeEngine(MDAEngine):
         self._z_correction[position] = before + moved
 
 
+def _payload(
+    image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
+) -> PImagePayload:
+    return cast("PImagePayload", ImagePayload(image, event, cast("Any", meta)))
+
+
+class _BurstError(HardwareError):
+    """A hardware sequence did not deliver all of its images."""
+
+
+def _parts(event: MDAEvent) -> list[MDAEvent]:
+    return list(event.events) if isinstance(event, SequencedEvent) else [event]
+
+
+def _missing_in(before: list[MDAEvent], after: list[MDAEvent]) -> list[MDAEvent]:
+    """Return the events that a hook did not give back, by their frames."""
+    if not after:
+        return before
+    if len(after) >= len(before):
+        return []
+    kept = {_identity(event) for event in after}
+    return [event for event in before if _identity(event) not in kept]
+
+
 def _for_camera(event: MDAEvent, camera: int) -> MDAEvent:
     return event.model_copy(update={"index": {**event.index, "cam": camera}})
 
@@ -415,7 +531,13 @@ def _failure(
     cause = error.message if isinstance(error, ScopeError) else str(error)
     hint = error.hint if isinstance(error, ScopeError) else None
     text = f"{what}, {' '.join(cause.split()) or type(error).__name__}"
-    if event is not None and event.index:
-        where = ", ".join(f"{k}={v}" for k, v in event.index.items())
-        text += f" [event {where}]"
+    if event is not None:
+        text += _where(event)
     return HardwareError(text, hint=hint or "check the device and its connection")
+
+
+def _where(event: MDAEvent) -> str:
+    axes = event.metadata.get("axes") or event.index
+    if not axes:
+        return ""
+    return f" [event {', '.join(f'{k}={v}' for k, v in axes.items())}]"

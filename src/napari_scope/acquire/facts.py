@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import platform
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,53 @@ if TYPE_CHECKING:
 
     from napari_scope.events import Plan
 
-__all__ = ["frame_facts", "run_facts"]
+__all__ = ["FrameFacts", "frame_facts", "run_facts"]
+
+
+class FrameFacts:
+    """Makes the facts of frames; what hardly changes is asked for only when it may.
+
+    Parameters
+    ----------
+    core : CMMCorePlus
+        The microscope.
+    """
+
+    def __init__(self, core: CMMCorePlus) -> None:
+        self._core = core
+        self._camera: dict[str, Any] = {}
+        self._last: tuple[object, ...] = ()
+
+    def prepare(self) -> None:
+        """Read how the camera is set; called once the hardware is set up."""
+        self._read_camera()
+        self._last = ()
+
+    def of(self, event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is stored with a frame; arguments as `frame_facts`."""
+        facts = frame_facts(event, meta)
+        # Only these can change the camera between two frames of a run.
+        now = (event.roi, event.properties, event.channel)
+        if now != self._last:
+            self._last = now
+            self._read_camera()
+        facts.update(self._camera)
+        pixel = meta.get("pixel_size_um")
+        if pixel:
+            facts["pixel_size_um"] = pixel
+        return facts
+
+    def _read_camera(self) -> None:
+        core = self._core
+        camera = core.getCameraDevice()
+        found: dict[str, Any] = {}
+        if camera:
+            with contextlib.suppress(RuntimeError):
+                found["roi"] = [int(v) for v in core.getROI()]
+            with contextlib.suppress(RuntimeError):
+                if core.hasProperty(camera, "Binning"):
+                    found["binning"] = core.getProperty(camera, "Binning")
+        self._camera = found
 
 
 def frame_facts(event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:

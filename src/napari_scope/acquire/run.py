@@ -22,42 +22,39 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from napari_scope.acquire.clock import PlanClock
 from napari_scope.acquire.core import CoreOwner
 from napari_scope.acquire.engine import ErrorPolicy, ScopeEngine
-from napari_scope.acquire.facts import frame_facts, run_facts
-from napari_scope.acquire.progress import (
-    RunProgress,
-    RunReport,
-    RunState,
-    SkippedFrame,
-)
+from napari_scope.acquire.news import FrameNews, RunNews
+from napari_scope.acquire.progress import RunProgress, RunReport, RunState
 from napari_scope.acquire.pull import Puller
 from napari_scope.acquire.quiet import quiet_engine_log
+from napari_scope.acquire.recorder import Recorder
 from napari_scope.acquire.registry import claim_core, release_core
-from napari_scope.acquire.store import CameraNames, check_channels, store_spec
+from napari_scope.acquire.store import check_channels
 from napari_scope.errors import AcquisitionError, OutputExistsError, ScopeError
-from napari_scope.events import Plan, estimate
-from napari_scope.stream import Output, Stream, StreamStats, make_sink
+from napari_scope.events import Plan
+from napari_scope.stream import Output, Stream, StreamStats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
     from pymmcore_plus import CMMCorePlus
-    from useq import MDAEvent, MDASequence
+    from useq import MDAEvent
 
-    from napari_scope.events import PlanLike
+    from napari_scope.acquire.engine import Action, EngineStep
+    from napari_scope.acquire.hooks import EngineHooks
+    from napari_scope.acquire.news import Step
+    from napari_scope.acquire.processing import FrameProcessor
+    from napari_scope.events import AxisTable, PlanLike
+    from napari_scope.stream import Sink, StoreSpec
 
 __all__ = ["Run"]
-
-_REASONS_SHOWN = 5
 
 
 class Run:
@@ -80,6 +77,24 @@ class Run:
     use_hardware_sequencing : bool
         Whether events that the hardware can run by itself are merged. A merged run of
         events cannot be paused, only cancelled.
+    hooks : EngineHooks, optional
+        What is called between the steps of an event, on the thread of the run.
+    actions : mapping, optional
+        What the custom actions of a plan do, by their names: functions of the event
+        and the core.
+    processor : FrameProcessor, optional
+        What frames pass through before they are stored.
+    restore_hardware : bool
+        Whether what the run changed (stage, focus, exposure, presets, properties,
+        region) is set back at its end.
+    make_sinks : callable, optional
+        Makes the sinks from what is stored, instead of ``outputs``.
+
+    Attributes
+    ----------
+    events : RunNews
+        Signals: ``started``, ``hardware``, ``exposure``, ``saved``, ``skipped``,
+        ``finished``; see there for who calls.
     """
 
     def __init__(
@@ -93,6 +108,11 @@ class Run:
         ring_bytes: int | None = None,
         sync_interval_s: float | None = 1.0,
         use_hardware_sequencing: bool = True,
+        hooks: EngineHooks | None = None,
+        actions: Mapping[str, Action] | None = None,
+        processor: FrameProcessor | None = None,
+        restore_hardware: bool = True,
+        make_sinks: Callable[[StoreSpec], Sequence[Sink]] | None = None,
     ) -> None:
         self._owner = owner if isinstance(owner, CoreOwner) else None
         self._core = owner.core if isinstance(owner, CoreOwner) else owner
@@ -100,31 +120,39 @@ class Run:
         self._clock = PlanClock()
         self._plan = Plan.from_any(plan)
         self._outputs = tuple(outputs)
-        self._name = name or _name_of(self._outputs)
-        self._ring_bytes = ring_bytes
-        self._sync_interval_s = sync_interval_s
-        self._cameras = CameraNames(())
+        self.events = RunNews()
+        self._recorder = Recorder(
+            self._core,
+            self._plan,
+            self._outputs,
+            name=name or _name_of(self._outputs),
+            config=self._config,
+            ring_bytes=ring_bytes,
+            sync_interval_s=sync_interval_s,
+            make_sinks=make_sinks,
+            opened=self.opened,
+            gone=self.gone,
+        )
+        self._processor = processor
+        self._restore = restore_hardware
         self._engine = ScopeEngine(
             self._core,
-            self,
+            _Receiver(self),
             on_error=on_error,
             before_event=self._before_event,
+            given_up=self._is_given_up,
             use_hardware_sequencing=use_hardware_sequencing,
+            hooks=hooks,
+            actions=actions,
         )
-        self._stream: Stream | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._report: RunReport | None = None
         self._final: RunState | None = None
         self._started_at = 0.0
         self._ended_at: float | None = None
-        self._planned: int | None = None
-        self._duration_s: float | None = None
         self._closing = False
-        self._puller: Puller[MDAEvent] | None = None
-        self._skipped: list[SkippedFrame] = []
-        self._warnings: list[str] = []
-        self._reasons: deque[str] = deque(maxlen=_REASONS_SHOWN)
+        self._puller: Puller[Iterable[MDAEvent]] | None = None
         self._done = threading.Event()
 
     # ------------------------------------------------------------- control
@@ -140,7 +168,7 @@ class Run:
             If an output exists.
         """
         for output in self._outputs:
-            if output.format != "memory" and output.path.exists():
+            if output.exists():
                 raise OutputExistsError(
                     "the output exists already",
                     path=output.path,
@@ -228,14 +256,19 @@ class Run:
         return self._owner
 
     @property
+    def table(self) -> AxisTable:
+        """The numbers that labels have in the index of the plan's events."""
+        return self._plan.table
+
+    @property
     def stream(self) -> Stream | None:
         """The stream, once the hardware is set up; readable afterwards too."""
-        return self._stream
+        return self._recorder.stream
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """Where the run saves."""
-        return self._outputs
+        return self._recorder.outputs
 
     @property
     def error(self) -> BaseException | None:
@@ -262,7 +295,7 @@ class Run:
         phase = str(status.phase.value)
         if self._clock.is_held or phase == "paused":
             return RunState.PAUSED
-        if self._stream is None or phase in ("idle", "preparing"):
+        if phase in ("idle", "preparing"):
             return RunState.PREPARING
         if self._clock.pause_wanted or status.pause_requested:
             return RunState.PAUSING
@@ -273,14 +306,14 @@ class Run:
     def progress(self) -> RunProgress:
         """Return how far the run is; cheap, from any thread."""
         state = self.state
-        stats = self._stream.stats() if self._stream is not None else StreamStats()
+        stats = self._stats()
         end = time.perf_counter() if self._ended_at is None else self._ended_at
         elapsed = end - self._started_at if self._thread is not None else 0.0
         running = state not in (RunState.READY, RunState.PREPARING)
         running = running and not state.is_final
         return RunProgress(
             state=state,
-            planned=self._planned,
+            planned=self._recorder.planned,
             acquired=stats.appended,
             saved=stats.saved,
             skipped=stats.skipped,
@@ -293,23 +326,24 @@ class Run:
             ),
             ring_fill=stats.ring_fill,
             next_event_s=self._clock.seconds_left if running else None,
-            skipped_reasons=tuple(self._reasons),
+            skipped_reasons=tuple(self._recorder.reasons),
             error=None if self._error is None else str(self._error),
         )
 
     def _eta(self, stats: StreamStats, elapsed: float) -> float | None:
         """Estimate the time left from the pace so far and from the plan's clock."""
-        if not self._planned:
+        planned, duration_s = self._recorder.planned, self._recorder.duration_s
+        if not planned:
             return None
         dealt = stats.saved + stats.skipped + stats.dropped
         if not dealt:
-            return self._duration_s
+            return duration_s
         worked = max(0.0, elapsed - self._clock.paused_s)
-        by_pace = worked / dealt * (self._planned - dealt)
-        if self._duration_s is None:
+        by_pace = worked / dealt * (planned - dealt)
+        if duration_s is None:
             return by_pace
         # A plan with intervals goes by its clock, any other by its pace.
-        by_clock = self._duration_s - worked
+        by_clock = duration_s - worked
         timed = self._plan.is_timed and by_clock > 0
         return by_clock if timed else by_pace
 
@@ -327,6 +361,8 @@ class Run:
             self._ended_at = time.perf_counter()
             self._make_report()
             release_core(self)
+            self.events.tell("finished", self._report)
+            self.events.finish()
             self._done.set()
 
     def _drive(self) -> None:
@@ -334,6 +370,7 @@ class Run:
         check_channels(self._core, self._plan)
         before = mda.set_engine(self._engine)
         try:
+            self.events.tell("started", self._recorder.name)
             mda.run(_not_an_iterator(self._plan))
         finally:
             if self._puller is not None:
@@ -343,7 +380,7 @@ class Run:
                 mda.set_engine(before)
 
     def _quiet_down(self) -> None:
-        """Leave camera and shutter at rest, however the run ended."""
+        """Leave camera and shutter at rest and the rest as it was, however it ended."""
         core = self._core
         with contextlib.suppress(RuntimeError):
             if core.isSequenceRunning():
@@ -353,42 +390,52 @@ class Run:
                 core.setAutoShutter(True)
             with contextlib.suppress(RuntimeError):
                 core.setShutterOpen(False)
+        if self._restore:
+            problems = self._engine.hardware.memory.restore()
+            self._recorder.warnings += problems
 
     def _close_stream(self) -> None:
-        if self._stream is None:
-            return
+        """Let what is under way be stored, then finish the files."""
         try:
-            self._stream.close()
+            if self._processor is not None:
+                self._processor.close()
         except BaseException as error:  # raised by wait()
-            if self._error is None:
-                self._error = error
+            self._error = self._error or error
+        try:
+            if self.stream is not None:
+                self.stream.close()
+        except BaseException as error:  # raised by wait()
+            self._error = self._error or error
+
+    def _stats(self) -> StreamStats:
+        return self.stream.stats() if self.stream is not None else StreamStats()
 
     def _make_report(self) -> None:
-        stats = self._stream.stats() if self._stream is not None else StreamStats()
+        stats, planned = self._stats(), self._recorder.planned
         if self._error is not None:
             state = RunState.FAILED
         elif self._clock.cancelled or self._was_cancelled_elsewhere():
             state = RunState.CANCELLED
         else:
             state = RunState.FINISHED
-        if state is RunState.FINISHED and self._planned is not None:
-            lost = self._planned - stats.saved - stats.skipped - stats.dropped
-            if lost:
+        if state is RunState.FINISHED and planned is not None:
+            lost = planned - stats.saved - stats.skipped - stats.dropped
+            if lost > 0:
                 state = RunState.FAILED
                 self._error = AcquisitionError(
-                    f"the run ended, but {lost} of {self._planned} frames are missing",
+                    f"the run ended, but {lost} of {planned} frames are missing",
                     hint="this should not happen; please report it",
                 )
         if self._error is not None and not isinstance(self._error, ScopeError):
             self._error = _wrapped(self._error)
-        written = self._outputs if self._stream is not None else ()
+        written = self._recorder.outputs if self.stream is not None else ()
         self._report = RunReport(
             state=state,
-            planned=self._planned,
+            planned=planned,
             saved=stats.saved,
             dropped=stats.dropped,
-            skipped=tuple(self._skipped),
-            warnings=tuple(self._warnings),
+            skipped=tuple(self._recorder.skipped),
+            warnings=tuple(self._recorder.warnings),
             outputs=tuple(o for o in written if o.format != "memory"),
             duration_s=(self._ended_at or 0.0) - self._started_at,
             saved_bytes=stats.saved_bytes,
@@ -400,57 +447,49 @@ class Run:
         reason = self._core.mda.status.finish_reason
         return reason is not None and str(reason.value) == "canceled"
 
-    # ------------------------------------------------------------- FrameReceiver
+    # ------------------------------------------------------------- frames
 
-    def prepare(self) -> None:
-        """Open the stream; called by the engine once the hardware is set up."""
-        self._cameras = CameraNames.of(self._core)
-        facts = run_facts(self._core, self._plan, self._config)
-        spec = store_spec(
-            self._core, self._plan, self._name, cameras=self._cameras, summary=facts
-        )
-        self._planned = spec.n_frames
-        self._duration_s = estimate(self._plan, spec.frame_shape, spec.dtype).duration_s
-        outputs = self._outputs or (Output(Path("memory"), "memory"),)
-        sinks = [make_sink(o.path, o.format) for o in outputs]
-        self._stream = Stream(
-            spec,
-            sinks,
-            ring_bytes=self._ring_bytes,
-            sync_interval_s=self._sync_interval_s,
-        )
-
-    def events(self) -> MDASequence | list[MDAEvent] | Iterator[MDAEvent]:
-        """Return the events to run; called by the engine after `prepare`."""
-        source = self._plan.source
-        if isinstance(source, Iterator):
-            self._puller = Puller(source, given_up=self._is_given_up)
-            return self._puller
-        return source
-
-    def _is_given_up(self) -> bool:
-        return self._clock.cancelled or self._was_ended_elsewhere()
+    def axes_of(self, event: MDAEvent) -> dict[str, int | str]:
+        """Return the axes under which the frame of an event is stored."""
+        return self._recorder.axes(event)
 
     def frame(
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
     ) -> None:
-        """Hand a frame to the stream; called by the engine."""
-        assert self._stream is not None  # prepare() comes first
-        axes = self._cameras.axes(self._plan.naming.axes(event))
-        self._stream.append(image, frame_facts(event, meta), index=axes)
+        """Take over a frame; called on the thread of the run."""
+        axes = self._recorder.axes(event)
+        facts = self._recorder.facts(event, meta)
+        if self._processor is not None:
+            self._processor.submit(image, axes, facts)
+        else:
+            self._recorder.store(image, axes, facts)
 
-    def missing(self, event: MDAEvent, reason: str) -> None:
-        """Note a frame that will not come; called by the engine."""
-        assert self._stream is not None  # prepare() comes first
-        axes = self._cameras.axes(self._plan.naming.axes(event))
-        self._stream.skip(index=axes, reason=reason)
-        self._skipped.append(SkippedFrame(axes, reason))
-        self._reasons.append(reason)
+    def opened(self, stream: Stream) -> None:
+        """Take note of the stream; called before the first frame is stored."""
+        self.events.listen_to(stream)
 
-    def warn(self, text: str) -> None:
-        """Note what went wrong although no frame is missing; called by the engine."""
-        self._warnings.append(text)
-        self._reasons.append(text)
+    def gone(self, axes: Mapping[str, int | str]) -> None:
+        """Take note of a frame that will not come; called on any thread."""
+
+    def step(self, step: EngineStep, event: MDAEvent) -> None:
+        """Take note of how far an event is; called on the thread of the run."""
+        if step not in ("hardware", "exposure") or not self.events.wanted(step):
+            return
+        for part in getattr(event, "events", (event,)):
+            self.events.tell(step, FrameNews(cast("Step", step), self.axes_of(part)))
+
+    def _planned_events(self) -> Iterable[Any]:
+        if not self._plan.is_finite:
+            self._puller = Puller(self._plan.batches(), given_up=self._is_given_up)
+            return self._puller
+        return self._plan.source
+
+    def _is_given_up(self) -> bool:
+        return (
+            self._clock.cancelled
+            or self._was_ended_elsewhere()
+            or (self._processor is not None and self._processor.error is not None)
+        )
 
     def _before_event(self, event: MDAEvent) -> None:
         """Wait until an event is due.
@@ -463,14 +502,55 @@ class Run:
             event.min_start_time,
             reset=event.reset_event_timer,
             held=mda.is_paused,
-            ended=self._was_ended_elsewhere,
+            ended=self._is_given_up,
         )
+        if self._processor is not None and self._processor.error is not None:
+            raise self._processor.error
         if self._clock.cancelled:
             # A wish uttered while the hardware was being set up counts from here on.
             mda.cancel()
 
     def _was_ended_elsewhere(self) -> bool:
-        return str(self._core.mda.status.phase.value) == "finishing"
+        status = self._core.mda.status
+        return status.cancel_requested or status.phase.value == "finishing"
+
+
+class _Receiver:
+    """What the engine knows of a run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def prepare(self) -> None:
+        run = self._run
+        run._recorder.prepare()
+        if run._processor is not None:
+            run._processor.start(run._recorder)
+
+    def events(self) -> Iterable[Any]:
+        return self._run._planned_events()
+
+    def frame(
+        self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
+    ) -> None:
+        self._run.frame(image, event, meta)
+
+    def missing(self, event: MDAEvent, reason: str) -> None:
+        recorder = self._run._recorder
+        recorder.skip(recorder.axes(event), reason)
+
+    def left_out(self, event: MDAEvent, reason: str) -> None:
+        recorder = self._run._recorder
+        recorder.leave_out(recorder.axes(event), reason)
+
+    def warn(self, text: str) -> None:
+        self._run._recorder.warn(text)
+
+    def most_in_a_burst(self) -> int:
+        return self._run._recorder.most_in_a_burst()
+
+    def tell(self, step: EngineStep, event: MDAEvent) -> None:
+        self._run.step(step, event)
 
 
 class _Events:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scope.errors import HardwareError, PlanError
-from napari_scope.stream import ImageSpec, StoreSpec
+from napari_scope.stream import ImageSpec, PlateSpec, StoreSpec
+from napari_scope.stream.samples import row_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pymmcore_plus import CMMCorePlus
 
-    from napari_scope.events import FieldLayout, Plan
+    from napari_scope.events import FieldLayout, Plan, PlateLayout
 
 __all__ = ["CameraNames", "camera_frame", "check_channels", "store_spec"]
 
@@ -180,7 +181,19 @@ def store_spec(
         z_um=layout.z_step_um,
         interval_s=layout.interval_s,
         n_frames=layout.n_frames * factor,
+        plate=None if layout.plate is None else _plate(layout.plate, name),
     )
+
+
+def _plate(plate: PlateLayout, run: str) -> PlateSpec:
+    """Return a plate with the usual names: rows A, B, ...; columns 1, 2, and so on."""
+    rows = tuple(map(row_name, range(plate.rows)))
+    columns = tuple(str(number + 1) for number in range(plate.columns))
+    return PlateSpec(plate.name or run, rows, columns)
+
+
+def _well(well: tuple[int, int] | None) -> tuple[str, str] | None:
+    return None if well is None else (row_name(well[0]), str(well[1] + 1))
 
 
 def _place_names(fields: Iterable[FieldLayout]) -> tuple[str, ...]:
@@ -202,4 +215,5 @@ def _image(field: FieldLayout, cameras: int, run: str) -> ImageSpec:
         x_um=field.x_um,
         y_um=field.y_um,
         z_um=field.z_um,
+        well=_well(field.well),
     )
