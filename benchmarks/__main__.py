@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,28 +11,47 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from benchmarks import demo_run, ndtiff, ndtiff_view, ndtiff_write, stream
-from benchmarks.harness import Benchmark, Result, measure
+from benchmarks import (
+    demo_run,
+    ndtiff,
+    ndtiff_view,
+    ndtiff_write,
+    pace,
+    stream,
+    stream_layouts,
+)
+from benchmarks.camera import Camera, Unavailable, watch
+from benchmarks.harness import Benchmark, measure
 from benchmarks.machine import Machine
 from benchmarks.report import markdown, print_results, write_json
+from benchmarks.sheets import Sheet, sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-BENCHMARKS: dict[str, Callable[[], list[Benchmark]]] = {
+BENCHMARKS: dict[str, Callable[[], Sequence[Benchmark | Camera]]] = {
     "stream": stream.benchmarks,
+    "stream_layouts": stream_layouts.benchmarks,
+    "pace": pace.benchmarks,
     "demo_run": demo_run.benchmarks,
     "ndtiff": ndtiff.benchmarks,
     "ndtiff_view": ndtiff_view.benchmarks,
     "ndtiff_write": ndtiff_write.benchmarks,
+    "sustained": pace.sustained_benchmarks,
 }
+ON_DEMAND = {"sustained"}
+"""Those that are run only when they are named."""
+
 DATA_FOLDER = Path(__file__).parent / "results"
 
 
 def main(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help=f"Which: {', '.join(BENCHMARKS)}; all without any."),
+        typer.Argument(
+            help=f"Which: {', '.join(BENCHMARKS)}. 'all' stands for all but "
+            f"{', '.join(ON_DEMAND)}, and so does no name."
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds that count.")] = 9,
     seed: Annotated[int, typer.Option(help="Of the order in each round.")] = 1,
@@ -48,42 +68,68 @@ def main(
 ) -> None:
     """Measure napari-scope beside its peers and the raw limits of this machine."""
     console = Console()
-    chosen = names or list(BENCHMARKS)
-    for name in chosen:
-        if name not in BENCHMARKS:
-            raise typer.BadParameter(f"{name!r}; there are {', '.join(BENCHMARKS)}")
+    chosen = chosen_names(names or ["all"])
     folder.mkdir(parents=True, exist_ok=True)
     machine = Machine.look(folder)
-    results: list[Result] = []
+    sheets: list[Sheet] = []
     for name in chosen:
         for benchmark in BENCHMARKS[name]():
-            with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as scratch:
-                result = _measure(console, benchmark, Path(scratch), rounds, seed)
-            results.append(result)
-            print_results(console, [result])
+            start = time.perf_counter()
+            try:
+                one = _measured(console, benchmark, folder, rounds, seed)
+            except Unavailable as reason:
+                console.print(f"{benchmark.title} is left out: {reason}\n")
+                continue
+            sheets.append(one)
+            print_results(console, [one])
+            took = time.perf_counter() - start
+            console.print(f"(took {took:.0f} s)\n", highlight=False)
     machine = machine.at_the_end()
     console.print(machine.sentence(), highlight=False)
     if json is not None:
-        write_json(json, machine, results, rounds=rounds, seed=seed)
+        write_json(json, machine, sheets, rounds=rounds, seed=seed)
     if to_markdown is not None:
-        text = markdown(machine, results, rounds=rounds)
+        text = markdown(machine, sheets, rounds=rounds)
         to_markdown.write_text(text, encoding="utf-8")
 
 
-def _measure(
-    console: Console, benchmark: Benchmark, scratch: Path, rounds: int, seed: int
-) -> Result:
+def chosen_names(names: list[str]) -> list[str]:
+    """Return the names of benchmarks that are meant."""
+    every = [name for name in BENCHMARKS if name not in ON_DEMAND]
+    chosen: list[str] = []
+    for name in names:
+        if name != "all" and name not in BENCHMARKS:
+            raise typer.BadParameter(f"{name!r}; there are {', '.join(BENCHMARKS)}")
+        chosen += every if name == "all" else [name]
+    return list(dict.fromkeys(chosen))
+
+
+def _measured(
+    console: Console,
+    benchmark: Benchmark | Camera,
+    folder: Path,
+    rounds: int,
+    seed: int,
+) -> Sheet:
     """Measure with a progress bar, which only moves between measurements."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
-        total = (rounds + 1) * len(benchmark.cases)
-        task = bar.add_task(benchmark.title, total=total)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as scratch,
+        Progress(*columns, console=console, transient=True, auto_refresh=False) as bar,
+    ):
+        task = bar.add_task(benchmark.title, total=None)
 
         def step() -> None:
             bar.advance(task)
             bar.refresh()
 
-        return measure(benchmark, scratch, rounds=rounds, seed=seed, step=step)
+        count, place = len(benchmark.cases), Path(scratch)
+        if isinstance(benchmark, Camera):
+            bar.update(task, total=min(rounds, benchmark.rounds) * count)
+            watched = watch(benchmark, place, rounds=rounds, seed=seed, step=step)
+            return sheet(watched)
+        bar.update(task, total=(rounds + 1) * count)
+        return sheet(measure(benchmark, place, rounds=rounds, seed=seed, step=step))
 
 
 if __name__ == "__main__":

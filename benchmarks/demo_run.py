@@ -7,8 +7,9 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import Benchmark, Case, Role, Target
-from benchmarks.stream import KILL, POWER
+from benchmarks.goals import Target
+from benchmarks.harness import Benchmark, Case, Role
+from benchmarks.writers import KILL, POWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,6 +17,7 @@ Examples
 --------
 >>> import tempfile, time
 >>> from pathlib import Path
+>>> from benchmarks.goals import Target
 >>> cases = [
 ...     Case("slow", "peer", "", lambda folder: lambda: time.sleep(0.02)),
 ...     Case("fast", "ours", "", lambda folder: lambda: time.sleep(0.001)),
@@ -37,28 +38,29 @@ import shutil
 import statistics
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = [
     "Benchmark",
     "Case",
     "Goal",
-    "MemoryTarget",
     "Result",
     "Role",
-    "Target",
-    "TimeTarget",
     "Times",
     "Work",
     "measure",
+    "missing",
+    "warm_up",
 ]
 
 Role: TypeAlias = Literal["ours", "peer", "limit"]
+"""What a case stands for in a comparison."""
 Work: TypeAlias = "Callable[[], object]"
 
 _MEMORY_ROUNDS = 3  # memory hardly varies, and looking at it takes a process
@@ -86,6 +88,11 @@ class Case:
     memory : callable, optional
         Given the folder, returns the bytes of memory that are in use after the work.
         It is called a few times, apart from the work that is timed.
+    size : callable, optional
+        Given the folder, returns the bytes that the data take on the disk. It is
+        called after the warm-up.
+    needs : str, optional
+        Name of a module without which the case is left out.
     """
 
     name: str
@@ -95,35 +102,8 @@ class Case:
     check: Callable[[Path], None] | None = None
     verify: Callable[[object], None] | None = None
     memory: Callable[[Path], int] | None = None
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is aimed at: the rate of one case is at least so many times another's."""
-
-    case: str
-    against: str
-    at_least: float
-
-
-@dataclass(frozen=True)
-class MemoryTarget:
-    """What is aimed at: another case takes at least so many times the memory of one."""
-
-    case: str
-    against: str
-    at_least: float
-
-
-@dataclass(frozen=True)
-class TimeTarget:
-    """What is aimed at: a frame takes a case at most so many milliseconds."""
-
-    case: str
-    at_most_ms: float
-
-
-Goal: TypeAlias = Target | MemoryTarget | TimeTarget
+    size: Callable[[Path], int] | None = None
+    needs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +124,7 @@ class Benchmark:
         Bytes that one run stores, or takes in memory for what it reads.
     cases : sequence of Case
         Who takes part.
-    targets : sequence of Target, MemoryTarget or TimeTarget
+    targets : sequence of Goal
         What is aimed at.
     around : callable
         Makes a context in which all of it runs (a microscope, say).
@@ -177,19 +157,50 @@ class Times:
         Seconds of all threads of the process, in user and system mode.
     memory : list of int
         Bytes, of the first few rounds, if they were asked for.
+    size : int, optional
+        Bytes on the disk, if they were asked for.
     """
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
+    size: int | None = None
+
+
+class Goal(Protocol):
+    """What is aimed at; `benchmarks.goals` has those that there are."""
+
+    @property
+    def case(self) -> str:
+        """Whose goal it is."""
+
+    def cases(self) -> set[str]:
+        """Return the names of all cases that have to be measured."""
+
+    def reached(self, result: Result) -> tuple[float, float]:
+        """Return what was reached, by medians and by the best rounds."""
+
+    def line(self, result: Result) -> str:
+        """Return what was reached, and whether it is enough."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured; rates are in the unit of the benchmark."""
+    """What was measured; rates are in the unit of the benchmark.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        What was measured, with those of its cases that could be.
+    times : dict
+        Name of a case to what it took.
+    notes : list of str
+        What was left out, and why.
+    """
 
     benchmark: Benchmark
     times: dict[str, Times]
+    notes: list[str] = field(default_factory=list)
 
     def rate(self, name: str) -> float:
         """Return the median rate of a case."""
@@ -225,6 +236,10 @@ class Result:
         """Return the same by their best rounds."""
         return self.best(name) / self.best(against)
 
+    def size(self, name: str) -> int | None:
+        """Return the bytes on the disk, or None where they were not looked at."""
+        return self.times[name].size
+
     def memory_ratio(self, name: str, against: str) -> float:
         """Return how many times the memory of a case another takes, by medians.
 
@@ -243,6 +258,23 @@ class Result:
         """Return the name of the first case of a role, if there is any."""
         cases = self.benchmark.cases
         return next((case.name for case in cases if case.role == role), None)
+
+
+def missing(cases: Iterable[Case]) -> list[Case]:
+    """Return the cases whose modules are not installed."""
+    return [c for c in cases if c.needs is not None and find_spec(c.needs) is None]
+
+
+def _possible(benchmark: Benchmark) -> tuple[Benchmark, list[str]]:
+    """Return the benchmark without what is not installed, and what that is."""
+    absent = missing(benchmark.cases)
+    if not absent:
+        return benchmark, []
+    cases = [case for case in benchmark.cases if case not in absent]
+    names = {case.name for case in cases}
+    targets = [one for one in benchmark.targets if one.cases() <= names]
+    notes = [f"{c.name} is left out: {c.needs} is not installed" for c in absent]
+    return replace(benchmark, cases=cases, targets=targets), notes
 
 
 def measure(
@@ -268,6 +300,7 @@ def measure(
     step : callable
         Called after each run of a case.
     """
+    benchmark, notes = _possible(benchmark)
     order = random.Random(seed)
     times = {case.name: Times() for case in benchmark.cases}
     with _shared(benchmark, scratch) as shared, benchmark.around():
@@ -279,16 +312,18 @@ def measure(
             order.shuffle(cases)
             for case in cases:
                 with _own(scratch) if shared is None else nullcontext(shared) as folder:
-                    _warm_up(scratch, benchmark.stored)
+                    warm_up(scratch, benchmark.stored)
                     work = works.get(case.name) or case.prepare(folder)
                     wall, cpu = _time(case, work, folder, first=number == 0)
                     if case.memory is not None and 1 <= number <= _MEMORY_ROUNDS:
                         times[case.name].memory.append(case.memory(folder))
+                    if case.size is not None and not number:
+                        times[case.name].size = case.size(folder)
                 if number:
                     times[case.name].wall.append(wall)
                     times[case.name].cpu.append(cpu)
                 step()
-    return Result(benchmark, times)
+    return Result(benchmark, times, notes)
 
 
 @contextmanager
@@ -313,7 +348,7 @@ def _own(scratch: Path, name: str = "case") -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _warm_up(scratch: Path, size: int) -> None:
+def warm_up(scratch: Path, size: int) -> None:
     """Leave memory for ``size`` bytes of files where the system finds it at once."""
     block = bytes(1 << 20)
     path = scratch / "warm"

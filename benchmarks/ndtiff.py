@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.harness import Benchmark, Case, MemoryTarget, Target
+from benchmarks.goals import MemoryTarget, Target
+from benchmarks.harness import Benchmark, Case
 from benchmarks.memory import growth
 from benchmarks.ndtiff_store import CHANNELS, Frames, Reading, ndstorage_dataset
 

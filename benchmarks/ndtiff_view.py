@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.harness import Benchmark, Case, TimeTarget
+from benchmarks.goals import TimeTarget
+from benchmarks.harness import Benchmark, Case
 from benchmarks.ndtiff_store import (
     Frames,
     Reading,

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.harness import Benchmark, Case, Goal, Role, Target
+from benchmarks.goals import Target
+from benchmarks.harness import Benchmark, Case, Goal, Role
 from benchmarks.ndtiff_store import metadata
-from benchmarks.stream import KILL, camera_frames
+from benchmarks.recording import camera_frames
+from benchmarks.writers import KILL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from benchmarks.harness import Work
-    from benchmarks.stream import Frames
+    from benchmarks.recording import Frames
 
 __all__ = ["benchmarks", "writing"]
 

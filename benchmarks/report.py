@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
-from benchmarks.harness import MemoryTarget, TimeTarget
+from benchmarks.sheets import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from benchmarks.harness import Goal, Result
     from benchmarks.machine import Machine
+    from benchmarks.sheets import Sheet
 
 __all__ = ["markdown", "print_results", "write_json"]
 
@@ -30,6 +29,9 @@ Every number below comes from one command, which also wrote this page:
 ```sh
 make bench BENCH_ARGS="--markdown docs/benchmarks.md"
 ```
+
+`sustained` is run only when it is named, since it writes some 25 GB:
+`BENCH_ARGS="all sustained --markdown docs/benchmarks.md"`.
 
 The cases of a table take turns, in another order in each of {rounds} rounds, after a
 round that warms up, checks what was stored and is not counted. Before each run as many
@@ -43,6 +45,11 @@ Where reading is measured all cases read the same store, which is in the memory 
 operating system: what is compared are programs, not disks. Each is prepared once, and
 what it read is compared with the pixels that were stored.
 
+Where a camera has a pace of its own each case runs in a process of its own, and the
+question is not how fast a writer is but how long it holds up the camera, what memory it
+takes, and whether what it reported as stored is there. A case whose library is not
+installed is left out, and a line says so.
+
 *Survives* says what the data withstand at the end of the measured time. It differs, and
 it matters: a store that survives a **killed process** is in the memory of the operating
 system, one that survives a **loss of power** is on the disk. "Limit" rows are what the
@@ -51,20 +58,17 @@ machine can do at best, not a way to store images.
 Measured on {machine}
 """
 
-_WORDS = ("case", "survives")  # columns that hold no numbers
 
-
-def print_results(console: Console, results: Sequence[Result]) -> None:
-    """Print a table for each result, and which targets it meets."""
-    for result in results:
-        head, rows = _table(result)
-        table = Table(title=result.benchmark.title, box=box.SIMPLE)
-        for name in head:
-            table.add_column(name, justify="left" if name in _WORDS else "right")
-        for row in rows:
+def print_results(console: Console, sheets: Sequence[Sheet]) -> None:
+    """Print each table, and which targets are met."""
+    for one in sheets:
+        table = Table(title=one.title, box=box.SIMPLE)
+        for name in one.head:
+            table.add_column(name, justify="left" if name in WORDS else "right")
+        for row in one.rows:
             table.add_row(*row)
         console.print(table)
-        for line in _targets(result):
+        for line in one.lines:
             console.print(line, highlight=False)
         console.print()
 
@@ -72,7 +76,7 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
 def write_json(
     path: Path,
     machine: Machine,
-    results: Sequence[Result],
+    sheets: Sequence[Sheet],
     *,
     rounds: int,
     seed: int,
@@ -82,131 +86,22 @@ def write_json(
         "machine": machine.facts(),
         "rounds": rounds,
         "seed": seed,
-        "benchmarks": [_document(result) for result in results],
+        "benchmarks": [one.document for one in sheets],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def markdown(machine: Machine, results: Sequence[Result], *, rounds: int) -> str:
+def markdown(machine: Machine, sheets: Sequence[Sheet], *, rounds: int) -> str:
     """Return the page of the documentation."""
     parts = [_INTRODUCTION.format(rounds=rounds, machine=machine.sentence())]
-    for result in results:
-        head, rows = _table(result)
-        lines = [f"## {result.benchmark.title}", "", result.benchmark.text, ""]
-        lines.append(f"| {' | '.join(head)} |")
-        rules = ("---" if name in _WORDS else "--:" for name in head)
+    for one in sheets:
+        lines = [f"## {one.title}", "", one.text, ""]
+        lines.append(f"| {' | '.join(one.head)} |")
+        rules = ("---" if name in WORDS else "--:" for name in one.head)
         lines.append(f"| {' | '.join(rules)} |")
-        lines += [f"| {' | '.join(row)} |" for row in rows]
-        if result.benchmark.targets:
-            lines += ["", *(f"- {line}" for line in _targets(result))]
+        lines += [f"| {' | '.join(row)} |" for row in one.rows]
+        if one.lines:
+            lines += ["", *(f"- {line}" for line in one.lines)]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
-
-
-def _table(result: Result) -> tuple[list[str], list[list[str]]]:
-    unit = result.benchmark.unit
-    peer, limit = result.first("peer"), result.first("limit")
-    cases = result.benchmark.cases
-    # Reading makes nothing that could survive.
-    survival = any(case.survives for case in cases)
-    memory = any(result.memory(case.name) is not None for case in cases)
-    short = all(result.cpu_ms(case.name) < 1 for case in cases)
-    head = ["case", *(["survives"] if survival else []), f"{unit}, median", "best"]
-    head += [f"CPU {'us' if short else 'ms'}/frame"]
-    head += ["memory, MB"] if memory else []
-    head += ["x peer"] if peer else []
-    head += ["x limit"] if limit else []
-    rows = []
-    for case in cases:
-        name = case.name
-        row = [name, *([case.survives] if survival else [])]
-        row += [_number(result.rate(name)), _number(result.best(name))]
-        row += [f"{result.cpu_ms(name) * (1000 if short else 1):.2f}"]
-        row += [_megabytes(result.memory(name))] if memory else []
-        row += [
-            _ratio(result.ratio(name, against)) for against in (peer, limit) if against
-        ]
-        rows.append(row)
-    return head, rows
-
-
-def _targets(result: Result) -> list[str]:
-    """Return one line for each target: what was reached, and whether it is enough."""
-    return [_line(result, target) for target in result.benchmark.targets]
-
-
-def _line(result: Result, target: Goal) -> str:
-    reached, best = _reached(result, target)
-    if isinstance(target, TimeTarget):
-        verdict = "met" if reached <= target.at_most_ms else "missed"
-        return (
-            f"{target.case}: {reached:.2f} ms for each (best round {best:.2f}); "
-            f"target at most {target.at_most_ms:g}: {verdict}"
-        )
-    verdict = "met" if reached >= target.at_least else "missed"
-    if isinstance(target, MemoryTarget):
-        return (
-            f"{target.case}: {_ratio(reached)} x less memory than {target.against}; "
-            f"target {target.at_least:g}: {verdict}"
-        )
-    return (
-        f"{target.case}: {_ratio(reached)} x {target.against} "
-        f"(best rounds {_ratio(best)}); target {target.at_least:g}: {verdict}"
-    )
-
-
-def _reached(result: Result, target: Goal) -> tuple[float, float]:
-    """Return what was reached, by medians and by the best rounds."""
-    if isinstance(target, TimeTarget):
-        return result.frame_ms(target.case), result.best_frame_ms(target.case)
-    if isinstance(target, MemoryTarget):
-        ratio = result.memory_ratio(target.case, target.against)
-        return ratio, ratio
-    return (
-        result.ratio(target.case, target.against),
-        result.ratio_of_bests(target.case, target.against),
-    )
-
-
-def _ratio(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
-
-
-def _megabytes(value: float | None) -> str:
-    return "" if value is None else f"{value / 1e6:.1f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
-
-
-def _document(result: Result) -> dict[str, object]:
-    benchmark = result.benchmark
-    return {
-        "title": benchmark.title,
-        "unit": benchmark.unit,
-        "amount": benchmark.amount,
-        "frames": benchmark.frames,
-        "cases": [
-            {
-                "name": case.name,
-                "role": case.role,
-                "survives": case.survives,
-                "rate": result.rate(case.name),
-                "best": result.best(case.name),
-                "cpu_ms": result.cpu_ms(case.name),
-                **asdict(result.times[case.name]),
-            }
-            for case in benchmark.cases
-        ],
-        "targets": [
-            {
-                **asdict(target),
-                "reached": reached,
-                "reached_by_bests": best,
-            }
-            for target in benchmark.targets
-            for reached, best in [_reached(result, target)]
-        ],
-    }
