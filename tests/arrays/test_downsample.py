@@ -16,8 +16,8 @@ from napari_scope.arrays import halve, halved_shape, pyramid_shapes
 INTEGERS = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"]
 
 
-def exactly(image: npt.NDArray[Any]) -> list[list[int]]:
-    """Mean of each 2 x 2 block over the pixels that exist, half rounded up."""
+def exactly(image: npt.NDArray[Any], *, cut: bool = False) -> list[list[int]]:
+    """Mean of each 2 x 2 block over the pixels that exist, half rounded up, or cut."""
     height, width = image.shape
     rows = []
     for y in range(0, height, 2):
@@ -25,7 +25,7 @@ def exactly(image: npt.NDArray[Any]) -> list[list[int]]:
         for x in range(0, width, 2):
             block = [int(v) for v in image[y : y + 2, x : x + 2].ravel()]
             mean = Fraction(sum(block), len(block))
-            row.append(int((mean + Fraction(1, 2)).__floor__()))
+            row.append(int((mean if cut else mean + Fraction(1, 2)).__floor__()))
         rows.append(row)
     return rows
 
@@ -35,21 +35,51 @@ def exactly(image: npt.NDArray[Any]) -> list[list[int]]:
     hnp.arrays(
         st.sampled_from(INTEGERS).map(np.dtype),
         hnp.array_shapes(min_dims=2, max_dims=2, max_side=7),
-    )
+    ),
+    st.booleans(),
 )
-def test_integers_are_exact(image: npt.NDArray[Any]) -> None:
+def test_integers_are_exact(image: npt.NDArray[Any], cut: bool) -> None:
     before = image.copy()
-    out = halve(image)
+    out = halve(image, cut=cut)
     assert out.dtype == image.dtype
-    assert out.tolist() == exactly(image)
+    assert out.tolist() == exactly(image, cut=cut)
     np.testing.assert_array_equal(image, before)
 
 
+@given(
+    hnp.arrays(
+        st.sampled_from(INTEGERS).map(np.dtype),
+        hnp.array_shapes(min_dims=3, max_dims=3, max_side=7),
+    ),
+    st.booleans(),
+)
+def test_colours_are_averaged_one_by_one(image: npt.NDArray[Any], cut: bool) -> None:
+    out = halve(image, cut=cut)
+    assert out.dtype == image.dtype
+    assert out.shape == (*halved_shape(image.shape[:2]), image.shape[2])
+    for sample in range(image.shape[2]):
+        expected = halve(image[..., sample], cut=cut)
+        np.testing.assert_array_equal(out[..., sample], expected)
+
+
 @pytest.mark.parametrize("dtype", INTEGERS)
-def test_the_ends_of_the_range_do_not_overflow(dtype: str) -> None:
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_ends_of_the_range_do_not_overflow(dtype: str, cut: bool) -> None:
     info = np.iinfo(dtype)
     for value in (info.min, info.max):
-        assert halve(np.full((4, 6), value, dtype)).tolist() == [[value] * 3] * 2
+        image = np.full((4, 6, 3), value, dtype)
+        assert (halve(image, cut=cut) == value).all()
+        assert (halve(image[..., 0], cut=cut) == value).all()
+        assert (halve(image[..., 0].copy(), cut=cut) == value).all()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", ">u2", "i2"])
+def test_parts_of_an_image_that_start_anywhere(dtype: str) -> None:
+    image = np.random.default_rng(0).integers(0, 120, (140, 141)).astype(dtype)
+    for top, left in itertools.product((0, 1), (0, 1, 2, 3)):
+        part = image[top : top + 136, left : left + 134]
+        assert halve(part).tolist() == exactly(part)
+        assert halve(part, cut=True).tolist() == exactly(part, cut=True)
 
 
 @pytest.mark.parametrize("shape", [(300, 130), (131, 257), (1, 5), (5, 1), (1, 1)])
@@ -67,6 +97,9 @@ def test_floats_keep_their_type(dtype: str) -> None:
     out = halve(image)
     assert out.dtype == dtype
     np.testing.assert_allclose(out, [[2.625, 10]])
+    colours = halve(np.stack([image, image * 2], axis=-1))
+    assert colours.dtype == dtype
+    np.testing.assert_allclose(colours, [[[2.625, 5.25], [10, 20]]])
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(0, 600))

@@ -1,13 +1,14 @@
-"""Halving an image: the rounded mean of each 2 x 2 block, exact for integers.
+"""Halving an image: the mean of each 2 x 2 block, exact for integers.
 
 Odd edges are averaged over the pixels that exist, so the coarse image covers the
-whole fine one. The kernel works on blocks of rows that stay in the processor's cache.
+whole fine one. The kernels work on blocks of rows that stay in the processor's cache.
 
 Examples
 --------
 >>> import numpy as np
->>> halve(np.array([[1, 2, 9], [3, 4, 11]], np.uint8)).tolist()
-[[3, 10]]
+>>> image = np.array([[1, 2, 9], [3, 4, 11]], np.uint8)
+>>> halve(image).tolist(), halve(image, cut=True).tolist()
+([[3, 10]], [[2, 10]])
 """
 
 from __future__ import annotations
@@ -57,65 +58,122 @@ def pyramid_shapes(
         shapes.append(halved_shape(last))
 
 
-def halve(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Return the rounded 2 x 2 mean of an image of shape (height, width).
+def halve(
+    image: npt.NDArray[np.generic], *, cut: bool = False
+) -> npt.NDArray[np.generic]:
+    """Return the 2 x 2 mean of an image.
 
-    Integers round half up, floats are averaged in their own precision.
+    Parameters
+    ----------
+    image : ndarray
+        (height, width), or (height, width, samples) of colours.
+    cut : bool
+        Round integers down, as Micro-Manager does in the tiles of NDTiff; by default
+        half is rounded up. Floats are averaged in their own precision.
     """
-    height, width = image.shape
+    height, width = image.shape[:2]
     if height % 2 or width % 2:
-        image = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
-        height, width = image.shape
-    out = np.empty((height // 2, width // 2), image.dtype)
+        edges = ((0, height % 2), (0, width % 2), *[(0, 0)] * (image.ndim - 2))
+        image = np.pad(image, edges, mode="edge")
+        height, width = image.shape[:2]
+    out = np.empty((height // 2, width // 2, *image.shape[2:]), image.dtype)
+    more = 0 if cut else 2  # to the sum of four
     if image.dtype.kind not in "ui":
-        out[...] = image.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
-        return out
-    if image.dtype.itemsize == 8:
-        _halve_64(image, out)
-        return out
-    wide = np.dtype(f"{image.dtype.kind}{image.dtype.itemsize * 2}")
-    if image.dtype == np.uint16 and image.flags.c_contiguous and _LITTLE:
-        _halve_u16(image, out)
-        return out
-    for start in range(0, height // 2, _ROWS):
+        blocks = image.reshape(height // 2, 2, width // 2, 2, *image.shape[2:])
+        out[...] = blocks.mean(axis=(1, 3))
+    elif image.dtype.itemsize == 8:
+        _halve_64(image, out, more)
+    elif image.ndim == 3:
+        _halve_samples(image, out, more)
+    elif (words := _pairs(image)) is not None:
+        _halve_words(words, out, more)
+    else:
+        _halve_any(image, out, more)
+    return out
+
+
+def _halve_any(
+    image: npt.NDArray[np.generic], out: npt.NDArray[np.generic], more: int
+) -> None:
+    """Average integers of up to 32 bits in a type of twice the size."""
+    wide = _twice(image.dtype)
+    for start in range(0, len(out), _ROWS):
         rows = image[2 * start : 2 * (start + _ROWS)]
         total = np.add(rows[0::2, 0::2], rows[0::2, 1::2], dtype=wide)
         total += rows[1::2, 0::2]
         total += rows[1::2, 1::2]
-        total += 2
-        np.right_shift(total, 2, out=total)
+        total += more
+        total >>= 2
         out[start : start + _ROWS] = total
-    return out
 
 
-_LITTLE = np.little_endian
+def _halve_samples(
+    image: npt.NDArray[np.generic], out: npt.NDArray[np.generic], more: int
+) -> None:
+    """Average colours: lines as a whole, which is five times as fast as by sample."""
+    samples = image.shape[2]
+    lines = image.reshape(len(image), -1)
+    wide = _twice(image.dtype)
+    for start in range(0, len(out), _ROWS):
+        rows = lines[2 * start : 2 * (start + _ROWS)]
+        pairs = np.add(rows[0::2], rows[1::2], dtype=wide)
+        # Each sample with its neighbour to the right; every second one is wanted.
+        total = pairs[:, :-samples] + pairs[:, samples:]
+        total += more
+        total >>= 2
+        for sample in range(samples):
+            out[start : start + _ROWS, :, sample] = total[:, sample :: 2 * samples]
 
 
-def _halve_64(image: npt.NDArray[np.generic], out: npt.NDArray[np.generic]) -> None:
+def _halve_64(
+    image: npt.NDArray[np.generic], out: npt.NDArray[np.generic], more: int
+) -> None:
     """Average integers that have no wider type: quarters and remainders apart."""
     parts = [image[y::2, x::2] for y in (0, 1) for x in (0, 1)]
     three = np.array(3, image.dtype)
-    rest = sum((part & three for part in parts), start=np.array(2, image.dtype))
+    rest = sum((part & three for part in parts), start=np.array(more, image.dtype))
     total = rest >> np.array(2, image.dtype)
     for part in parts:
         total = total + (part >> np.array(2, image.dtype))
     out[...] = total
 
 
-def _halve_u16(image: npt.NDArray[np.generic], out: npt.NDArray[np.generic]) -> None:
-    """Average pairs of neighbours as the halves of one 32 bit word.
+def _halve_words(
+    words: npt.NDArray[np.unsignedinteger], out: npt.NDArray[np.generic], more: int
+) -> None:
+    """Average pairs of neighbours as the halves of one word.
 
     Adding two rows of words would overflow the low half, so the halves are split by
-    mask and shift first; that is still twice as fast as strided slices.
+    mask and shift first; that is up to twice as fast as strided slices.
     """
-    words = image.view(np.uint32)
-    for start in range(0, out.shape[0], _ROWS):
+    kind = words.dtype.type
+    half = kind(words.itemsize * 4)
+    low = kind((1 << int(half)) - 1)
+    for start in range(0, len(out), _ROWS):
         rows = words[2 * start : 2 * (start + _ROWS)]
         top, bottom = rows[0::2], rows[1::2]
-        total = top & np.uint32(0xFFFF)
-        total += top >> np.uint32(16)
-        total += bottom & np.uint32(0xFFFF)
-        total += bottom >> np.uint32(16)
-        total += np.uint32(2)
-        total >>= np.uint32(2)
+        total = top & low
+        total += top >> half
+        total += bottom & low
+        total += bottom >> half
+        total += kind(more)
+        total >>= kind(2)
         out[start : start + _ROWS] = total
+
+
+def _pairs(
+    image: npt.NDArray[np.generic],
+) -> npt.NDArray[np.unsignedinteger] | None:
+    """Return an image with two neighbours in each word, or None if none fit so."""
+    size = image.dtype.itemsize
+    if image.dtype.kind != "u" or size > 2 or image.strides[1] != size:
+        return None
+    if not image.dtype.isnative or not np.little_endian:
+        return None
+    words = image.view(_twice(image.dtype))
+    return words if words.flags.aligned else None
+
+
+def _twice(dtype: np.dtype[np.generic]) -> np.dtype[np.unsignedinteger]:
+    """Return the integers of twice the size."""
+    return np.dtype(f"{dtype.kind}{dtype.itemsize * 2}")

@@ -545,6 +545,56 @@ def test_the_short_way_is_left_where_it_does_not_lead(tmp_path: Path) -> None:
             dataset.read_image(z=2)
 
 
+def test_the_short_way_knows_every_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "row", "column", "position", "time", "channel", "z", "pol"
+    places = list(np.ndindex(2, 2, 2, 2, 2, 2, 1))
+    frames = [
+        (dict(zip(names, place, strict=True)), pixels(number))
+        for number, place in enumerate(places)
+    ]
+    with Dataset(write(tmp_path / "run", frames)) as dataset:
+        for _ in range(40):
+            dataset.read_image(**frames[0][0])  # type: ignore[arg-type]
+        assert dataset._lane is not None
+        with pytest.raises(TypeError, match="col or column"):
+            dataset.read_image(col=0, **frames[0][0])  # type: ignore[arg-type]
+        monkeypatch.setattr(dataset, "_search", None)
+        for column in ("column", "col"):
+            for axes, image in frames:
+                asked = {column if n == "column" else n: axes[n] for n in axes}
+                found = dataset.read_image(**asked)  # type: ignore[arg-type]
+                np.testing.assert_array_equal(found, image)
+    # An axis may be called so.
+    both = [({"col": i, "column": j}, pixels(2 * i + j)) for i, j in np.ndindex(2, 2)]
+    with Dataset(write(tmp_path / "both", both)) as dataset:
+        for _ in range(20):
+            for axes, image in both:
+                found = dataset.read_image(**axes)  # type: ignore[arg-type]
+                np.testing.assert_array_equal(found, image)
+        with pytest.raises(MissingImageError):
+            dataset.read_image(z=0, col=0, column=0)
+
+
+def test_the_short_way_leads_to_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with NDTiffWriter(tmp_path / "run", summary={}, max_file_bytes=700) as writer:
+        for t, z in np.ndindex(4, 3):
+            axes: dict[str, int | str] = {"time": t, "z": z}
+            writer.put(axes, pixels(t * 3 + z))
+    assert len(list((tmp_path / "run").glob("*.tif"))) > 3
+    with Dataset(tmp_path / "run") as dataset:
+        for _ in range(40):
+            dataset.read_image(time=0, z=0)
+        assert dataset._lane is not None
+        monkeypatch.setattr(dataset, "_search", None)
+        for t, z in np.ndindex(4, 3):
+            found = dataset.read_image(time=t, z=z)
+            np.testing.assert_array_equal(found, pixels(t * 3 + z))
+
+
 # ------------------------------------------------------------------- arrays
 
 

@@ -254,6 +254,29 @@ def test_blocks_of_alike_records_are_cut_like_single_ones(
     ]
 
 
+def test_blocks_of_alike_records_may_end_anywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = b'{"z":%d}', b"a.tif", 206, 4, 3, 1, 230, 2
+    whole = b"".join(encode_record(record[0] % i, *record[1:]) for i in range(7))
+    size = len(whole) // 7
+    monkeypatch.setattr(index, "_BLOCK", 2)
+    for end in range(len(whole) + 1):
+        table = parse_index(whole[:end])
+        assert table.consumed == end // size * size
+        assert table.axes(len(table) - 1) == {"z": len(table) - 1} if len(table) else 1
+        assert bool(table.problems) == bool(end % size)
+
+
+def test_a_text_that_is_too_long_ends_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "_BLOCK", 2)
+    good = _encode(({"c": "x"}, "a.tif", (0,) * 6))
+    long = _encode(({"c": "x" * 70_000}, "a.tif", (0,) * 6))
+    table = parse_index(good * 4 + long + good * 4)
+    assert table.consumed == len(good) * 4
+    assert len(table) == 4
+
+
 _TEXTS = st.sampled_from(
     [
         b'{"time":0,"z":-1}',
@@ -271,6 +294,15 @@ _TEXTS = st.sampled_from(
         b'{"time":true,"z":1}',
         b'{"time":"a","z":1}',
         b'{"z1":1}',
+        b'{"z":1}',
+        b'{"time":5 6,"z":1}',
+        b'{"time":"a","z":-4}',
+        b'{"time":"7","z":1}',
+        b'{"time":"\xc3\xb6","z":1}',
+        b'{"time":"\\u00f6","z":1}',
+        b'{"time":"}","z":1}',
+        b'{"time":"a","z":"b"}',
+        b'{"time":null,"z":1}',
         b'{"z":1,"z":2}',
         b'{"z\\u0031":1}',
         b'{"\\ud800":1}',

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.threads import Thread
 
+from napari_scope.arrays import halve
 from napari_scope.errors import (
     DiskSpaceError,
     FrameError,
@@ -24,7 +25,6 @@ from napari_scope.fileio import DataFile
 from napari_scope.formats.ndtiff import FrameItem, NDTiffReader
 from napari_scope.formats.ndtiff import levels as level_folders
 from napari_scope.formats.ndtiff.layout import WRITING_NAME, level_name
-from napari_scope.formats.ndtiff.levels import quarter
 from napari_scope.formats.ndtiff.tiles import TiledNDTiffWriter
 from napari_scope.model import Channel
 
@@ -364,7 +364,7 @@ def test_the_reference_library_opens_the_pyramid(
                 np.testing.assert_array_equal(np.asarray(stitched[0]), whole)
                 half = np.asarray(stitched[1])
                 np.testing.assert_array_equal(
-                    half, quarter(whole)[: half.shape[0], : half.shape[1]]
+                    half, halve(whole, cut=True)[: half.shape[0], : half.shape[1]]
                 )
         for level in dataset.res_levels.values():
             level.close()
@@ -570,18 +570,6 @@ def test_a_killed_writer_leaves_all_levels(tmp_path: Path, seed: int) -> None:
     for path in root.glob("*/*.tif"):
         with tifffile.TiffFile(path) as tiff:
             assert all(page.asarray().ndim == 2 for page in tiff.pages)
-
-
-def test_quarter_cuts_the_mean_and_keeps_odd_edges() -> None:
-    image = np.array([[1, 2, 9], [3, 5, 10], [7, 8, 255]], "u1")
-    np.testing.assert_array_equal(quarter(image), [[2, 9], [7, 255]])
-    large = np.full((2, 2), 65535, "u2")
-    np.testing.assert_array_equal(quarter(large), [[65535]])
-    colour = _noise(130, 6, 3, dtype="u1")
-    for sample in range(3):
-        np.testing.assert_array_equal(
-            quarter(colour)[..., sample], quarter(colour[..., sample])
-        )
 
 
 def test_all_levels_are_found_again_without_an_index(tmp_path: Path) -> None:

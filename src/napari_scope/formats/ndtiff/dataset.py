@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from dask.array import Array
 
-    from napari_scope.formats.ndtiff.dataset_arrays import Choice
+    from napari_scope.formats.ndtiff.dataset_choice import Choice
 
 __all__ = ["Dataset"]
 
@@ -295,7 +295,7 @@ class Dataset(ImageAccess):
         *,
         stitched: bool,
     ) -> Choice:
-        from napari_scope.formats.ndtiff.dataset_arrays import choose
+        from napari_scope.formats.ndtiff.dataset_choice import choose
 
         addresses = self._levels.level(level)
         own = addresses.values

@@ -111,29 +111,23 @@ class ImageAccess(StoreFacts):
         DatasetClosedError
             After `close`.
         """
-        # Not in a loop, nor in a function: small images are read in microseconds.
-        if z is not None:
-            axes["z"] = z
-        if time is not None:
-            axes["time"] = time
-        if position is not None:
-            axes["position"] = position
-        if row is not None:
-            axes["row"] = row
-        if col is not None or column is not None:
-            self._add_column(axes, col, column)
         default = channel is _CHANNEL_0
-        if channel_name is None and not default and channel is not None:
-            axes[CHANNEL] = channel
+        if default:
+            channel = None
         level = resolution_level if res_level is None else res_level
         lane = self._lane
         if lane is not None and not (level or memmapped or channel_name is not None):
             # Only while it leads to what the store has now, and the store is open.
             if lane.addresses is self._levels.full:
-                frame = lane.read(axes, default)
+                frame = lane.read(
+                    channel, z, time, position, row, col, column, axes, default
+                )
                 if frame is not None:
                     return frame
-        addresses, found = self._search(axes, default, channel_name, level)
+        request = self._request(axes, z, time, position, row, col, column)
+        if channel_name is None and channel is not None:
+            request[CHANNEL] = channel
+        addresses, found = self._search(request, default, channel_name, level)
         if memmapped:
             return self._mapped(addresses, found, level)
         if not level:

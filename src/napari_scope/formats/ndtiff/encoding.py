@@ -308,9 +308,7 @@ def _metadata(metadata: Mapping[str, object] | None, axes: bytes) -> bytes:
     return about
 
 
-def _with_own_axes(
-    metadata: Mapping[str, object], axes: bytes
-) -> Mapping[str, object]:
+def _with_own_axes(metadata: Mapping[str, object], axes: bytes) -> Mapping[str, object]:
     """Return metadata without the axes of another frame, which are kept as a fact."""
     if _states(metadata["Axes"], axes):
         return metadata

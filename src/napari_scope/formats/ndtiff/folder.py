@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari_scope.fileio import Buffer
     from napari_scope.formats.ndtiff.columns import IndexTable
     from napari_scope.formats.ndtiff.encoding import FrameLayout, PendingFrame
+    from napari_scope.formats.ndtiff.resume import StoredFolder
     from napari_scope.model import Axes
 
     Frame: TypeAlias = npt.NDArray[np.generic]
@@ -57,6 +58,8 @@ class FolderWriter:
         Pixels per centimetre.
     max_file_bytes : int
         A new file is begun before one grows beyond this.
+    stored : StoredFolder, optional
+        What is in the folder already; then new files follow those that are there.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class FolderWriter:
         summary: bytes,
         resolution: int,
         max_file_bytes: int,
+        stored: StoredFolder | None = None,
     ) -> None:
         self.folder = folder
         self._lock = threading.Lock()
@@ -88,11 +92,14 @@ class FolderWriter:
                 summary=summary,
                 resolution=resolution,
                 max_file_bytes=max_file_bytes,
+                earlier=stored.names if stored else (),
             )
             undo.callback(self._tiffs.current.remove)
-            self._index = GrowingIndex(folder)
+            self._index = GrowingIndex(folder, stored.records() if stored else None)
             undo.pop_all()
-        self._rules = FrameRules(self._tiffs.room, max_file_bytes)
+        self._rules = FrameRules(
+            self._tiffs.room, max_file_bytes, stored.kinds() if stored else None
+        )
 
     @property
     def bits(self) -> int:
@@ -271,6 +278,7 @@ class FolderWriter:
             try:
                 with disk_errors(self._tiffs.current.path):
                     self._tiffs.close()
+                    self._tiffs.drop_empty()
             finally:
                 self._index.close()
                 self._pool.close()

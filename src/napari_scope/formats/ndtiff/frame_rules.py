@@ -28,7 +28,7 @@ from napari_scope.errors import FrameError
 from napari_scope.formats.ndtiff.limits import MAX_AXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from os import PathLike
 
     from napari_scope.formats.ndtiff.encoding import AxisKinds, PendingFrame
@@ -45,12 +45,16 @@ class FrameRules:
         Bytes of the largest frame that a file can hold.
     limit : int
         Bytes of the largest file, for what is said of a frame that is larger.
+    kinds : mapping, optional
+        The axes of frames that are there already, and what kind of value they have.
     """
 
-    def __init__(self, room: int, limit: int) -> None:
+    def __init__(
+        self, room: int, limit: int, kinds: Mapping[str, type] | None = None
+    ) -> None:
         self._room = room
         self._limit = limit
-        self._kinds: dict[str, type] = {}
+        self._kinds: dict[str, type] = dict(kinds or {})
         self._kinds_before: AxisKinds | None = None
 
     def check(

@@ -30,7 +30,7 @@ from napari_scope.formats.ndtiff.index import INDEX_NAME, parse_index
 from napari_scope.formats.ndtiff.offsets import OffsetTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from napari_scope.formats.ndtiff.encoding import PendingFrame
@@ -43,12 +43,14 @@ _MAX_NAME: Final = 1024  # bytes of a file name and the numbers behind it, in a 
 
 
 class GrowingIndex:
-    """The index of a folder that has none yet. Not thread safe.
+    """The index of a folder that has none yet, or that goes on. Not thread safe.
 
     Parameters
     ----------
     folder : Path
         The folder; it exists.
+    records : sequence of (bytes, int), optional
+        Axes and length of each record that the index has already, if it has any.
 
     Attributes
     ----------
@@ -61,11 +63,20 @@ class GrowingIndex:
         The file could not be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, records: Iterable[tuple[bytes, int]] | None = None
+    ) -> None:
         self._folder = folder
         self._offsets = OffsetTable()
         self.end = 0
-        self._file = DataFile.create(folder / INDEX_NAME)
+        self._is_new = records is None
+        if records is None:
+            self._file = DataFile.create(folder / INDEX_NAME)
+            return
+        for axes, length in records:
+            self._offsets.add(axes, self.end)
+            self.end += length
+        self._file = DataFile.open(folder / INDEX_NAME, writable=True)
 
     def write(self, records: Sequence[bytes]) -> None:
         """Write records behind the end; they do not count yet.
@@ -128,8 +139,9 @@ class GrowingIndex:
         self._file = DataFile.open(self._folder / INDEX_NAME, writable=True)
 
     def delete(self) -> None:
-        """Delete the file after `close`."""
-        quietly((self._folder / INDEX_NAME).unlink)
+        """Delete the file after `close`, if it was made here."""
+        if self._is_new:
+            quietly((self._folder / INDEX_NAME).unlink)
 
 
 def location_in(record: bytes, axes: bytes) -> FrameLocation | None:

@@ -31,6 +31,8 @@ from napari_scope.formats.ndtiff.limits import MAX_AXES_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from napari_scope.formats.ndtiff.columns import IndexTable
 
 __all__ = [
@@ -254,7 +256,8 @@ def _split(
             numbers.append(data[end - _NUMBERS : end])
             ends.append(end)
             position = end
-        taken = columns.extend(texts, names, b"".join(numbers), order)
+        fields = np.frombuffer(b"".join(numbers), f"{order}u4").reshape(-1, 8)
+        taken = columns.extend(texts, names, fields.astype(np.uint32))
         if taken < len(texts):
             position = ends[taken - 1] if taken else start
             return position, _nonsense(position, size, base)
@@ -273,26 +276,37 @@ def _split_alike(
     is several times as fast as going from record to record; every length is checked
     afterwards. Where any of it does not fit nothing is taken.
     """
-    pieces = data[position : position + _BLOCK_BYTES].split(name, _BLOCK)
+    chunk = data[position : position + _BLOCK_BYTES]
+    pieces = chunk.split(name, _BLOCK)
     if len(pieces) < 3:
         return 0, position
     # Numbers of a record and, behind them, length and axes of the next; the last piece
     # holds more, or is cut.
     tail = pieces.pop()
     lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    ends = np.cumsum(lengths + len(name))  # where the numbers of each record stand
     lengths[1:] -= _NUMBERS
-    heads = [pieces[0][:4], *(piece[_NUMBERS : _NUMBERS + 4] for piece in pieces[1:])]
     if lengths.min() < 4 or len(tail) < _NUMBERS:
         return 0, position
-    stated = np.frombuffer(b"".join(heads), f"{order}u4")
+    heads = np.append(0, ends[:-1] + _NUMBERS)
+    stated = _items(chunk, f"{order}u4", heads)
     if (stated != lengths - 4).any() or stated.max() > _MAX_TEXT or not stated.all():
         return 0, position
-    texts = [pieces[0][4:], *(piece[_NUMBERS + 4 :] for piece in pieces[1:])]
-    numbers = [*(piece[:_NUMBERS] for piece in pieces[1:]), tail[:_NUMBERS]]
-    count = len(texts)
-    taken = columns.extend(texts, [name] * count, b"".join(numbers), order)
-    ends = lengths[:taken].sum() + taken * (len(name) + _NUMBERS)
-    return taken, position + int(ends)
+    texts = [piece[_NUMBERS + 4 :] for piece in pieces]
+    texts[0] = pieces[0][4:]
+    fields = _items(chunk, f"V{_NUMBERS}", ends).view(f"{order}u4").reshape(-1, 8)
+    taken = columns.extend(texts, name, fields.astype(np.uint32))
+    return taken, position + (int(ends[taken - 1]) + _NUMBERS if taken else 0)
+
+
+def _items(
+    data: bytes, dtype: str, places: npt.NDArray[np.int64]
+) -> npt.NDArray[np.generic]:
+    """Return the items of a type that start at some bytes."""
+    kind = np.dtype(dtype)
+    count = len(data) - kind.itemsize + 1
+    every: npt.NDArray[np.generic] = np.ndarray((count,), kind, data, strides=(1,))
+    return every[places]
 
 
 def _cut(count: int) -> str:

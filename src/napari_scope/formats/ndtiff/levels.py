@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from napari_scope.arrays import halve
 from napari_scope.formats.ndtiff.encoding import encode_frame
 from napari_scope.formats.ndtiff.failures import stream_error
 from napari_scope.formats.ndtiff.layout import FULL_RESOLUTION, level_name
@@ -33,10 +34,9 @@ if TYPE_CHECKING:
     Frame: TypeAlias = npt.NDArray[np.generic]
     Metadata: TypeAlias = Mapping[str, object]
 
-__all__ = ["LevelFolders", "TileImage", "place_of", "quarter"]
+__all__ = ["LevelFolders", "TileImage", "place_of"]
 
 _CACHE_BYTES = 64 * 2**20
-_ROWS = 64  # of the result for each pass: keeps the sums in the processor's cache
 
 
 class TileImage(NamedTuple):
@@ -147,7 +147,7 @@ class LevelFolders:
         for upper, files in enumerate(uppers, level + 1):
             row, column = place_of(axes)
             axes = {**axes, "row": row >> 1, "column": column >> 1}
-            small = quarter(part)
+            small = halve(part, cut=True)
             # Of an odd size the middle row belongs to both halves; the last one wins.
             top = (top + (row & 1) * height) // 2
             left = (left + (column & 1) * width) // 2
@@ -231,34 +231,6 @@ class _TileCache:
     def clear(self) -> None:
         self._tiles.clear()
         self._nbytes = 0
-
-
-def quarter(image: Frame) -> Frame:
-    """Return the mean of each 2 x 2 block, cut to an integer, as Java computes it.
-
-    The last row or column of an odd size is averaged by itself.
-
-    Parameters
-    ----------
-    image : ndarray
-        (height, width) or (height, width, samples) of uint8 or uint16.
-    """
-    height, width = image.shape[:2]
-    if height % 2 or width % 2:
-        edges = ((0, height % 2), (0, width % 2), *[(0, 0)] * (image.ndim - 2))
-        image = np.pad(image, edges, mode="edge")
-    out = np.empty(
-        (image.shape[0] // 2, image.shape[1] // 2, *image.shape[2:]), image.dtype
-    )
-    wide = np.uint32 if image.dtype.itemsize > 1 else np.uint16
-    for start in range(0, len(out), _ROWS):
-        rows = image[2 * start : 2 * (start + _ROWS)]
-        total = np.add(rows[0::2, 0::2], rows[0::2, 1::2], dtype=wide)
-        total += rows[1::2, 0::2]
-        total += rows[1::2, 1::2]
-        total >>= 2
-        out[start : start + _ROWS] = total
-    return out
 
 
 def place_of(axes: Axes) -> tuple[int, int]:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scope.arrays import LazyArray
+from napari_scope.arrays import LazyArray, halve
 from napari_scope.arrays.mosaic import MosaicSource
-from napari_scope.formats.ndtiff.columns import HEIGHT, PIXEL_TYPE, WIDTH
 from napari_scope.formats.ndtiff.frames import FrameGrid
+from napari_scope.formats.ndtiff.kinds import frame_kinds, same_in_memory
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GRID_AXES",
+    "MOST_TILES",
     "LevelTiles",
     "Mosaic",
     "TileReader",
@@ -43,6 +44,9 @@ __all__ = [
 
 GRID_AXES = ("row", "column")
 """The axes of tiles, as the index names them."""
+
+MOST_TILES = 1 << 20
+"""Tiles along one side; what is longer is damage, or no mosaic."""
 
 _SMALLEST = 16  # pixels of the shorter side below which a level says nothing
 
@@ -162,11 +166,8 @@ class TileReader:
                 big[y : y + height, x : x + width] = finer
         if big is None:
             return None
-        # 16 bit at most, so four of them fit; cut, not rounded, as stored levels are.
-        total = big[0::2, 0::2].astype(np.uint32)
-        for y, x in ((0, 1), (1, 0), (1, 1)):
-            total += big[y::2, x::2].astype(np.uint32)
-        return (total >> 2).astype(big.dtype)
+        # Cut, not rounded, as stored levels are.
+        return halve(big, cut=True)
 
 
 class TileTable:
@@ -337,10 +338,8 @@ def _rows_like(
     """Return the tiles of a coarser level that can belong to an image."""
     table = catalog.table
     rows = catalog.rows()
-    fields = table.fields[rows]
-    good = (fields[:, HEIGHT] == tile[0]) & (fields[:, WIDTH] == tile[1])
-    alike = [k.code for k in PIXEL_TYPES.values() if k[1:3] == kind[1:3]]
-    good &= np.isin(fields[:, PIXEL_TYPE], alike)
+    kinds = frame_kinds(table, rows)
+    good = (kinds == (*tile, same_in_memory(kind.code))).all(axis=1)
     # What is lost keeps its place, and is calculated.
     good |= ~catalog.readable[rows]
     for name in GRID_AXES:

@@ -4,7 +4,7 @@ This ties together where the records come from (`sources`), what the files are l
 (`inspection`) and how frames are read (`catalog`). What is damaged is named in
 ``problems`` and the rest is served: an index that was cut or not closed, files that are
 missing, short, or no NDTiff. Frames are not grouped into images here; that is done by
-`napari_scope.formats.ndtiff.opening`.
+`napari_scope.formats.ndtiff.grouping`.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ from napari_scope.formats.ndtiff.display import (
 )
 from napari_scope.formats.ndtiff.failures import disk_errors, quietly, stream_error
 from napari_scope.formats.ndtiff.layout import WRITING_NAME
+from napari_scope.formats.ndtiff.resume import kept_settings, merged_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,9 @@ class StoreRoot:
     channels : sequence of Channel
         For the display settings. Without any, the settings name no channel until
         `finish`, which takes those that were noted.
+    resume : bool
+        The folder holds a store that goes on: its display settings stay, channels that
+        they do not name are added.
 
     Raises
     ------
@@ -66,12 +70,23 @@ class StoreRoot:
     """
 
     def __init__(
-        self, folder: str | PathLike[str], channels: Sequence[Channel] = ()
+        self,
+        folder: str | PathLike[str],
+        channels: Sequence[Channel] = (),
+        *,
+        resume: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self._channels = tuple(channels)
         self._noted: dict[str, None] = {}
         self._bits = 16
+        self._kept: bytes | None = None
+        self._made = False
+        if resume:
+            with disk_errors(self.folder):
+                self._kept = kept_settings(self.folder)
+                replace_file(self.folder / WRITING_NAME, self._facts())
+            return
         try:
             self._made = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,11 +107,14 @@ class StoreRoot:
             self.remove()
             raise stream_error(error, self.folder) from error
 
-    def _mark(self) -> None:
+    def _facts(self) -> bytes:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         facts = {"pid": os.getpid(), "host": platform.node(), "started": now}
+        return json.dumps(facts).encode()
+
+    def _mark(self) -> None:
         with DataFile.create(self.folder / WRITING_NAME) as file:
-            file.write_at(0, json.dumps(facts).encode())
+            file.write_at(0, self._facts())
 
     def _write_settings(self) -> None:
         replace_file(
@@ -123,7 +141,12 @@ class StoreRoot:
             That failed; the mark is still there.
         """
         with disk_errors(self.folder):
-            if bits != self._bits or not self._channels:
+            if self._kept is not None:
+                channels = self._channels or default_channels(self._noted)
+                merged = merged_settings(self._kept, channels, bits=bits)
+                if merged != self._kept:
+                    replace_file(self.folder / SETTINGS_NAME, merged)
+            elif bits != self._bits or not self._channels:
                 self._bits = bits
                 self._channels = self._channels or default_channels(self._noted)
                 self._write_settings()

@@ -184,6 +184,11 @@ class GrowingTiff:
         self._form = ifd.fill, ifd.nbytes, layout.nbytes, width, height, kind.code
         self._layout = layout
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no frame."""
+        return self._last == FIRST_LINK_FIELD
+
     def flush(self) -> None:
         """Link all frames, so that the chain ends at the last one.
 

@@ -16,6 +16,7 @@ Examples
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from napari_scope.errors import SettingsError
@@ -25,7 +26,7 @@ from napari_scope.formats.ndtiff.record import HEADER_SIZE
 from napari_scope.formats.ndtiff.tiff import GrowingTiff
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from os import PathLike
     from pathlib import Path
 
@@ -40,6 +41,7 @@ __all__ = [
     "TiffSeries",
     "check_file_size",
     "file_stem",
+    "next_number",
 ]
 
 MAX_FILE_BYTES: Final = 2**32 - 5_000_000
@@ -71,6 +73,8 @@ class TiffSeries:
         Pixels per centimetre.
     max_file_bytes : int
         A new file is begun before one grows beyond this.
+    earlier : sequence of str
+        Names of the files that the folder has already; they stay as they are.
 
     Attributes
     ----------
@@ -93,6 +97,7 @@ class TiffSeries:
         summary: bytes,
         resolution: int,
         max_file_bytes: int,
+        earlier: Sequence[str] = (),
     ) -> None:
         self._folder = folder
         self._stem = stem
@@ -100,8 +105,9 @@ class TiffSeries:
         self._resolution = resolution
         self._limit = max_file_bytes
         self.room = max_file_bytes - HEADER_SIZE - len(summary) - 1
-        self._count = 0
-        self._unsynced: list[str] = []
+        self._first = self._count = next_number(stem, earlier)
+        # Whether the system was ever asked to keep the old ones is not known.
+        self._unsynced = list(earlier)
         self._names_unsynced = True
         self.current = self._next()
 
@@ -113,7 +119,7 @@ class TiffSeries:
         return tiff
 
     def _name(self, number: int) -> str:
-        return f"{self._stem}_{number}.tif" if number else f"{self._stem}.tif"
+        return _name(self._stem, number)
 
     # ---- frames
 
@@ -224,6 +230,11 @@ class TiffSeries:
         """
         self.current.close()
 
+    def drop_empty(self) -> None:
+        """Delete the last file after `close` if it has no frame and others have."""
+        if self._count > 1 and self.current.is_empty:
+            quietly(self.current.path.unlink)
+
     def moved(self, folder: Path) -> None:
         """Note after `close` that the folder has another name."""
         self._folder = folder
@@ -240,9 +251,29 @@ class TiffSeries:
         self.current.reopen(self._folder)
 
     def delete(self) -> None:
-        """Delete all files after `close`."""
-        for number in range(self._count):
+        """Delete all files of this writer after `close`."""
+        for number in range(self._first, self._count):
             quietly((self._folder / self._name(number)).unlink)
+
+
+def _name(stem: str, number: int) -> str:
+    return f"{stem}_{number}.tif" if number else f"{stem}.tif"
+
+
+def next_number(stem: str, names: Iterable[str]) -> int:
+    """Return the number of the file that follows those of a series.
+
+    Examples
+    --------
+    >>> next_number("a_NDTiffStack", ["a_NDTiffStack.tif", "a_NDTiffStack_4.tif"])
+    5
+    """
+    found = [-1]
+    for name in names:
+        match = re.fullmatch(r"(?:_([1-9][0-9]{0,8}))?\.tif", name.removeprefix(stem))
+        if match and name.startswith(stem):
+            found.append(int(match[1] or 0))
+    return 1 + max(found)
 
 
 def file_stem(prefix: str, folder: str | PathLike[str]) -> str:

@@ -29,6 +29,7 @@ from napari_scope.formats.ndtiff import metadata as facts
 from napari_scope.formats.ndtiff.encoding import FrameItem, encode_frame, encode_summary
 from napari_scope.formats.ndtiff.failures import stream_error
 from napari_scope.formats.ndtiff.folder import FolderWriter
+from napari_scope.formats.ndtiff.resume import stored_folder
 from napari_scope.formats.ndtiff.store_root import StoreRoot
 from napari_scope.formats.ndtiff.tiff_series import (
     MAX_FILE_BYTES,
@@ -70,6 +71,9 @@ class NDTiffWriter:
         usual colours.
     max_file_bytes : int
         A new file is begun before one grows beyond this.
+    resume : bool
+        Go on with the store in the folder: frames go to new files behind those that are
+        there. Its prefix, summary and display settings stay.
 
     Raises
     ------
@@ -77,6 +81,8 @@ class NDTiffWriter:
         The folder exists and is not empty, or is a file.
     SettingsError
         Prefix, summary or size are unusable.
+    FormatError
+        The store cannot be continued.
     DiskSpaceError, StreamError
         The first files could not be written.
     """
@@ -89,12 +95,19 @@ class NDTiffWriter:
         summary: Metadata | None = None,
         channels: Sequence[Channel] = (),
         max_file_bytes: int = MAX_FILE_BYTES,
+        resume: bool = False,
     ) -> None:
-        stem = file_stem(prefix, folder)
         check_file_size(max_file_bytes)
-        encoded = encode_summary(summary)
-        self._root = StoreRoot(folder, channels)
+        stored = stored_folder(folder) if resume else None
+        if stored is not None:
+            stem, encoded = stored.stem, stored.summary
+            summary = stored.facts()
+        else:
+            stem, encoded = file_stem(prefix, folder), encode_summary(summary)
+        self._root = StoreRoot(folder, channels, resume=resume)
         self.folder = self._root.folder
+        for name in stored.channels() if stored else ():
+            self._root.note_channel(name)
         self._close_lock = threading.Lock()
         self._closed = False
         try:
@@ -104,9 +117,11 @@ class NDTiffWriter:
                 summary=encoded,
                 resolution=facts.pixels_per_cm(summary or {}),
                 max_file_bytes=max_file_bytes,
+                stored=stored,
             )
         except OSError as error:
-            self._root.remove()
+            if stored is None:
+                self._root.remove()
             raise stream_error(error, self.folder) from error
 
     def put(
