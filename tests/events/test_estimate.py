@@ -33,6 +33,17 @@ def test_a_list_lasts_as_long_as_its_clock_and_exposures() -> None:
     assert found.duration_s == pytest.approx(3.5)
 
 
+def test_dictionaries_count_like_events() -> None:
+    plan = Plan.from_any(
+        [
+            {"axes": {"time": 0}, "exposure": 500},
+            {"properties": [["LED", "State", "1"]], "exposure": 90000},
+            {"axes": {"time": 1}, "exposure": 500, "min_start_time": 10},
+        ]
+    )
+    assert estimate(plan, (10, 10), "u2") == Estimate(2, 400, 10.5)
+
+
 def test_a_generator_keeps_it_open_and_is_not_read() -> None:
     events = iter([MDAEvent()])
     plan = Plan.from_any(events)

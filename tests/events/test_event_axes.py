@@ -7,7 +7,7 @@ import pytest
 from useq import Channel, MDAEvent, MDASequence, Position
 
 from napari_scope.errors import PlanError
-from napari_scope.events import AxisNaming, frame_axes
+from napari_scope.events import AxisNaming, AxisTable, frame_axes
 
 
 def named(events: Any) -> list[dict[str, int | str]]:
@@ -114,3 +114,32 @@ def test_each_frame_of_a_ragged_sequence_has_its_own_axes() -> None:
         {"position": "A", "channel": "DAPI"},
         {"position": "A", "channel": "FITC"},
     ]
+
+
+class TestTable:
+    def test_labels_are_numbered_for_each_axis(self) -> None:
+        table = AxisTable()
+        found = [table.index("channel", name) for name in ("B", "A", "B")]
+        assert found == [0, 1, 0]
+        assert table.index("c", "A") == 1, "the short name is the same axis"
+        assert table.index("position", "A") == 0
+        assert table.index("position", 7) == 7
+        assert table.labels("p") == {0: "A"}
+
+    def test_a_number_noted_from_elsewhere_is_not_given_twice(self) -> None:
+        table = AxisTable()
+        table.note("channel", "B", 1)
+        table.note("channel", "B", 5)
+        table.note("channel", "C", 1)
+        names = ["A", "B", "C", "D"]
+        numbers = [table.index("channel", name) for name in names]
+        assert len({*numbers}) == 4
+        assert numbers[1] == 1
+
+
+def test_events_with_axes_of_their_own_do_not_unname_the_others() -> None:
+    events = [
+        MDAEvent(index={"p": 0, "t": 0}, pos_name="A"),
+        MDAEvent(index={"p": 0, "t": 1}, metadata={"axes": {"position": "A", "t": 1}}),
+    ]
+    assert [axes["position"] for axes in named(events)] == ["A", "A"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from useq import MDAEvent, MDASequence, Position
 
 from napari_scope.errors import PlanError
-from napari_scope.events import Plan, acquires_image
+from napari_scope.events import Plan, PlateLayout, acquires_image
 
 FULL = MDASequence(
     axis_order="tpcz",
@@ -255,7 +257,7 @@ class TestEvents:
 
     def test_a_list_of_other_things_is_refused_with_the_place(self) -> None:
         with pytest.raises(PlanError, match=r"event 1 .* dict"):
-            Plan.from_any([MDAEvent(), {}])  # type: ignore[list-item]
+            Plan.from_any([MDAEvent(), 5])  # type: ignore[list-item]
 
     @pytest.mark.parametrize(
         ("indices", "what"),
@@ -328,6 +330,210 @@ class TestGenerators:
         next(source)
         with pytest.raises(PlanError, match="event 1"):
             next(source)
+
+
+class TestDictionaries:
+    def test_one_is_a_plan(self) -> None:
+        plan = Plan.from_any({"axes": {"z": 3}, "z": 5})
+        assert isinstance(plan.source, list)
+        (event,) = plan.source
+        assert (dict(event.index), event.z_pos) == ({"z": 3}, 5)
+        assert plan.n_frames == 1
+
+    def test_they_may_be_mixed_with_events_of_useq(self) -> None:
+        plan = Plan.from_any(
+            [
+                {"axes": {"time": 0, "position": "left"}, "x": 1, "y": 2},
+                {"config_group": ["LED", "on"]},
+                MDAEvent(index={"t": 1, "p": 0}, pos_name="left"),
+                {"axes": {"time": 2, "position": "right"}},
+            ]
+        )
+        assert plan.n_frames == 3
+        assert [f.name for f in plan.layout().fields] == ["left", "right"]
+        assert [plan.naming.axes(e) for e in plan.source if acquires_image(e)] == [
+            {"time": 0, "position": "left"},
+            {"time": 1, "position": "left"},
+            {"time": 2, "position": "right"},
+        ]
+        assert plan.table.labels("position") == {0: "left", 1: "right"}
+        assert plan.channels() == {("LED", "on")}
+
+    def test_the_callers_stay_as_they_were(self) -> None:
+        events = [{"axes": {"z": 0}, "row": 0, "col": 1, "tags": {"a": [1]}}]
+        before = copy.deepcopy(events)
+        plan = Plan.from_any(events)
+        assert isinstance(plan.source, list)
+        plan.source[0].metadata["a"].append(2)
+        assert events == before
+
+    def test_tiles_are_fields(self) -> None:
+        tiles = [
+            {"axes": {"row": row, "column": column, "z": 0}, "x": 10 * column, "y": 0}
+            for row in range(2)
+            for column in (-1, 0)
+        ]
+        layout = Plan.from_any(tiles).layout()
+        assert layout.order == ("z",)
+        assert [f.name for f in layout.fields][:2] == [
+            "row000_column-01",
+            "row000_column000",
+        ]
+
+    def test_the_number_of_a_bad_event_is_told(self) -> None:
+        with pytest.raises(PlanError, match=r"^event 1: 'z' must be"):
+            Plan.from_any([{"axes": {"z": 0}}, {"axes": {"z": 1}, "z": "top"}])
+
+    def test_labels_that_cannot_be_stored_are_refused(self) -> None:
+        plan = Plan.from_any([{"axes": {"angle": "a\x00b"}}])
+        with pytest.raises(PlanError, match="characters"):
+            plan.layout()
+
+    def test_a_second_camera_is_an_axis_beside_their_own(self) -> None:
+        plan = Plan.from_any({"axes": {"z": 0}})
+        assert isinstance(plan.source, list)
+        event = plan.source[0]
+        event = event.model_copy(update={"index": {**event.index, "cam": 1}})
+        assert plan.naming.axes(event) == {"z": 0, "camera": 1}
+
+
+class TestBatches:
+    def test_each_item_of_an_iterator_is_one(self) -> None:
+        sequence = MDASequence(z_plan={"range": 2, "step": 1})
+        items: list[Any] = [
+            {"axes": {"time": 0}},
+            [{"axes": {"time": 1}}, MDAEvent(index={"t": 2})],
+            (),
+            sequence,
+            MDAEvent(),
+        ]
+        plan = Plan.from_any(iter(items))
+        found = [[dict(e.index) for e in batch] for batch in plan.batches()]
+        assert found == [
+            [{"t": 0}],
+            [{"t": 1}, {"t": 2}],
+            [],
+            [{"z": 0}, {"z": 1}, {"z": 2}],
+            [{"t": 3}],
+        ]
+
+    def test_the_source_gives_the_same_one_by_one(self) -> None:
+        plan = Plan.from_any(iter([[MDAEvent(), MDAEvent()], {"axes": {"t": 5}}]))
+        assert not plan.is_finite
+        assert [dict(e.index) for e in plan.source] == [{"t": 0}, {"t": 1}, {"t": 5}]
+        assert list(plan.batches()) == []
+
+    def test_they_are_read_when_they_are_wanted(self) -> None:
+        taken = []
+
+        def events() -> Any:
+            for number in range(3):
+                taken.append(number)
+                yield [{"axes": {"z": number}}]
+
+        batches = Plan.from_any(events()).batches()
+        assert taken == []
+        next(batches)
+        assert taken == [0]
+
+    def test_a_plan_of_a_plan_goes_on_with_them(self) -> None:
+        plan = Plan.from_any(
+            iter([[{"axes": {"z": 0}}, {"axes": {"z": 1}}], MDAEvent()])
+        )
+        again = Plan.from_any(plan)
+        assert [len(list(batch)) for batch in again.batches()] == [2, 1]
+        assert again.table is plan.table
+
+    @pytest.mark.parametrize("given", [FULL, [MDAEvent(), MDAEvent()]])
+    def test_a_finite_plan_is_one(self, given: Any) -> None:
+        plan = Plan.from_any(given)
+        (batch,) = plan.batches()
+        assert batch is plan.source
+
+    def test_grids_that_come_get_the_field_of_view(self) -> None:
+        grid = MDASequence(grid_plan={"rows": 1, "columns": 2})
+        plan = Plan.from_any(iter([grid]))
+        plan.set_field_of_view(100, 50)
+        (batch,) = plan.batches()
+        assert [event.x_pos for event in batch] == [-50, 50]
+        assert grid.grid_plan is not None
+        assert grid.grid_plan.fov_width is None
+
+    def test_a_bad_event_in_a_batch_is_told_by_its_number(self) -> None:
+        batches = Plan.from_any(
+            iter([[{"axes": {}}, {"axes": {}}], [{"z": "x"}]])
+        ).batches()
+        next(batches)
+        with pytest.raises(PlanError, match="event 2: 'z'"):
+            next(batches)
+
+    def test_a_list_in_a_list_is_refused(self) -> None:
+        with pytest.raises(PlanError, match="event 0 of the plan is a list"):
+            Plan.from_any([[MDAEvent()]])  # type: ignore[list-item]
+
+    def test_millions_of_events_need_no_memory(self) -> None:
+        def events() -> Any:
+            for time in itertools.count():
+                yield {"axes": {"time": time, "channel": "AB"[time % 2]}, "z": 1}
+                yield MDAEvent()
+
+        def peak(count: int) -> int:
+            plan = Plan.from_any(events())
+            naming = plan.naming
+            tracemalloc.start()
+            for event in itertools.islice(plan.source, count):
+                naming.axes(event)
+            _, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return most
+
+        peak(100)
+        assert peak(5000) < peak(500) + 20_000
+
+
+class TestPlates:
+    def test_a_plate_and_its_wells(self) -> None:
+        sequence = MDASequence(
+            channels=["A"],
+            stage_positions={
+                "plate": "96-well",
+                "a1_center_xy": (0, 0),
+                "selected_wells": ([0, 2], [1, 3]),
+            },
+        )
+        layout = Plan.from_any(sequence).layout()
+        assert layout.plate == PlateLayout("96-well", 8, 12)
+        assert [f.well for f in layout.fields] == [(0, 1), (2, 3)]
+
+    def test_points_in_a_well_share_it(self) -> None:
+        sequence = MDASequence(
+            stage_positions={
+                "plate": "6-well",
+                "a1_center_xy": (0, 0),
+                "selected_wells": ([0, 1], [0, 0]),
+                "well_points_plan": {
+                    "rows": 1,
+                    "columns": 2,
+                    "fov_width": 1,
+                    "fov_height": 1,
+                },
+            },
+        )
+        fields = Plan.from_any(sequence).layout().fields
+        assert [f.well for f in fields] == [(0, 0), (0, 0), (1, 0), (1, 0)]
+
+    def test_positions_that_say_their_wells(self) -> None:
+        wells = [
+            Position(x=0, plate_row=1, plate_col=0, name="a"),
+            Position(x=1, plate_row=0, plate_col=4, name="b"),
+        ]
+        layout = Plan.from_any(MDASequence(stage_positions=wells)).layout()
+        assert layout.plate == PlateLayout(None, 2, 5)
+        layout = Plan.from_any(
+            MDASequence(stage_positions=[*wells, Position(x=3, name="c")])
+        ).layout()
+        assert layout.plate is None
+        assert [f.well for f in layout.fields] == [None] * 3
 
 
 def test_an_empty_plan_has_no_frames() -> None:

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from useq import MDASequence, Position
 
 from napari_scope.errors import PlanError
-from napari_scope.events import PLAN_SUFFIXES, load_plan, save_plan
+from napari_scope.events import (
+    PLAN_SUFFIXES,
+    Plan,
+    load_plan,
+    load_sequence,
+    refused_events,
+    save_plan,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -247,3 +257,173 @@ def test_what_cannot_be_saved_is_an_error_and_leaves_the_old_file(
     with pytest.raises(PlanError, match="cannot be saved"):
         save_plan(MDASequence(metadata={"a": object()}), path)
     assert path.read_bytes() == before
+
+
+EVENTS = [{"axes": {"z": 0}, "z": 1.5}, {"axes": {"z": 1}, "z": 3}]
+
+
+class TestEventLists:
+    @pytest.mark.parametrize("suffix", PLAN_SUFFIXES)
+    def test_a_list_is_one_of_events(self, tmp_path: Path, suffix: str) -> None:
+        path = tmp_path / f"events{suffix}"
+        path.write_text(json.dumps(EVENTS))
+        assert load_plan(path) == EVENTS
+        assert Plan.from_any(load_plan(path)).n_frames == 2
+
+    def test_a_bad_event_is_told_with_file_and_number(self, tmp_path: Path) -> None:
+        path = tmp_path / "events.json"
+        path.write_text(json.dumps([*EVENTS, {"axes": {"z": 2}, "exposre": 1}]))
+        with pytest.raises(
+            PlanError, match=r"^event 2: unknown key 'exposre'"
+        ) as caught:
+            load_plan(path)
+        assert caught.value.path == str(path)
+        assert "exposure" in str(caught.value.hint)
+
+    def test_unchecked_it_can_be_gone_through(self, tmp_path: Path) -> None:
+        path = tmp_path / "events.json"
+        path.write_text(json.dumps([{"zz": 1}, *EVENTS, 5]))
+        plan = load_plan(path, check=False)
+        assert [event.number for event in refused_events(plan)] == [0, 3]
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("[]", "no event"),
+            ("[NaN]", "event 0"),
+            ('[{"axes": {"z": 0}, "z": NaN}]', "event 0: 'z'.*nan"),
+            ('{"axes": {"z": 0}}', "unknown key 'axes'"),
+            ('[{"tags": ' + "[" * 70 + "]" * 70 + "}]", "levels deep"),
+        ],
+    )
+    def test_what_is_none_is_refused(
+        self, tmp_path: Path, text: str, reason: str
+    ) -> None:
+        path = tmp_path / "events.json"
+        path.write_text(text)
+        with pytest.raises(PlanError, match=reason) as caught:
+            load_plan(path)
+        assert caught.value.path == str(path)
+
+    def test_a_single_event_is_told_apart(self, tmp_path: Path) -> None:
+        path = tmp_path / "event.json"
+        path.write_text('{"axes": {"z": 0}}')
+        with pytest.raises(PlanError, match="a list of them"):
+            load_plan(path)
+
+    def test_a_list_is_no_sequence(self, tmp_path: Path) -> None:
+        path = tmp_path / "events.json"
+        path.write_text(json.dumps(EVENTS))
+        with pytest.raises(PlanError, match=r"found list .*a list of events can"):
+            load_sequence(path)
+
+
+class TestScripts:
+    @staticmethod
+    def script(tmp_path: Path, text: str) -> Path:
+        path = tmp_path / "my_plan.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def test_what_plan_returns_is_the_plan(self, tmp_path: Path) -> None:
+        (tmp_path / "my_neighbour_of_a_plan.py").write_text("STEP = 2")
+        text = (
+            "import my_neighbour_of_a_plan as neighbour\n"
+            "COUNT = 3\n"
+            "def plan():\n"
+            "    return [one(n) for n in range(COUNT)]\n"
+            "def one(n):\n"
+            "    return {'axes': {'z': n}, 'z': n * neighbour.STEP}\n"
+        )
+        before = [*sys.path]
+        plan = load_plan(self.script(tmp_path, text))
+        assert sys.path == before
+        assert plan == [{"axes": {"z": n}, "z": 2 * n} for n in range(3)]
+
+    def test_a_sequence(self, tmp_path: Path) -> None:
+        text = "import useq\ndef plan():\n    return useq.MDASequence(channels=['A'])\n"
+        assert load_plan(self.script(tmp_path, text)) == MDASequence(channels=["A"])
+
+    def test_a_generator_runs_later(self, tmp_path: Path) -> None:
+        text = (
+            "import json\n"
+            "def plan():\n"
+            "    for n in range(2):\n"
+            "        yield [{'axes': {'z': n}, 'tags': json.loads('{}')}]\n"
+            "    raise ValueError('no light')\n"
+        )
+        path = self.script(tmp_path, text)
+        plan = Plan.from_any(load_plan(path))
+        assert not plan.is_finite
+        batches = plan.batches()
+        assert [dict(e.index) for _ in range(2) for e in next(batches)] == [
+            {"z": 0},
+            {"z": 1},
+        ]
+        with pytest.raises(PlanError, match=r"^line 5: ValueError: no light") as caught:
+            next(batches)
+        assert caught.value.path == str(path)
+
+    def test_a_generator_is_closed(self, tmp_path: Path) -> None:
+        text = (
+            "def events():\n"
+            "    try:\n"
+            "        yield {'axes': {}}\n"
+            "    finally:\n"
+            "        open(__file__ + '.closed', 'w').close()\n"
+            "held = events()\n"
+            "def plan():\n"
+            "    return held\n"
+        )
+        path = self.script(tmp_path, text)
+        plan = load_plan(path)
+        assert isinstance(plan, Iterator)
+        next(plan)
+        assert not path.with_name("my_plan.py.closed").exists()
+        plan.close()  # type: ignore[attr-defined]
+        assert path.with_name("my_plan.py.closed").exists()
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("x = 1", r"must have a function plan\(\), found none"),
+            ("plan = 5", r"must have a function plan\(\), found int"),
+            ("def plan(:", "^line 1: SyntaxError"),
+            ("import sys\nsys.exit('bye')", "^line 2: SystemExit: bye"),
+            ("1 / 0\ndef plan(): pass", "^line 1: ZeroDivisionError: division by zero"),
+            (
+                "def plan():\n    return f()\ndef f():\n    1 / 0",
+                "^line 4: ZeroDivision",
+            ),
+            ("import no_such_module_at_all", "^line 1: ModuleNotFoundError"),
+            ("def plan():\n    return 5", r"plan\(\) must return a plan: .*found int"),
+            ("def plan():\n    pass", r"must return a plan: .*found NoneType"),
+            ("def plan(a): pass", "TypeError: plan"),
+            (
+                "def plan():\n    return [{'axes': {'z': 0}}, {'zz': 1}]",
+                "^event 1: unkn",
+            ),
+            (
+                "from napari_scope import multi_d_acquisition_events as m\n"
+                "def plan():\n    return m(z_start=1)",
+                "^line 3: all of z_start",
+            ),
+        ],
+    )
+    def test_what_goes_wrong_names_file_and_line(
+        self, tmp_path: Path, text: str, reason: str
+    ) -> None:
+        path = self.script(tmp_path, text)
+        with pytest.raises(PlanError, match=reason) as caught:
+            load_plan(path)
+        assert caught.value.path == str(path)
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(PlanError, match="no such file"):
+            load_plan(tmp_path / "no.py")
+
+    def test_a_sequence_is_never_read_from_code(self, tmp_path: Path) -> None:
+        path = self.script(tmp_path, "open(__file__ + '.ran', 'w')\n")
+        with pytest.raises(PlanError):
+            load_sequence(path)
+        assert not path.with_name("my_plan.py.ran").exists()

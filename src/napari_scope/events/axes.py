@@ -9,6 +9,13 @@ Examples
 >>> from useq import MDAEvent
 >>> frame_axes(MDAEvent(index={"t": 2, "c": 0, "z": 1}, channel="DAPI"))
 {'time': 2, 'channel': 'DAPI', 'z': 1}
+
+The index of useq holds numbers only. An `AxisTable` gives the labels of pycro-manager's
+events a number, the same one for a whole run.
+
+>>> table = AxisTable()
+>>> [table.index("channel", name) for name in ("DAPI", "FITC", "DAPI")]
+[0, 1, 0]
 """
 
 from __future__ import annotations
@@ -24,7 +31,48 @@ if TYPE_CHECKING:
 
     from useq import MDAEvent
 
-__all__ = ["AxisNaming", "frame_axes"]
+__all__ = ["AxisNaming", "AxisTable", "frame_axes"]
+
+
+class AxisTable:
+    """The numbers of the labels of one run, in order of first appearance.
+
+    It grows with the number of different labels, not with that of events.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, dict[str, int]] = {}
+        self._taken: dict[str, set[int]] = {}
+
+    def index(self, axis: str, value: int | str) -> int:
+        """Return the number of a sample; a new label gets the next free one."""
+        if isinstance(value, int):
+            return value
+        axis = canonical(axis)
+        numbers = self._numbers.setdefault(axis, {})
+        number = numbers.get(value)
+        if number is None:
+            taken = self._taken.setdefault(axis, set())
+            number = len(numbers)
+            while number in taken:
+                number += 1
+            numbers[value] = number
+            taken.add(number)
+        return number
+
+    def note(self, axis: str, label: str, number: int) -> None:
+        """Note the number that a label has elsewhere; what is known already stays."""
+        axis = canonical(axis)
+        numbers = self._numbers.setdefault(axis, {})
+        taken = self._taken.setdefault(axis, set())
+        if label not in numbers and number not in taken:
+            numbers[label] = number
+            taken.add(number)
+
+    def labels(self, axis: str) -> dict[int, str]:
+        """Return the labels of an axis by their numbers."""
+        numbers = self._numbers.get(canonical(axis), {})
+        return {number: label for label, number in numbers.items()}
 
 
 class AxisNaming:
@@ -45,6 +93,8 @@ class AxisNaming:
         names: dict[str, set[int]] = {}
         unnamed = unnamed_channel = False
         for event in events:
+            if "axes" in event.metadata:
+                continue  # it has its names already
             if "c" in event.index:
                 if event.channel is not None:
                     pair = (event.channel.group, event.channel.config)
@@ -71,8 +121,12 @@ class AxisNaming:
         """Return the axes of an event's frame."""
         own = event.metadata.get("axes")
         if own is not None:
-            return _own_axes(own)
-        axes: dict[str, int | str] = {}
+            axes = _own_axes(own)
+            # The engine tells the frames of several cameras apart by the index.
+            if "cam" in event.index:
+                axes.setdefault("camera", int(event.index["cam"]))
+            return axes
+        axes = {}
         for key, value in event.index.items():
             name = canonical(str(key))
             axes[name] = int(value)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scope.events.actions import acquires_image
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -65,5 +67,6 @@ def _duration(plan: Plan) -> float:
         return float(plan.sequence.estimate_duration().total_duration)
     clock = 0.0
     for event in plan.source:
-        clock = max(clock, event.min_start_time or 0.0) + (event.exposure or 0) / 1000
+        exposure_ms = (event.exposure or 0) if acquires_image(event) else 0
+        clock = max(clock, event.min_start_time or 0.0) + exposure_ms / 1000
     return clock

@@ -1,10 +1,20 @@
-"""Plans on disk: useq's yaml or json."""
+"""Plans on disk: sequences of useq, event lists of pycro-manager, Python files.
+
+A mapping in a yaml or json file is a ``useq.MDASequence``, a list is one of event
+dictionaries. A Python file has a function ``plan()`` that returns either of them, or a
+generator of events; it is run as it stands, so it is code of whoever names the file.
+`load_sequence` reads the first kind only and never runs anything.
+"""
 
 from __future__ import annotations
 
 import json
+import runpy
+import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -12,14 +22,26 @@ from pydantic_core import PydanticSerializationError
 from useq import MDASequence, MultiPhaseTimePlan
 
 from napari_scope.errors import PlanError
+from napari_scope.events.intake import Intake
+from napari_scope.events.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from os import PathLike
 
-__all__ = ["PLAN_SUFFIXES", "load_plan", "save_plan"]
+    from napari_scope.events.plan import PlanLike
+
+__all__ = [
+    "PLAN_SUFFIXES",
+    "SCRIPT_SUFFIXES",
+    "load_plan",
+    "load_sequence",
+    "save_plan",
+]
 
 PLAN_SUFFIXES = (".yaml", ".yml", ".json")
+
+SCRIPT_SUFFIXES = (".py",)
 
 _MAX_BYTES = 64 * 1024 * 1024  # a plan of a million positions is below this
 
@@ -31,8 +53,43 @@ _MAX_DEPTH = 64
 _MAX_REPEATED = 1_000_000
 
 
-def load_plan(path: str | PathLike[str]) -> MDASequence:
-    """Read a plan from a yaml or json file.
+def load_plan(path: str | PathLike[str], *, check: bool = True) -> PlanLike:
+    """Read a plan of any kind from a file.
+
+    Parameters
+    ----------
+    path : path-like
+        A yaml or json file, or a Python file, which is run.
+    check : bool
+        Whether all events of a list are looked at now; `refused_events` lists all
+        that are wrong in one that was not.
+
+    Returns
+    -------
+    MDASequence, list of dict, or what ``plan()`` returned
+        What `Plan.from_any` takes.
+
+    Raises
+    ------
+    PlanError
+        Naming the file, and the event or the line of the Python file. What
+        `load_sequence` refuses is refused here too.
+    """
+    path = Path(path)
+    if path.suffix.lower() in SCRIPT_SUFFIXES:
+        return _from_script(path, check)
+    data = _read(path)
+    if isinstance(data, list):
+        if not data:
+            raise PlanError("the list holds no event", path=path)
+        if check:
+            _check_events(data, path)
+        return data
+    return _sequence(data, path)
+
+
+def load_sequence(path: str | PathLike[str]) -> MDASequence:
+    """Read a useq sequence from a yaml or json file.
 
     Raises
     ------
@@ -43,6 +100,11 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
         leave a part of the experiment out.
     """
     path = Path(path)
+    return _sequence(_read(path), path)
+
+
+def _read(path: Path) -> object:
+    """Return what a yaml or json file holds."""
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PlanError("this file is too large to be a plan", path=path)
@@ -55,7 +117,7 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
         raise PlanError("the plan is not a text file", path=path) from error
     try:
         is_json = path.suffix.lower() == ".json"
-        data = _parse_json(text, path) if is_json else _parse_yaml(text, path)
+        return _parse_json(text, path) if is_json else _parse_yaml(text, path)
     except PlanError:
         raise
     except RecursionError as error:
@@ -64,11 +126,17 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
         raise PlanError(
             f"the plan is not valid yaml or json, {error}", path=path
         ) from error
+
+
+def _sequence(data: object, path: Path) -> MDASequence:
     if not isinstance(data, dict):
         raise PlanError(
-            f"a plan is a mapping of keys such as time_plan and channels, found "
+            f"a sequence is a mapping of keys such as time_plan and channels, found "
             f"{type(data).__name__}",
             path=path,
+            hint="a list of events can be run with 'napari-scope acquire'"
+            if isinstance(data, list)
+            else None,
         )
     try:
         sequence = MDASequence.model_validate(data)
@@ -77,12 +145,104 @@ def load_plan(path: str | PathLike[str]) -> MDASequence:
         where = ".".join(str(part) for part in first["loc"]) or "the plan"
         raise PlanError(f"{where}: {first['msg']}", path=path) from error
     for where, known in _unknown_keys(data, sequence, ""):
-        raise PlanError(
-            f"unknown key {where!r}",
-            path=path,
-            hint=f"known keys there are {', '.join(sorted(known))}",
-        )
+        hint = f"known keys there are {', '.join(sorted(known))}"
+        if where == "axes":
+            hint = "this is an event; a file of events holds a list of them, [{...}]"
+        raise PlanError(f"unknown key {where!r}", path=path, hint=hint)
     return sequence
+
+
+def _check_events(events: Iterable[object], path: Path) -> None:
+    """Look at each event, without keeping what it becomes."""
+    intake = Intake()
+    for item in events:
+        try:
+            intake.event(item)
+        except PlanError as error:
+            raise PlanError(error.message, path=path, hint=error.hint) from error
+
+
+def _from_script(path: Path, check: bool) -> PlanLike:
+    """Run a Python file and return what its function ``plan`` returns."""
+    if not path.is_file():
+        raise PlanError("the plan cannot be read, there is no such file", path=path)
+    # As ``python file.py`` does, so that it can import its neighbours.
+    folder = str(path.parent.resolve())
+    sys.path.insert(0, folder)
+    try:
+        function = runpy.run_path(str(path), run_name=path.stem).get("plan")
+        if not callable(function):
+            raise PlanError(
+                "the file must have a function plan(), found "
+                f"{'none' if function is None else type(function).__name__}",
+                path=path,
+                hint="write 'def plan():' and return a sequence or a list of events",
+            )
+        plan = function()
+    except PlanError as error:
+        raise _told(error, path) from error
+    except (Exception, SystemExit) as error:  # whatever a user's code raises
+        raise _failed(error, path) from error
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    if isinstance(plan, Iterator):
+        return _guarded(plan, path)
+    if isinstance(plan, list | tuple):
+        if check:
+            _check_events(plan, path)
+        return list(plan)
+    try:
+        Plan.from_any(plan)
+    except PlanError as error:
+        message = f"plan() must return a plan: {error.message}"
+        raise PlanError(message, path=path, hint=error.hint) from error
+    return plan  # type: ignore[no-any-return]
+
+
+def _guarded(plan: Iterator[Any], path: Path) -> Iterator[Any]:
+    """Go through a generator; what it raises says where in the file."""
+    try:
+        while True:
+            try:
+                item = next(plan)
+            except StopIteration:
+                return
+            except PlanError as error:
+                raise _told(error, path) from error
+            except Exception as error:  # whatever a user's code raises
+                raise _failed(error, path) from error
+            yield item
+    finally:
+        close = getattr(plan, "close", None)
+        if close is not None:
+            close()
+
+
+def _told(error: PlanError, path: Path) -> PlanError:
+    """Return an error of ours that names the file, unless it names one."""
+    if error.path is not None:
+        return error
+    where = _line_of(error, path)
+    return PlanError(f"{where}{error.message}", path=path, hint=error.hint)
+
+
+def _failed(error: BaseException, path: Path) -> PlanError:
+    text = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return PlanError(f"{_line_of(error, path)}{what}", path=path)
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    """Return the last line of a file that an exception came through."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        lines.append(error.lineno)
+    return f"line {lines[-1]}: " if lines else ""
 
 
 def _parse_json(text: str, path: Path) -> object:
