@@ -1,40 +1,44 @@
 """An OME-TIFF run that was interrupted: its files are completed, its frames checked.
 
 Each image of a file says itself which plane it holds, so `repair_tiff` needs no
-journal. What is left to find out is whether the pixels of every line are there: they
-are looked for by their checksums, whatever their order in the files.
+journal. What is left to find out is whether the pixels of every line are there. In a
+folder they are looked for in all files, by place and checksum: no file says which
+number its image has in the journal.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.ometiff.packing import codec_of
+from napari_scope.formats.ometiff import stem_of
+from napari_scope.formats.ometiff.names import SUFFIXES, tiff_files
 from napari_scope.formats.ometiff.repair import repair_tiff
-from napari_scope.formats.ometiff.writer import SUFFIXES, stem_of
+from napari_scope.formats.ometiff.written import WrittenFile
 from napari_scope.stream.journal import JOURNAL_NAME
+from napari_scope.stream.recovery_frames import FrameSteps
 from napari_scope.stream.sinks.base import checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-    import tifffile
+    from napari_scope.formats.ometiff.facts import Place
+    from napari_scope.stream.recovery_frames import FrameKey, Progress, Reason
+    from napari_scope.stream.recovery_plan import FrameLine, RunRecord
 
-    from napari_scope.stream.recovery_frames import FrameKey, Reason
-    from napari_scope.stream.recovery_plan import RunRecord
+    Found: TypeAlias = tuple[int | None, Place, int]
 
 __all__ = ["recover_tiff"]
 
+_AXES = ("time", "channel", "z")
+
 
 def recover_tiff(
-    journal: Path, run: RunRecord
+    journal: Path, run: RunRecord, progress: Progress | None = None
 ) -> tuple[dict[FrameKey, Reason], list[str]]:
     """Complete the files of a run and check its frames.
 
@@ -44,6 +48,8 @@ def recover_tiff(
         Its journal: in the folder of the files, or beside the only one.
     run : RunRecord
         What it says.
+    progress : callable, optional
+        Told how many frames of the files were checked, and of how many.
 
     Returns
     -------
@@ -57,13 +63,20 @@ def recover_tiff(
     """
     target = _target(journal)
     notes = repair_tiff(target)
-    found = Counter(_checksums(target))
+    folder = target.is_dir()
+    files = [WrittenFile(p) for p in (tiff_files(target) if folder else [target])]
+    try:
+        found = Counter(_frames(files, folder=folder, progress=progress))
+    finally:
+        for file in files:
+            file.close()
     lost: dict[FrameKey, Reason] = {}
     for line in run.lines:
         if line.status != "saved" or line.crc32c is None:
             continue
-        if found[line.crc32c]:
-            found[line.crc32c] -= 1
+        key = None if folder else line.image, _place(line, run.names), line.crc32c
+        if found[key]:
+            found[key] -= 1
         else:
             lost[line.image, line.index] = "its pixels are in no file"
     return lost, notes
@@ -75,39 +88,30 @@ def _target(journal: Path) -> Path:
         return journal.parent
     stem = journal.name.removesuffix(f".{JOURNAL_NAME}")
     for path in sorted(journal.parent.iterdir()):
-        if path.name.lower().endswith(SUFFIXES) and stem_of(path) == stem:
+        ours = path.name == stem or path.name.lower().endswith(SUFFIXES)
+        if ours and stem_of(path) == stem and path.is_file():
             return path
     raise FormatError(f"the file of the run is not there: {stem}", path=journal.parent)
 
 
-def _checksums(target: Path) -> Iterator[int]:
-    """Iterate over the checksums of the frames in one file, or in those of a folder."""
-    from tifffile import TiffFile, TiffFileError
-
-    paths = [target]
-    if target.is_dir():
-        paths = [p for p in sorted(target.iterdir()) if p.name.endswith(SUFFIXES)]
-    for path in paths:
-        try:
-            with TiffFile(path) as file:
-                for page in file.pages:
-                    # A loss of power may have taken the pixels.
-                    with contextlib.suppress(ValueError, RuntimeError, FormatError):
-                        yield checksum(np.ascontiguousarray(_pixels(page)))
-        except TiffFileError as error:
-            raise FormatError(
-                f"its frames cannot be read: {error}", path=path
-            ) from error
+def _place(line: FrameLine, names: Sequence[str]) -> Place:
+    """Return time, channel and z of a frame."""
+    index = dict(zip(names, line.index, strict=True))
+    t, c, z = (index.get(name, 0) for name in _AXES)
+    return t, c, z
 
 
-def _pixels(page: tifffile.TiffPage | tifffile.TiffFrame) -> npt.NDArray[np.generic]:
-    """Return the pixels of an image; tifffile alone does not unpack LZW."""
-    page = page.aspage()
-    if page.dtype is None:
-        raise FormatError("an image of a type that is not known")
-    codec = codec_of(int(page.compression), int(page.predictor), page.dtype)
-    if codec is None:
-        return np.asarray(page.asarray())
-    source = page.parent.filehandle
-    source.seek(page.dataoffsets[0])
-    return codec.unpack(source.read(page.databytecounts[0]), page.shape)
+def _frames(
+    files: Sequence[WrittenFile], *, folder: bool, progress: Progress | None
+) -> Iterator[Found]:
+    """Iterate over image (if one file has all), place and checksum of all frames."""
+    step = FrameSteps(sum(len(file.chain.numbers) for file in files), progress)
+    for file in files:
+        for image, place in file.chain.numbers:
+            try:
+                frame = np.ascontiguousarray(file.read_frame(image, place))
+            except FormatError:
+                continue  # a loss of power may have taken the pixels
+            finally:
+                step()
+            yield None if folder else image, place, checksum(frame)

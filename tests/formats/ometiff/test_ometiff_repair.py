@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def killed(path: Path, frames: int = 4, **more: object) -> Path:
+def killed(path: Path, frames: int = 4, levels: int = 1) -> Path:
     """Write a file and leave it as a killed process would."""
-    image = image_of(9, channels=(Channel("DAPI", "#0000FF"),), pixel_um=0.25, **more)
-    writer = OmeTiffWriter(path, [image], notes={"a": "b"})
+    image = image_of(9, channels=(Channel("DAPI", "#0000FF"),), pixel_um=0.25)
+    writer = OmeTiffWriter(path, [image], notes={"a": "b"}, levels=levels)
     for number in range(frames):
         writer.put(0, (number, 0, 0), frame_of(number), {"elapsed_ms": number})
     writer.close(finish=False)
@@ -161,7 +161,8 @@ def test_a_closed_file_that_was_damaged_is_not_cut(tmp_path: Path) -> None:
 def test_any_damage_gives_one_clear_error_or_a_good_file(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    path = killed(tmp_path_factory.mktemp("x") / "a.ome.tiff")
+    levels = data.draw(st.sampled_from([1, 2, 3]))
+    path = killed(tmp_path_factory.mktemp("x") / "a.ome.tiff", levels=levels)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(content) - 8))

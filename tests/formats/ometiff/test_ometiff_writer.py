@@ -326,7 +326,7 @@ def test_images_and_channels_may_come_later(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[place], np.broadcast_to(expected, (16, 24)))
     np.testing.assert_array_equal(series(path / "b.ome.tiff")[0, 0, 0], frame_of(2))
     ome = validate(xml_of(path / "run.companion.ome"))
-    assert [len(i.pixels.tiff_data_blocks) for i in ome.images] == [3, 1]
+    assert [len(i.pixels.planes) for i in ome.images] == [3, 1]
     assert [c.name for c in ome.images[0].pixels.channels] == ["A", "B"]
 
 
@@ -362,7 +362,7 @@ def test_more_files_than_may_be_open(
             for n in range(40):
                 writer.put(n, (t, 0, 0), frame_of(n + t))
         writer.sync()
-        assert len(writer._handles._entries) <= 32
+        assert len(writer._set.handles._entries) <= 32
     assert opened
     for n in range(40):
         found = series(tmp_path / "run" / f"p{n}.ome.tiff")

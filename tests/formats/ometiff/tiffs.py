@@ -60,9 +60,16 @@ def series(path: Path, number: int = 0) -> Frame:
 
 
 def pages(path: Path) -> list[Frame]:
-    """Return all images of the chain, in order of arrival."""
+    """Return all frames of the chain, in order of arrival.
+
+    A last image without facts is none: it stands for a first plane that never came.
+    """
     with tifffile.TiffFile(path) as tif:
-        return [page.asarray() for page in tif.pages]
+        images = list(tif.pages)
+        facts = images[-1].aspage().tags[65000].value if images else ""
+        if not facts:
+            assert not images.pop().asarray().any()
+        return [image.asarray() for image in images]
 
 
 def xml_of(path: Path) -> str:

@@ -6,9 +6,10 @@ from napari_scope.formats.ometiff.document import (
     OmePlate,
     dimension_order,
 )
+from napari_scope.formats.ometiff.names import stem_of
 from napari_scope.formats.ometiff.packing import COMPRESSIONS, Compression
 from napari_scope.formats.ometiff.repair import repair_tiff
-from napari_scope.formats.ometiff.writer import FrameItem, OmeTiffWriter, stem_of
+from napari_scope.formats.ometiff.writer import FrameItem, OmeTiffWriter
 
 __all__ = [
     "COMPRESSIONS",

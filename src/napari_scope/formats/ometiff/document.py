@@ -11,6 +11,7 @@ Examples
 from __future__ import annotations
 
 import math
+import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,7 @@ __all__ = [
     "OmeImage",
     "OmePlate",
     "dimension_order",
+    "new_uuid",
 ]
 
 PIXEL_TYPES = {
@@ -56,6 +58,11 @@ def dimension_order(names: Sequence[str]) -> str:
     """
     letters = [_LETTERS[name] for name in reversed(names)]
     return "".join(["XY", *(c for c in "ZCT" if c not in letters), *letters])
+
+
+def new_uuid() -> str:
+    """Return an identity for a file."""
+    return f"urn:uuid:{uuid.uuid4()}"
 
 
 class FileRef(NamedTuple):

@@ -25,7 +25,14 @@ import numpy as np
 
 from napari_scope.errors import FormatError, FrameError
 
-__all__ = ["MAX_FACTS_BYTES", "Place", "Plane", "decode_facts", "encode_facts"]
+__all__ = [
+    "MAX_FACTS_BYTES",
+    "Place",
+    "Plane",
+    "decode_facts",
+    "decode_place",
+    "encode_facts",
+]
 
 Place: TypeAlias = tuple[int, int, int]
 """Where a plane is in its image: time, channel, z."""
@@ -71,13 +78,19 @@ class Plane:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-# Our names of facts, then those of ome-writers, with the factor to the unit of OME.
+# Our names of facts, then those of ome-writers: what it is, the factor to the unit of
+# OME, and whether it counts where both are there.
 _KNOWN = {
-    "delta_s": (("elapsed_ms", 1e-3), ("delta_t", 1.0)),
-    "exposure_s": (("exposure_ms", 1e-3), ("exposure_time", 1.0)),
-    "x_um": (("x_um", 1.0), ("position_x", 1.0)),
-    "y_um": (("y_um", 1.0), ("position_y", 1.0)),
-    "z_um": (("z_um", 1.0), ("position_z", 1.0)),
+    "elapsed_ms": ("delta_s", 1e-3, True),
+    "exposure_ms": ("exposure_s", 1e-3, True),
+    "x_um": ("x_um", 1.0, True),
+    "y_um": ("y_um", 1.0, True),
+    "z_um": ("z_um", 1.0, True),
+    "delta_t": ("delta_s", 1.0, False),
+    "exposure_time": ("exposure_s", 1.0, False),
+    "position_x": ("x_um", 1.0, False),
+    "position_y": ("y_um", 1.0, False),
+    "position_z": ("z_um", 1.0, False),
 }
 
 
@@ -119,6 +132,20 @@ def encode_facts(image: int, place: Place, metadata: Mapping[str, object]) -> by
     return f'{head},"metadata":{text}}}'.encode()
 
 
+def decode_place(line: bytes, ifd: int) -> tuple[int, int, int, int]:
+    """Return image, time, channel and z from the line of an image directory.
+
+    Raises
+    ------
+    FormatError
+        It is no line of ours.
+    """
+    found, (image, t, c, z) = _decode(line, ifd)
+    if not isinstance(found.get("metadata", {}), dict):
+        raise _unclear(ifd)
+    return image, t, c, z
+
+
 def decode_facts(line: bytes, ifd: int) -> Plane:
     """Return what the line of an image directory says.
 
@@ -127,38 +154,45 @@ def decode_facts(line: bytes, ifd: int) -> Plane:
     FormatError
         It is no line of ours.
     """
+    found, (image, t, c, z) = _decode(line, ifd)
+    metadata = found.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise _unclear(ifd)
+    known: dict[str, Any] = {}
+    extra: dict[str, object] = {}
+    for key, value in metadata.items():
+        meaning = _KNOWN.get(key)
+        number = type(value) is float or type(value) is int
+        if meaning is None or not number or not abs(value) < _LARGEST:
+            extra[key] = value
+            continue
+        name, factor, ours = meaning
+        if ours or name not in known:
+            known[name] = round(value * factor, 9)
+    return Plane(ifd, (t, c, z), image, extra=extra, **known)
+
+
+def _decode(line: bytes, ifd: int) -> tuple[dict[str, Any], list[int]]:
+    """Return the object of a line, and its image, time, channel and z."""
     try:
-        found = json.loads(line)
+        found = _DECODER.decode(line.decode())
     except (ValueError, RecursionError) as error:
         raise FormatError(f"the facts on image {ifd} are damaged: {error}") from error
-    plane, image, metadata = None, None, None
-    if isinstance(found, dict):
-        plane, image = found.get("plane"), found.get("image")
-        metadata = found.get("metadata", {})
-    if (
-        not isinstance(plane, list)
-        or len(plane) != 3
-        or not all(_is_number(n) for n in (*plane, image))
-        or not isinstance(metadata, dict)
-    ):
-        raise FormatError(f"the facts on image {ifd} do not say which frame it is")
-    t, c, z = plane
-    known: dict[str, Any] = {}
-    used = set()
-    for name, sources in _KNOWN.items():
-        for key, factor in sources:
-            value = metadata.get(key)
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                continue
-            if abs(value) < _LARGEST:
-                used.add(key)
-                known.setdefault(name, round(value * factor, 9))
-    extra = {key: value for key, value in metadata.items() if key not in used}
-    return Plane(ifd, (t, c, z), int(str(image)), extra=extra, **known)
+    if not isinstance(found, dict) or not isinstance(found.get("plane"), list):
+        raise _unclear(ifd)
+    numbers = [found.get("image"), *found["plane"]]
+    if len(numbers) != 4 or {*map(type, numbers)} != {int}:
+        raise _unclear(ifd)
+    if min(numbers) < 0 or max(numbers) >= _MOST:
+        raise _unclear(ifd)
+    return found, numbers
 
 
-def _is_number(value: object) -> bool:
-    return type(value) is int and 0 <= value < _MOST
+_DECODER = json.JSONDecoder()
+
+
+def _unclear(ifd: int) -> FormatError:
+    return FormatError(f"the facts on image {ifd} do not say which frame it is")
 
 
 def finite(value: float | None) -> bool:

@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_scope.formats.ometiff.facts import Place, Plane, decode_facts
+from napari_scope.formats.ometiff.frames import blank_strip
+from napari_scope.formats.ometiff.gaps import with_gaps
 from napari_scope.formats.ometiff.omexml import document_pieces
 from napari_scope.formats.ometiff.outlook import NOTHING, Outlook
-from napari_scope.formats.ometiff.tiff import GrowingTiff, Mark, Strip
+from napari_scope.formats.ometiff.tiff import GrowingTiff, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_scope.formats.ometiff.chain import Chain
     from napari_scope.formats.ometiff.document import OmeDocument, OmeImage
+    from napari_scope.formats.ometiff.frames import FrameKind
     from napari_scope.formats.ometiff.handles import Handles
-    from napari_scope.formats.ometiff.packing import Codec
+    from napari_scope.formats.ometiff.layout import Strip
 
 __all__ = ["FileMark", "OmeTiffFile", "PackedFrame"]
 
@@ -53,44 +57,36 @@ class FileMark(NamedTuple):
 
 
 class OmeTiffFile:
-    """A new file; frames are appended.
+    """A file that frames are appended to; use `create` or `reopen`.
 
     Parameters
     ----------
     path : Path
-        The file; it must not exist.
-    handles : Handles
-        What keeps files open.
+        The file.
     document : OmeDocument
         What is known of the images.
-    dtype : numpy.dtype
-        Type of the pixels.
-    codec : Codec, optional
-        How frames are packed.
+    kind : FrameKind
+        What the frames have in common.
     arrival : str
         Order in which planes come, fastest first (``"XYZCT"``).
     growing : bool
         Whether more may come than the sizes say.
-
-    Raises
-    ------
-    OSError
-        The file exists, or cannot be made; nothing is left of it then.
     """
+
+    _tiff: GrowingTiff
 
     def __init__(
         self,
         path: Path,
-        handles: Handles,
         document: OmeDocument,
-        dtype: np.dtype[np.generic],
+        kind: FrameKind,
         *,
-        codec: Codec | None,
         arrival: str,
         growing: bool,
     ) -> None:
         self.path = path
         self.document = replace(document, growing=True)
+        self._kind = kind
         self._arrival = arrival
         self._arriving = replace(document.images[0], order=arrival)
         self._growing = growing
@@ -98,22 +94,55 @@ class OmeTiffFile:
         self._may_foretell = len(document.images) == 1
         self._places = array("I")  # image, time, channel, z of each frame
         self._numbers: dict[tuple[int, Place], int] = {}
+        # Of a file that was there before: which of its frames may come again, whether
+        # some have, how many it had.
+        self._replaceable: dict[tuple[int, Place], int] = {}
+        self._twice = False
+        self._earlier = 0
         self.unsynced = True
         """Whether something was written that may not survive a loss of power."""
-        self._codec = codec
-        self._shape = document.images[0].frame_shape
-        self._dtype = dtype
+        self._outlook = NOTHING
+
+    def create(self, handles: Handles) -> None:
+        """Make the file.
+
+        Raises
+        ------
+        OSError
+            It exists, or cannot be made; nothing is left of it then.
+        """
         stop = self._stop(0) if self._may_foretell else 0
         self._outlook = Outlook(0, stop) if stop else NOTHING
-        self._tiff = GrowingTiff(
-            path,
-            handles,
-            self._text(range(stop)),
-            self._shape,
-            dtype,
-            codec=codec,
-            pixel_um=document.images[0].pixel_um,
-        )
+        layout = self._kind.layout(self.document.images[0].pixel_um)
+        text = self._text(range(stop))
+        self._tiff = GrowingTiff.create(self.path, handles, layout, text)
+
+    def reopen(
+        self, handles: Handles, chain: Chain, unknown: Iterable[tuple[int, Place]]
+    ) -> None:
+        """Go on with a file that was closed; nothing is written before a frame comes.
+
+        Parameters
+        ----------
+        handles : Handles
+            What keeps files open.
+        chain : Chain
+            What is in the file.
+        unknown : iterable of (int, Place)
+            Those of its frames that may come again: the process was killed before it
+            reported them, or a loss of power took their pixels.
+        """
+        layout = self._kind.layout(self.document.images[0].pixel_um)
+        self._tiff = GrowingTiff.reopen(self.path, handles, layout, chain)
+        self._places = chain.places
+        self._numbers = chain.numbers
+        self._replaceable = {key: chain.numbers[key] for key in unknown}
+        self._earlier = len(chain)
+        self._twice = len(chain) != len(chain.numbers)
+        self.unsynced = False
+        # Nothing is foretold, so the XML, which calls the file finished, is replaced
+        # before the first frame: a repair then knows that it is not.
+        self._outlook = NOTHING
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -128,7 +157,8 @@ class OmeTiffFile:
 
     def holds(self, image: int, place: Place) -> bool:
         """Return whether a plane was written."""
-        return (image, place) in self._numbers
+        number = self._numbers.get((image, place))
+        return number is not None and self._replaceable.get((image, place)) != number
 
     def take_unsynced(self) -> bool:
         """Return whether there is something to sync, which the caller then does."""
@@ -155,14 +185,19 @@ class OmeTiffFile:
         self._tiff.append([frame.strip for frame in frames])
         for number, frame in enumerate(frames, first):
             self._places.extend((frame.image, *frame.place))
-            self._numbers[frame.image, frame.place] = number
+            key = frame.image, frame.place
+            self._twice = self._twice or key in self._numbers
+            self._numbers[key] = number
 
     def cut(self, mark: FileMark) -> None:
         """Forget what was written since ``mark``."""
         places = self._places
         for start in range(4 * mark.tiff.frames, len(places), 4):
             image, t, c, z = places[start : start + 4]
-            self._numbers.pop((image, (t, c, z)), None)
+            key = image, (t, c, z)
+            self._numbers.pop(key, None)
+            if key in self._replaceable:
+                self._numbers[key] = self._replaceable[key]
         del places[4 * mark.tiff.frames :]
         self._outlook = mark.outlook
         self._tiff.cut(mark.tiff)
@@ -183,12 +218,15 @@ class OmeTiffFile:
     def finish(self, *, durable: bool) -> None:
         """Write the final XML, with all that is known of the planes."""
         self.document = replace(self.document, growing=False)
+        images = self.document.images
         self.unsynced = True
+        first = (0, 0, 0)  # Bio-Formats wants to find it
         if not len(self):
-            self._tiff.append_blank()
-        self._tiff.describe(
-            document_pieces(self.document, self.planes), durable=durable
-        )
+            self._tiff.append_blank(None)
+        elif any((n, first) not in self._numbers for n in range(len(images))):
+            self._tiff.append_blank(blank_strip(self._kind))
+        text = document_pieces(self.document, self.all_planes)
+        self._tiff.describe(text, durable=durable)
 
     def remove(self) -> None:
         """Delete the file."""
@@ -246,38 +284,45 @@ class OmeTiffFile:
 
         return document_pieces(document, planes)
 
-    def _known(self, number: int) -> Iterator[Plane]:
-        places = self._places
-        for ifd in range(len(places) // 4):
+    def _known(self, number: int, stop: int | None = None) -> Iterator[Plane]:
+        places, numbers, twice = self._places, self._numbers, self._twice
+        for ifd in range(len(places) // 4 if stop is None else stop):
             image, t, c, z = places[4 * ifd : 4 * ifd + 4]
-            if image == number:
-                yield Plane(ifd, (t, c, z), image)
+            if image != number or (twice and numbers[image, (t, c, z)] != ifd):
+                continue
+            yield Plane(ifd, (t, c, z), image)
+
+    def earlier(self) -> Iterator[Plane]:
+        """Iterate over the planes of the only image from before the run went on."""
+        known = self._known(0, self._earlier)
+        return _runs(known, self.document.images[0])
 
     def planes(self, number: int, brief: bool = False) -> Iterator[Plane]:
         """Iterate over the planes of an image; ``brief`` leaves out the facts."""
+        known = self._known(number)
         if brief:
-            yield from self._known(number)
+            yield from known
             return
-        for ifd, line in enumerate(self._tiff.read_facts()):
-            if self._places[4 * ifd] == number:
-                yield decode_facts(line, ifd)
+        wanted = [plane.ifd for plane in known]
+        lines = self._tiff.read_facts(wanted)
+        for ifd, line in zip(wanted, lines, strict=True):
+            yield decode_facts(line, ifd)
+
+    def all_planes(self, number: int, brief: bool) -> Iterator[Plane]:
+        """Iterate as `planes` does; ``brief`` adds those that never came."""
+        known = self.planes(number, brief)
+        if not brief:
+            return known
+        return with_gaps(known, self.document.images[number], len(self))
 
     # ------------------------------------------------------------- reading
 
     def read(self, image: int, place: Place) -> npt.NDArray[np.generic] | None:
         """Return a frame that was written, or None; raises OSError, FormatError."""
-        import numpy as np
-
         number = self._numbers.get((image, place))
         if number is None:
             return None
-        strip = self._tiff.read(number)
-        if self._codec is not None:
-            frame = self._codec.unpack(bytes(strip), self._shape)
-        else:
-            little = self._dtype.newbyteorder("<")
-            frame = np.frombuffer(strip, little).reshape(self._shape)
-        return frame.astype(self._dtype, copy=False)
+        return self._kind.unpack(self._tiff.read(number))
 
 
 def _longer_only(before: OmeImage, after: OmeImage, slowest: str) -> bool:

@@ -2,45 +2,47 @@
 
 Every image is one strip. All values fit into the 8 bytes that an entry has, so a
 directory has a fixed size and nothing lies outside of it but the pixels, the facts on
-the frame (JSON, in a private tag) and, for the first image, the OME-XML.
+the frame (JSON, in a private tag) and, for the first image, the OME-XML. Coarse levels
+of an image have directories of their own, which are no part of the chain: that of the
+image lists them (SubIFDs); a list of more than one lies right behind it.
 
-Numbers of a file that is read are checked by `read_page` before anything uses them.
-This module opens no files.
+What a directory of a file says is read in `napari_scope.formats.ometiff.page`. This
+module opens no files.
 
-Source of the layout: the BigTIFF proposal of the libtiff project, TIFF 6.0.
+Source of the layout: the BigTIFF proposal of the libtiff project, TIFF 6.0, the
+specification of OME-TIFF on pyramids.
 
 Examples
 --------
 >>> import numpy as np
 >>> template = IfdTemplate((4, 6), np.dtype("u2"))
 >>> ifd = template.fill(pixels=1000, nbytes=48, facts=1048, facts_length=20)
->>> page = read_page(ifd, 0, 2000)
->>> page.shape, page.dtype, page.pixels, page.next_ifd
-((4, 6), dtype('uint16'), 1000, 0)
+>>> len(ifd) == template.nbytes, int.from_bytes(ifd[:8], "little")
+(True, 12)
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from napari_scope.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
 __all__ = [
     "DESCRIPTION_TAG",
     "FACTS_TAG",
     "FIRST_LINK",
     "HEADER_SIZE",
+    "SAMPLE_FORMATS",
+    "SUB_IFDS_TAG",
     "IfdTemplate",
-    "Page",
     "encode_header",
     "read_first_link",
-    "read_page",
 ]
 
 HEADER_SIZE = 16
@@ -51,14 +53,14 @@ DESCRIPTION_TAG = 270
 FACTS_TAG = 65000
 """JSON on one frame; from the range of tags that TIFF leaves to private use."""
 
-_SHORT, _LONG, _RATIONAL, _ASCII, _LONG8 = 3, 4, 5, 2, 16
-_FIELDS = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}
-_SIZES = {1: 1, 2: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, 6: 1, 7: 1, _LONG8: 8}
-_SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
-_KINDS = {number: kind for kind, number in _SAMPLE_FORMATS.items()}
+SUB_IFDS_TAG = 330
+"""Offsets of the directories of the coarse levels."""
 
-_MAX_ENTRIES = 256
-_MAX_SIDE = 1 << 24
+SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
+"""How TIFF numbers the kinds of pixels of numpy."""
+
+_SHORT, _LONG, _RATIONAL, _ASCII, _LONG8, _IFD8 = 3, 4, 5, 2, 16, 18
+_FIELDS = {_SHORT: "H", _LONG: "I", _LONG8: "Q", _IFD8: "Q"}
 
 
 def encode_header(first_ifd: int = 0) -> bytes:
@@ -94,6 +96,10 @@ class IfdTemplate:
         Size of a pixel, for the resolution tags.
     described : bool
         Whether there is an entry for the OME-XML (the first image of a file).
+    levels : int
+        How many coarse levels an image has.
+    reduced : bool
+        Whether this is a coarse level of another image; it has no facts.
     """
 
     def __init__(
@@ -105,6 +111,8 @@ class IfdTemplate:
         predictor: int = 1,
         pixel_um: float | None = None,
         described: bool = False,
+        levels: int = 0,
+        reduced: bool = False,
     ) -> None:
         height, width = shape[:2]
         samples = shape[2] if len(shape) == 3 else 1
@@ -120,9 +128,14 @@ class IfdTemplate:
             _entry(278, _LONG, height),
             _entry(279, _LONG8, 0),
             _entry(284, _SHORT, 1),
-            _entry(339, _SHORT, *(_SAMPLE_FORMATS[dtype.kind],) * samples),
-            _entry(FACTS_TAG, _ASCII, 0, count=0),
+            _entry(339, _SHORT, *(SAMPLE_FORMATS[dtype.kind],) * samples),
         ]
+        if reduced:
+            entries.append(_entry(254, _LONG, 1))
+        else:
+            entries.append(_entry(FACTS_TAG, _ASCII, 0, count=0))
+        if levels:
+            entries.append(_entry(SUB_IFDS_TAG, _IFD8, 0, count=levels))
         if described:
             entries.append(_entry(DESCRIPTION_TAG, _ASCII, 0, count=0))
         if predictor != 1:
@@ -135,9 +148,13 @@ class IfdTemplate:
         self._ifd = struct.pack("<Q", len(entries)) + b"".join(entries) + bytes(8)
         places = {int.from_bytes(e[:2], "little"): i for i, e in enumerate(entries)}
         self._value = {tag: 8 + 20 * place + 12 for tag, place in places.items()}
-        self.nbytes = len(self._ifd)
-        self.link = self.nbytes - 8
+        self.link = len(self._ifd) - 8
         """Where in an IFD the offset of the next one stands."""
+        self._levels = levels
+        if levels > 1:
+            self._ifd += bytes(8 * levels)
+        self.nbytes = len(self._ifd)
+        """Size of an IFD, with the list of its levels."""
 
     @property
     def description(self) -> int:
@@ -149,10 +166,12 @@ class IfdTemplate:
         *,
         pixels: int,
         nbytes: int,
-        facts: int,
-        facts_length: int,
+        facts: int = 0,
+        facts_length: int = 0,
         description: tuple[int, int] = (0, 0),
         next_ifd: int = 0,
+        at: int = 0,
+        levels: Sequence[int] = (),
     ) -> bytearray:
         """Return the IFD of one image.
 
@@ -166,15 +185,26 @@ class IfdTemplate:
             Length and place of the OME-XML.
         next_ifd : int
             Offset of the next IFD; 0 ends the chain.
+        at : int
+            Offset of this IFD, which those with several levels have to know.
+        levels : sequence of int
+            Offsets of the IFDs of the coarse levels.
         """
         ifd = bytearray(self._ifd)
         value = self._value
         struct.pack_into("<Q", ifd, value[273], pixels)
         struct.pack_into("<Q", ifd, value[279], nbytes)
-        struct.pack_into("<QQ", ifd, value[FACTS_TAG] - 8, facts_length, facts)
+        if FACTS_TAG in value:
+            struct.pack_into("<QQ", ifd, value[FACTS_TAG] - 8, facts_length, facts)
         struct.pack_into("<Q", ifd, self.link, next_ifd)
         if DESCRIPTION_TAG in value:
             struct.pack_into("<QQ", ifd, self.description, *description)
+        if self._levels > 1:
+            place = self.link + 8
+            struct.pack_into("<Q", ifd, value[SUB_IFDS_TAG], at + place)
+            struct.pack_into(f"<{self._levels}Q", ifd, place, *levels)
+        elif self._levels:
+            struct.pack_into("<Q", ifd, value[SUB_IFDS_TAG], *levels)
         return ifd
 
 
@@ -196,138 +226,3 @@ def _pixels_per_cm(pixel_um: float | None) -> tuple[int, int] | None:
         return None
     denominator = max(1, min(1_000_000, int(pixel_um * 1e5)))
     return max(1, round(1e4 / pixel_um * denominator)), denominator
-
-
-class Page(NamedTuple):
-    """What one IFD says; offsets and lengths lie inside of the file.
-
-    ``facts`` and ``description`` are (length, offset), None without that tag;
-    ``link`` and ``describing`` are where in the file the offset of the next IFD and
-    count and offset of the description stand.
-    """
-
-    ifd: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-    compression: int
-    predictor: int
-    pixels: int
-    nbytes: int
-    facts: tuple[int, int] | None
-    description: tuple[int, int] | None
-    next_ifd: int
-    link: int
-    describing: int
-
-    @property
-    def end(self) -> int:
-        """Offset behind everything that belongs to this image but the OME-XML."""
-        ends = [self.link + 8, self.pixels + self.nbytes]
-        if self.facts is not None:
-            ends.append(sum(self.facts))
-        return max(ends)
-
-
-def read_page(data: bytes | bytearray, ifd: int, file_size: int) -> Page:
-    """Return what an IFD says.
-
-    Parameters
-    ----------
-    data : bytes
-        The file from the IFD on; 8 + 20 * 256 + 8 bytes are enough.
-    ifd : int
-        Its offset in the file.
-    file_size : int
-        Length of the file.
-
-    Raises
-    ------
-    FormatError
-        The numbers contradict each other or point out of the file, or the image is
-        none of ours.
-    """
-    if len(data) < 8:
-        raise FormatError(f"the file ends inside of the image directory at byte {ifd}")
-    (count,) = struct.unpack_from("<Q", data)
-    if not 1 <= count <= _MAX_ENTRIES or len(data) < 16 + 20 * count:
-        raise FormatError(f"there is no image directory at byte {ifd}")
-    values: dict[int, Sequence[int]] = {}
-    texts: dict[int, tuple[int, int]] = {}
-    describing = 0
-    for place in range(8, 8 + 20 * count, 20):
-        tag, kind, number, raw = struct.unpack_from("<HHQ8s", data, place)
-        size = _SIZES.get(kind, 0) * number
-        if kind == _ASCII:
-            (offset,) = struct.unpack("<Q", raw)
-            if size <= 8:
-                offset = ifd + place + 12
-            if offset + size > file_size:
-                raise _outside(tag, offset, size, file_size)
-            texts[tag] = number, offset
-            if tag == DESCRIPTION_TAG:
-                describing = ifd + place + 4
-        elif 0 < size <= 8 and kind in _FIELDS:
-            values[tag] = struct.unpack_from(f"<{number}{_FIELDS[kind]}", raw)
-    link = 8 + 20 * count
-    (next_ifd,) = struct.unpack_from("<Q", data, link)
-    shape, dtype = _pixels(values, ifd)
-    (offset,), (nbytes,) = _one(values, 273, ifd), _one(values, 279, ifd)
-    if offset + nbytes > file_size:
-        raise _outside(273, offset, nbytes, file_size)
-    compression = values.get(259, (1,))[0]
-    whole = dtype.itemsize
-    for side in shape:
-        whole *= side
-    if compression == 1 and nbytes not in (0, whole):
-        raise FormatError(
-            f"the image at byte {ifd} of shape {shape} and type {dtype} should have "
-            f"{whole} bytes, found {nbytes}"
-        )
-    return Page(
-        ifd,
-        shape,
-        dtype,
-        compression,
-        values.get(317, (1,))[0],
-        offset,
-        nbytes,
-        texts.get(FACTS_TAG),
-        texts.get(DESCRIPTION_TAG),
-        next_ifd,
-        ifd + link,
-        describing,
-    )
-
-
-def _pixels(
-    values: dict[int, Sequence[int]], ifd: int
-) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    (width,), (height,) = _one(values, 256, ifd), _one(values, 257, ifd)
-    (samples,) = _one(values, 277, ifd)
-    bits, kinds = values.get(258, ()), values.get(339, ())
-    if not (0 < width < _MAX_SIDE and 0 < height < _MAX_SIDE and samples in (1, 3)):
-        raise FormatError(
-            f"the image at byte {ifd} has the impossible size {width} x {height} "
-            f"with {samples} samples"
-        )
-    if len(set(bits)) != 1 or len(set(kinds)) != 1 or kinds[0] not in _KINDS:
-        raise FormatError(f"the image at byte {ifd} has an unknown pixel type")
-    name = f"<{_KINDS[kinds[0]]}{bits[0] // 8}"
-    if bits[0] % 8 or name[1:] not in ("u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"):
-        raise FormatError(f"the image at byte {ifd} has an unknown pixel type")
-    shape = (height, width) if samples == 1 else (height, width, samples)
-    return shape, np.dtype(name)
-
-
-def _one(values: dict[int, Sequence[int]], tag: int, ifd: int) -> Sequence[int]:
-    found = values.get(tag, ())
-    if len(found) != 1:
-        raise FormatError(f"the image directory at byte {ifd} lacks the tag {tag}")
-    return found
-
-
-def _outside(tag: int, offset: int, size: int, file_size: int) -> FormatError:
-    return FormatError(
-        f"tag {tag} points to the bytes {offset} to {offset + size}, but the file ends "
-        f"at byte {file_size}"
-    )

@@ -14,29 +14,27 @@ import contextlib
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
+from napari_scope.errors import FormatError
 from napari_scope.fileio import DataFile
-from napari_scope.formats.ometiff.ifd import (
-    FIRST_LINK,
-    HEADER_SIZE,
-    IfdTemplate,
-    encode_header,
+from napari_scope.formats.ometiff.ifd import FIRST_LINK, HEADER_SIZE, encode_header
+from napari_scope.formats.ometiff.layout import (
+    ALIGNMENT,
+    SECTOR,
+    aligned,
+    blank_ifd,
 )
+from napari_scope.formats.ometiff.window import read_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
-
-    from napari_scope.fileio import Buffer
+    from napari_scope.formats.ometiff.chain import Chain
     from napari_scope.formats.ometiff.handles import Handles
-    from napari_scope.formats.ometiff.packing import Codec
+    from napari_scope.formats.ometiff.layout import FrameLayout, Strip
 
-__all__ = ["FIRST_TEXT", "GrowingTiff", "Mark", "Strip", "text_pieces"]
+__all__ = ["FIRST_TEXT", "GrowingTiff", "Mark", "text_pieces"]
 
-_SECTOR = 512
-_ALIGNMENT = 16  # of directories and pixels, so that they can be mapped
 _PIECE = 1 << 20
 
 # The first text stands right behind the header, where a repair finds it even if there
@@ -44,88 +42,93 @@ _PIECE = 1 << 20
 FIRST_TEXT = HEADER_SIZE
 
 
-class Strip(NamedTuple):
-    """A frame ready to be written: the bytes of its strip and of its facts."""
-
-    pixels: npt.NDArray[np.generic] | bytes
-    nbytes: int
-    facts: bytes
-
-
 class Mark(NamedTuple):
     """What `GrowingTiff.cut` needs to return to a moment."""
 
     end: int
     link: int
+    after: int
     frames: int
     description: tuple[int, int]
+    describing: int
 
 
 class GrowingTiff:
-    """A new file that holds a header and OME-XML; frames are appended.
+    """A file that frames are appended to; use `create` or `reopen`.
 
     Parameters
     ----------
     path : Path
-        The file; it must not exist.
+        The file.
     handles : Handles
         What keeps files open.
-    text : iterable of str
-        The OME-XML, ASCII, in pieces.
-    shape, dtype
-        Of the frames, as for `IfdTemplate`.
-    codec : Codec, optional
-        How frames are packed.
-    pixel_um : float, optional
-        Size of a pixel.
-
-    Raises
-    ------
-    OSError
-        The file exists, or cannot be made; nothing is left of it then.
+    layout : FrameLayout
+        Where the parts of a frame lie.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        handles: Handles,
-        text: Iterable[str],
-        shape: tuple[int, ...],
-        dtype: np.dtype[np.generic],
-        *,
-        codec: Codec | None = None,
-        pixel_um: float | None = None,
-    ) -> None:
+    def __init__(self, path: Path, handles: Handles, layout: FrameLayout) -> None:
         self.path = path
         self._handles = handles
-
-        def template(described: bool) -> IfdTemplate:
-            return IfdTemplate(
-                shape,
-                dtype,
-                compression=codec.compression if codec else 1,
-                predictor=codec.predictor if codec else 1,
-                pixel_um=pixel_um,
-                described=described,
-            )
-
-        self._first, self._other = template(True), template(False)
+        self._layout = layout
         self._link = FIRST_LINK
         self.end = FIRST_TEXT
         self._description = (0, 0)
-        self._first_ifd = 0
+        self._describing = 0  # where length and place of the XML stand
+        self._after = 0  # image that is no frame, which the next frame replaces
         # Of each frame: where its strip is, how long, and how long its facts behind.
         self._offsets = array("Q")
         self._lengths = array("Q")
         self._facts = array("I")
+
+    @classmethod
+    def create(
+        cls, path: Path, handles: Handles, layout: FrameLayout, text: Iterable[str]
+    ) -> GrowingTiff:
+        """Make a new file that holds a header and OME-XML, ASCII, in pieces.
+
+        Raises
+        ------
+        OSError
+            The file exists, or cannot be made; nothing is left of it then.
+        """
+        tiff = cls(path, handles, layout)
         file = DataFile.create(path)
         with contextlib.ExitStack() as undo:
-            undo.callback(self._unlink)
+            undo.callback(tiff._unlink)
             undo.callback(file.close)
             file.write_at(0, encode_header())
-            self._description = self._append_text(file, text)
+            tiff._description = tiff._append_text(file, text)
             undo.pop_all()
         handles.add(file)
+        return tiff
+
+    @classmethod
+    def reopen(
+        cls, path: Path, handles: Handles, layout: FrameLayout, chain: Chain
+    ) -> GrowingTiff:
+        """Go on with a file that was closed; what is in it stays as it is.
+
+        Parameters
+        ----------
+        chain : Chain
+            What is in it.
+        """
+        tiff = cls(path, handles, layout)
+        first = chain.first
+        if first is not None:
+            tiff._describing = first.describing
+            tiff._description = first.description or (0, 0)
+        tiff._link, tiff._after = chain.link, chain.blank
+        tiff.end = chain.file_size
+        tiff._offsets = chain.offsets
+        tiff._lengths = chain.lengths
+        tiff._facts = array("I", (length - 1 for length in chain.facts_lengths))
+        for number, offset in enumerate(chain.facts_offsets):
+            if offset != tiff._offsets[number] + tiff._lengths[number]:
+                raise FormatError(
+                    f"the facts on image {number} do not follow its pixels", path=path
+                )
+        return tiff
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -134,7 +137,14 @@ class GrowingTiff:
     @property
     def mark(self) -> Mark:
         """What `cut` needs to return to this moment."""
-        return Mark(self.end, self._link, len(self), self._description)
+        return Mark(
+            self.end,
+            self._link,
+            self._after,
+            len(self),
+            self._description,
+            self._describing,
+        )
 
     def append(self, group: Sequence[Strip]) -> None:
         """Write some frames in one go, then link them to those before.
@@ -144,56 +154,44 @@ class GrowingTiff:
         OSError
             The system refused; the caller cuts the file back.
         """
-        buffers: list[Buffer] = []
-        offsets = []
         # The 16 bytes that point to the XML must not lie across two sectors.
-        start = _up(self.end, _ALIGNMENT if len(self) else _SECTOR)
-        end, link, first_link = start, self._link, self._link
-        for number, strip in enumerate(group):
-            template = self._other if len(self) or number else self._first
-            pixels = _up(end + template.nbytes, _ALIGNMENT)
-            facts = pixels + strip.nbytes
-            # The text ends with a zero, as TIFF wants it.
-            behind = facts + len(strip.facts) + 1
-            after = _up(behind, _ALIGNMENT)
-            ifd = template.fill(
-                pixels=pixels,
-                nbytes=strip.nbytes,
-                facts=facts,
-                facts_length=len(strip.facts) + 1,
-                description=self._description,
-                next_ifd=after if number + 1 < len(group) else 0,
-            )
-            ifd += bytes(pixels - end - template.nbytes)
-            buffers += (ifd, strip.pixels, strip.facts + bytes(after - behind + 1))
-            offsets.append(pixels)
-            link = end + template.link
-            end = after
+        start = aligned(self.end, ALIGNMENT if len(self) else SECTOR)
+        description = None if len(self) else self._description
+        laid = self._layout.lay_out(group, start, description)
         with self._handles.use(self.path) as file:
-            file.write_at(start, *buffers)
-            file.write_at(first_link, start.to_bytes(8, "little"))
+            file.write_at(start, *laid.buffers)
+            file.write_at(self._link, start.to_bytes(8, "little"))
         if not len(self):
-            self._first_ifd = start
-        self.end, self._link = end, link
+            self._describing = start + self._layout.first.description
+        self.end, self._link, self._after = laid.end, laid.link, 0
         self._facts.extend([len(strip.facts) for strip in group])
         self._lengths.extend([strip.nbytes for strip in group])
-        self._offsets.extend(offsets)
+        self._offsets.extend(laid.offsets)
 
-    def append_blank(self) -> None:
-        """Write the directory of an image without pixels, so that the XML is found."""
-        start = _up(self.end, _SECTOR)
-        facts = start + self._first.nbytes
-        ifd = self._first.fill(
-            pixels=0,
-            nbytes=0,
-            facts=facts,
-            facts_length=1,
-            description=self._description,
-        )
+    def append_blank(self, strip: Strip | None) -> None:
+        """Write an image that is no frame, if there is none; the next replaces it.
+
+        Parameters
+        ----------
+        strip : Strip, optional
+            A frame without facts, for planes that never came. None for no pixels at
+            all, so that the XML of a file without frames is found.
+        """
+        if self._after:
+            return
+        start = aligned(self.end, SECTOR)
         with self._handles.use(self.path) as file:
-            file.write_at(start, ifd, b"\0")
-            file.write_at(FIRST_LINK, start.to_bytes(8, "little"))
-        self.end, self._first_ifd = facts + 1, start
+            if strip is not None:
+                laid = self._layout.lay_out([strip], start, None)
+                file.write_at(start, *laid.buffers)
+                end = laid.end
+            else:
+                template = self._layout.blank
+                data = blank_ifd(template, start, self._description)
+                end = start + file.write_at(start, data)
+                self._describing = start + template.description
+            file.write_at(self._link, start.to_bytes(8, "little"))
+        self.end, self._after = end, start
 
     def describe(self, text: Iterable[str], *, durable: bool = False) -> None:
         """Replace the OME-XML.
@@ -217,32 +215,29 @@ class GrowingTiff:
             self._point(file)
 
     def _append_text(self, file: DataFile, text: Iterable[str]) -> tuple[int, int]:
-        start = end = _up(self.end, _ALIGNMENT)
+        start = end = aligned(self.end)
         for piece in text_pieces(text):
             end += file.write_at(end, piece)
         self.end = end
         return end - start, start
 
     def _point(self, file: DataFile) -> None:
-        if self._first_ifd:
+        if self._describing:
             length, offset = self._description
             words = length.to_bytes(8, "little") + offset.to_bytes(8, "little")
-            file.write_at(self._first_ifd + self._first.description, words)
+            file.write_at(self._describing, words)
 
     def cut(self, mark: Mark) -> None:
         """Forget what was written since ``mark``."""
-        self.end, self._link = mark.end, mark.link
-        self._description = mark.description
+        self.end, self._link, self._after = mark.end, mark.link, mark.after
+        self._description, self._describing = mark.description, mark.describing
         for column in (self._offsets, self._lengths, self._facts):
             del column[mark.frames :]
         # Should the disk refuse even this, what is left is overwritten later.
         with contextlib.suppress(OSError), self._handles.use(self.path) as file:
-            file.write_at(self._link, bytes(8))
-            if mark.frames:
-                self._point(file)
+            file.write_at(self._link, self._after.to_bytes(8, "little"))
+            self._point(file)
             file.truncate(self.end)
-        if not mark.frames:
-            self._first_ifd = 0
 
     def read(self, number: int) -> bytearray:
         """Return the strip of a frame that was written; raises OSError."""
@@ -252,13 +247,14 @@ class GrowingTiff:
         del strip[count:]
         return strip
 
-    def read_facts(self) -> Iterator[bytes]:
-        """Iterate over the facts of all frames; raises OSError."""
+    def read_facts(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """Iterate over the facts of some frames, in order; raises OSError."""
+        pieces = (
+            (self._offsets[number] + self._lengths[number], self._facts[number])
+            for number in numbers
+        )
         with self._handles.use(self.path) as file:
-            for number, length in enumerate(self._facts):
-                yield file.read_at(
-                    self._offsets[number] + self._lengths[number], length
-                )
+            yield from read_pieces(file, pieces)
 
     def remove(self) -> None:
         """Close and delete the file."""
@@ -268,10 +264,6 @@ class GrowingTiff:
     def _unlink(self) -> None:
         with contextlib.suppress(OSError):
             self.path.unlink()
-
-
-def _up(offset: int, step: int) -> int:
-    return -(-offset // step) * step
 
 
 def text_pieces(text: Iterable[str]) -> Iterable[bytes]:

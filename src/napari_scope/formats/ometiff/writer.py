@@ -1,8 +1,7 @@
 """Writing OME-TIFF that is valid after every frame, in any order of arrival.
 
-One image is one BigTIFF file. Several are a folder with a file for each, every one of
-which is complete in itself, and a companion (``name.companion.ome``) that describes
-the whole with its plate; or one file with all of them. What lies in a file stands in
+One image is one BigTIFF file. Several are a folder with a file for each, or one file
+with all of them (`napari_scope.formats.ometiff.fileset`). What lies in a file stands in
 `napari_scope.formats.ometiff.tiff`; what a killed process leaves, and how it is
 completed, in `napari_scope.formats.ometiff.repair`.
 
@@ -22,12 +21,7 @@ np.uint64(24)
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import re
 import threading
-import uuid
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,47 +30,34 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from napari_scope.errors import (
-    DiskSpaceError,
     FrameError,
     OutputExistsError,
     ScopeError,
     SettingsError,
     StreamClosedError,
-    StreamError,
 )
-from napari_scope.fileio import DataFile, replace_file
-from napari_scope.formats.ometiff.document import (
-    PIXEL_TYPES,
-    FileRef,
-    OmeDocument,
-    OmePlate,
-)
+from napari_scope.fileio import DataFile
+from napari_scope.formats.ometiff.checks import check_image
+from napari_scope.formats.ometiff.document import OmeDocument, OmePlate, new_uuid
 from napari_scope.formats.ometiff.facts import Place, encode_facts
+from napari_scope.formats.ometiff.failure import disk_failure
 from napari_scope.formats.ometiff.file import FileMark, OmeTiffFile, PackedFrame
-from napari_scope.formats.ometiff.handles import Handles
-from napari_scope.formats.ometiff.omexml import document_pieces
+from napari_scope.formats.ometiff.fileset import FileSet
+from napari_scope.formats.ometiff.frames import FrameKind, FramePacker
 from napari_scope.formats.ometiff.packing import Codec, Compression
-from napari_scope.formats.ometiff.tiff import Strip
+from napari_scope.formats.ometiff.reopening import stored_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
     import numpy.typing as npt
 
     from napari_scope.formats.ometiff.document import OmeImage
-    from napari_scope.formats.ometiff.facts import Plane
-    from napari_scope.formats.ometiff.omexml import PlaneSource
+    from napari_scope.formats.ometiff.layout import Strip
 
-__all__ = ["COMPANION_SUFFIX", "SUFFIXES", "FrameItem", "OmeTiffWriter", "stem_of"]
-
-SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
-COMPANION_SUFFIX = ".companion.ome"
-
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]')  # what some system has no name for
-_PACKERS = 4
+__all__ = ["FrameItem", "OmeTiffWriter"]
 
 
 class FrameItem(NamedTuple):
@@ -88,28 +69,14 @@ class FrameItem(NamedTuple):
     metadata: Mapping[str, object] | None = None
 
 
-def stem_of(path: str | PathLike[str]) -> str:
-    """Return the name of a file or folder without a suffix of OME-TIFF.
-
-    Examples
-    --------
-    >>> stem_of("data/cells.ome.tiff")
-    'cells'
-    """
-    name = Path(path).name
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)]
-    return name
-
-
 class OmeTiffWriter:
     """Writes the images of one run. Thread safe.
 
     Parameters
     ----------
     path : str or PathLike
-        The file, or the folder where ``layout`` is ``"folder"``; it must not exist.
+        The file, or the folder where ``layout`` is ``"folder"``; it must not exist,
+        unless a run is continued.
     images : sequence of OmeImage
         The images, all with frames of one shape and type.
     layout : {"file", "folder"}
@@ -120,20 +87,28 @@ class OmeTiffWriter:
         Further facts on the run, text to text.
     compression : {"zlib", "lzw"}, optional
         How frames are packed; not at all by default.
+    levels : int, optional
+        Levels of a pyramid, each half of the one before. None for no pyramid, or that
+        of the files to go on with.
     arrival : str, optional
         Order in which the planes of an image come, fastest first (``"XYZCT"``); that
         of the first image by default. Planes may come otherwise.
     growing : bool
         Whether more may come than the sizes of the images say.
+    resume : container of (int, Place), optional
+        Go on with files that were closed. Image and plane of the frames that are known
+        to be in them; others that are there may come again, and the later one counts.
 
     Raises
     ------
     OutputExistsError
         The path exists.
     SettingsError
-        The images cannot be stored.
+        The images cannot be stored, or not in the files that are there.
+    FormatError
+        Files to go on with were not closed, or are damaged.
     DiskSpaceError, StreamError
-        The files could not be made.
+        The files could not be made or opened.
     """
 
     def __init__(
@@ -145,61 +120,46 @@ class OmeTiffWriter:
         plate: OmePlate | None = None,
         notes: Mapping[str, str] | None = None,
         compression: Compression | None = None,
+        levels: int | None = None,
         arrival: str | None = None,
         growing: bool = False,
+        resume: Container[tuple[int, Place]] | None = None,
     ) -> None:
         self.path = Path(path)
         if not images:
             raise SettingsError("an OME-TIFF has at least one image", path=path)
         first = images[0]
         for image in images:
-            _check_image(image, first, plate)
-        self._shape = first.frame_shape
-        self._dtype = np.dtype(first.dtype)
-        self._codec = Codec(compression, self._dtype) if compression else None
-        if self._codec is not None:
-            self._codec.check(int(np.prod(self._shape)) * self._dtype.itemsize)
-        self._little = self._dtype.newbyteorder("<")
-        self._layout = layout
-        self._arrival = arrival or first.order
-        self._growing = growing
+            check_image(image, first, plate)
+        dtype = np.dtype(first.dtype)
+        codec = Codec(compression, dtype) if compression else None
+        if levels is None:
+            levels = 1 if resume is None else stored_levels(self.path)
+        self._kind = FrameKind(first.frame_shape, dtype, codec, levels)
+        if codec is not None:
+            codec.check(self._kind.nbytes)
+        self._packer = FramePacker(self._kind)
         date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        self._document = OmeDocument(
-            _new_uuid(), date, tuple(images), plate, dict(notes or {}), growing=True
+        self._set = FileSet(
+            self.path,
+            OmeDocument(
+                new_uuid(), date, tuple(images), plate, dict(notes or {}), growing=True
+            ),
+            self._kind,
+            folder=layout == "folder",
+            arrival=arrival or first.order,
+            growing=growing,
         )
         self._lock = threading.Lock()
-        self._handles = Handles()
-        self._files: list[OmeTiffFile] = []
-        self._uuids: list[str] = []
         self._closed = False
-        self._packers: ThreadPoolExecutor | None = None
-        self._create()
+        self._open(resume)
 
-    # ------------------------------------------------------------- the files
-
-    @property
-    def companion(self) -> Path | None:
-        """The file that describes a folder."""
-        if self._layout != "folder":
-            return None
-        return self.path / f"{stem_of(self.path)}{COMPANION_SUFFIX}"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The TIFF files, in the order of the images."""
-        return tuple(file.path for file in self._files)
-
-    def _create(self) -> None:
+    def _open(self, resume: Container[tuple[int, Place]] | None) -> None:
         try:
-            with contextlib.ExitStack() as undo:
-                if self._layout == "folder":
-                    self.path.mkdir(parents=True)
-                    undo.callback(_quietly_remove_folder, self.path)
-                else:
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                undo.callback(self._remove_files)
-                self._add_files()
-                undo.pop_all()
+            if resume is None:
+                self._set.create()
+            else:
+                self._set.reopen(resume)
         except FileExistsError:
             raise OutputExistsError(
                 "the output exists already",
@@ -207,63 +167,29 @@ class OmeTiffWriter:
                 hint="choose another name; nothing is ever overwritten",
             ) from None
         except OSError as error:
-            raise _stream_error(error, self.path) from error
+            if isinstance(error, ScopeError):
+                raise
+            raise disk_failure(error, self.path) from error
 
-    def _remove_files(self) -> None:
-        for file in self._files:
-            file.remove()
-        self._handles.close()
+    @property
+    def companion(self) -> Path | None:
+        """The file that describes a folder."""
+        return self._set.companion
 
-    def _add_files(self) -> None:
-        """Make the files that the images need by now, and the companion."""
-        images = self._document.images
-        if self._layout != "folder":
-            if not self._files:
-                self._files.append(self._new_file(self.path, self._document))
-            return
-        before = len(self._files)
-        for image in images[before:]:
-            own = replace(self._document, uuid=_new_uuid(), images=(image,))
-            own = replace(own, plate=None if image.well is None else own.plate)
-            file = self._new_file(self._free_path(image.name), own)
-            self._files.append(file)
-            self._uuids.append(own.uuid)
-        if len(images) > before:
-            self._write_companion(lambda number, brief: ())
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The TIFF files, in the order of the images."""
+        return tuple(file.path for file in self._set.files)
 
-    def _new_file(self, path: Path, document: OmeDocument) -> OmeTiffFile:
-        return OmeTiffFile(
-            path,
-            self._handles,
-            document,
-            self._dtype,
-            codec=self._codec,
-            arrival=self._arrival,
-            growing=self._growing,
-        )
+    @property
+    def images(self) -> tuple[OmeImage, ...]:
+        """The images as they are known by now."""
+        return self._set.document.images
 
-    def _free_path(self, name: str) -> Path:
-        """Return a path for an image; systems may not tell capitals apart."""
-        taken = {file.path.name.lower() for file in self._files}
-        stem = _UNSAFE.sub("_", name).strip(". ")[:100] or "image"
-        names = (
-            f"{stem}{n}.ome.tiff" for n in ("", *(f"_{i}" for i in range(1, 1 << 20)))
-        )
-        return self.path / next(n for n in names if n.lower() not in taken)
-
-    def _write_companion(self, planes: PlaneSource) -> None:
-        companion = self.companion
-        if companion is None:
-            return
-        names = zip(self._files, self._uuids, strict=True)
-        refs = [FileRef(file.path.name, text) for file, text in names]
-        images = tuple(
-            replace(image, file=ref)
-            for image, ref in zip(self._document.images, refs, strict=True)
-        )
-        document = replace(self._document, images=images)
-        text = "".join(document_pieces(document, planes))
-        replace_file(companion, text.encode("ascii"))
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """The facts on the run."""
+        return self._set.document.notes
 
     # ------------------------------------------------------------- frames
 
@@ -304,66 +230,38 @@ class OmeTiffWriter:
 
     def put_many(self, items: Iterable[FrameItem]) -> None:
         """Write several frames at once, all or none; raises as ``put`` does."""
-        packed = self._pack([(item, self._encode(item)) for item in items])
+        items = list(items)
+        facts = []
+        for item in items:
+            self._kind.check(item.frame, self.path)
+            own = self._set.where(item.image)[1]
+            facts.append(encode_facts(own, item.place, item.metadata or {}))
+        strips = self._packer.pack([item.frame for item in items], facts)
         with self._lock:
             if self._closed:
                 raise StreamClosedError("the files are closed", path=self.path)
-            groups = self._sort(packed)
+            groups = self._sort(items, strips)
             marks: list[tuple[OmeTiffFile, FileMark]] = []
             try:
                 for number, group in groups.items():
-                    file = self._files[number]
+                    file = self._set.files[number]
                     marks.append((file, file.mark))
                     file.append(group)
             except BaseException as error:
                 for file, mark in marks:
                     file.cut(mark)
                 if isinstance(error, OSError) and not isinstance(error, ScopeError):
-                    raise _stream_error(error, marks[-1][0].path) from error
+                    raise disk_failure(error, marks[-1][0].path) from error
                 raise
 
-    def _encode(self, item: FrameItem) -> bytes:
-        """Check what does not depend on other frames; return the facts."""
-        image, place, frame, metadata = item
-        if frame.shape != self._shape or frame.dtype != self._dtype:
-            raise FrameError(
-                f"the images have frames of shape {self._shape} and type "
-                f"{self._dtype}, found {frame.shape} and {frame.dtype}",
-                path=self.path,
-            )
-        own = 0 if self._layout == "folder" else image
-        return encode_facts(own, place, metadata or {})
-
-    def _pack(
-        self, items: list[tuple[FrameItem, bytes]]
-    ) -> list[tuple[FrameItem, Strip]]:
-        codec = self._codec
-        if codec is None:
-            result = []
-            for item, facts in items:
-                pixels = np.ascontiguousarray(item.frame, self._little)
-                result.append((item, Strip(pixels, pixels.nbytes, facts)))
-            return result
-        if len(items) == 1:
-            strips = [codec.pack(items[0][0].frame)]
-        else:
-            if self._packers is None:
-                name = "napari-scope OME-TIFF"
-                self._packers = ThreadPoolExecutor(_PACKERS, name)
-            strips = list(self._packers.map(codec.pack, [i.frame for i, _ in items]))
-        return [
-            (item, Strip(strip, len(strip), facts))
-            for (item, facts), strip in zip(items, strips, strict=True)
-        ]
-
     def _sort(
-        self, packed: list[tuple[FrameItem, Strip]]
+        self, items: Sequence[FrameItem], strips: Sequence[Strip]
     ) -> dict[int, list[PackedFrame]]:
         """Return the frames by file, in order; check that each is free."""
         groups: dict[int, list[PackedFrame]] = {}
         taken: set[tuple[int, Place]] = set()
-        images = self._document.images
-        for (number, place, _, _), strip in packed:
+        images = self._set.document.images
+        for (number, place, _, _), strip in zip(items, strips, strict=True):
             if not 0 <= number < len(images):
                 raise FrameError(f"there is no image {number}", path=self.path)
             sizes = images[number].sizes
@@ -374,8 +272,8 @@ class OmeTiffWriter:
                     f"{images[number].name!r} with the sizes {sizes}",
                     path=self.path,
                 )
-            own, file = (0, number) if self._layout == "folder" else (number, 0)
-            if (number, place) in taken or self._files[file].holds(own, place):
+            file, own = self._set.where(number)
+            if (number, place) in taken or self._set.files[file].holds(own, place):
                 raise FrameError(
                     f"the plane (t, c, z) = {place} of the image "
                     f"{images[number].name!r} was already written",
@@ -399,30 +297,23 @@ class OmeTiffWriter:
         with self._lock:
             if self._closed:
                 raise StreamClosedError("the files are closed", path=self.path)
-            before = self._document.images
+            before = self._set.document.images
             for number, image in enumerate(images):
                 if number >= len(before) or image is not before[number]:
-                    _check_image(image, images[0], self._document.plate)
-            self._document = replace(self._document, images=tuple(images))
-            if self._layout == "folder":
-                for file, image, old in zip(self._files, images, before, strict=False):
-                    if image is not old:
-                        file.update((image,))
-            else:
-                self._files[0].update(tuple(images))
+                    check_image(image, images[0], self._set.document.plate)
             try:
-                self._add_files()
+                self._set.update(tuple(images))
             except OSError as error:
-                raise _stream_error(error, self.path) from error
+                raise disk_failure(error, self.path) from error
 
     def add_notes(self, notes: Mapping[str, str]) -> None:
         """Add facts on the run, which the final XML will have."""
         with self._lock:
-            self._document = replace(
-                self._document, notes={**self._document.notes, **notes}
-            )
-            for file in self._files:
-                file.document = replace(file.document, notes=self._document.notes)
+            document = self._set.document
+            notes = {**document.notes, **notes}
+            self._set.document = replace(document, notes=notes)
+            for file in self._set.files:
+                file.document = replace(file.document, notes=notes)
 
     def read(self, image: int, place: Place) -> npt.NDArray[np.generic] | None:
         """Return a frame that was written, also after `close`, or None.
@@ -432,14 +323,14 @@ class OmeTiffWriter:
         FormatError, StreamError
             The file is damaged or gone.
         """
-        own, number = (0, image) if self._layout == "folder" else (image, 0)
-        if not 0 <= number < len(self._files):
+        number, own = self._set.where(image)
+        if not 0 <= number < len(self._set.files):
             return None
-        file = self._files[number]
+        file = self._set.files[number]
         try:
             return file.read(own, place)
         except OSError as error:
-            raise _stream_error(error, file.path, "read") from error
+            raise disk_failure(error, file.path, "read") from error
 
     def sync(self) -> None:
         """Wait until every frame that was put before is on the medium.
@@ -450,16 +341,16 @@ class OmeTiffWriter:
             The disk failed.
         """
         with self._lock:
-            paths = [file.path for file in self._files if file.take_unsynced()]
+            paths = [file.path for file in self._set.files if file.take_unsynced()]
         for path in paths:
             try:
-                with self._handles.use(path) as file:
+                with self._set.handles.use(path) as file:
                     file.sync()
             except OSError as error:
                 with self._lock:
-                    for other in self._files:
+                    for other in self._set.files:
                         other.unsynced = other.unsynced or other.path in paths
-                raise _stream_error(error, path) from error
+                raise disk_failure(error, path) from error
 
     def close(self, *, finish: bool = True, durable: bool = False) -> None:
         """Complete the XML and close the files; again is harmless.
@@ -484,20 +375,18 @@ class OmeTiffWriter:
             file = None
             try:
                 if finish:
-                    for file in self._files:
+                    for file in self._set.files:
                         self._finish(file, durable)
-                    self._document = replace(self._document, growing=False)
-                    self._write_companion(self._planes_of_folder)
+                    self._set.describe(finished=True)
                     if durable and self.companion is not None:
                         with DataFile.open(self.companion, writable=True) as handle:
                             handle.sync()
             except OSError as error:
                 place = self.path if file is None else file.path
-                raise _stream_error(error, place) from error
+                raise disk_failure(error, place) from error
             finally:
-                if self._packers is not None:
-                    self._packers.shutdown()
-                self._handles.close()
+                self._packer.close()
+                self._set.handles.close()
 
     def _finish(self, file: OmeTiffFile, durable: bool) -> None:
         mark = file.mark
@@ -507,11 +396,8 @@ class OmeTiffWriter:
             file.cut(mark)
             raise
         if durable:
-            with self._handles.use(file.path) as handle:
+            with self._set.handles.use(file.path) as handle:
                 handle.sync()
-
-    def _planes_of_folder(self, number: int, brief: bool) -> Iterator[Plane]:
-        return self._files[number].planes(0, brief)
 
     def __enter__(self) -> OmeTiffWriter:
         """Return the writer itself."""
@@ -525,56 +411,3 @@ class OmeTiffWriter:
     ) -> None:
         """Close the files."""
         self.close()
-
-
-def _check_image(image: OmeImage, first: OmeImage, plate: OmePlate | None) -> None:
-    """Refuse what cannot be stored, or not beside the first image."""
-    if image.dtype not in PIXEL_TYPES:
-        raise SettingsError(
-            f"OME-TIFF has no name for pixels of type {image.dtype}",
-            hint=f"use one of {', '.join(PIXEL_TYPES)}",
-        )
-    if (image.frame_shape, image.dtype) != (first.frame_shape, first.dtype):
-        raise SettingsError(
-            f"all images of an OME-TIFF have one kind of frame, found "
-            f"{first.frame_shape} {first.dtype} and {image.frame_shape} {image.dtype}"
-        )
-    if len(image.frame_shape) == 3 and image.dtype not in ("uint8", "uint16"):
-        raise SettingsError(
-            f"colour frames of type {image.dtype} cannot be stored as OME-TIFF",
-            hint="use uint8 or uint16",
-        )
-    if image.well is not None:
-        row, column = image.well
-        if plate is None or row not in plate.rows or column not in plate.columns:
-            raise SettingsError(
-                f"the image {image.name!r} lies in the well {row}/{column}, which the "
-                "plate does not have"
-            )
-
-
-def _new_uuid() -> str:
-    return f"urn:uuid:{uuid.uuid4()}"
-
-
-def _stream_error(error: OSError, path: Path, what: str = "written") -> ScopeError:
-    if isinstance(error, FileExistsError):
-        return OutputExistsError("the output exists already", path=path)
-    if error.errno in _NO_ROOM:
-        return DiskSpaceError(
-            "the disk is full",
-            path=path,
-            hint="free some room; nothing was lost so far",
-        )
-    return StreamError(
-        f"could not be {what}: {error.strerror or error}",
-        path=path,
-        hint="check the disk and the permissions of the folder",
-    )
-
-
-def _quietly_remove_folder(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        for companion in path.glob(f"*{COMPANION_SUFFIX}"):
-            companion.unlink()
-        path.rmdir()

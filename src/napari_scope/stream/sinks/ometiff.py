@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -38,12 +39,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_scope.formats.ometiff.facts import Place
+    from napari_scope.stream.recovery_plan import FrameLine
+    from napari_scope.stream.resumption import Resumption
     from napari_scope.stream.router import Address
     from napari_scope.stream.spec import ImageSpec, StoreSpec
 
 __all__ = ["OmeTiffSink", "journal_path"]
 
 _AXES = ("time", "channel", "z")
+
+_RESUMED = "resumed"  # the note that says when the run went on
 
 # By the units that `StoreSpec.axes` gives.
 _UNITS = {"x": "micrometer", "z": "micrometer", "t": "second"}
@@ -72,13 +77,23 @@ class OmeTiffSink(Sink):
         The file, or the folder if there are several images; it must not exist.
     single_file : bool
         Whether several images go to one file.
+    levels : int, optional
+        Levels of a pyramid, each half of the one before. None for no pyramid, or that
+        of the files that are there when a run is continued.
     """
 
     format = "ome-tiff"
 
-    def __init__(self, path: str | PathLike[str], *, single_file: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        single_file: bool = False,
+        levels: int | None = None,
+    ) -> None:
         self.path: Path = Path(path)
         self._single_file = single_file
+        self._levels = levels
         self._writer: OmeTiffWriter | None = None
         self._journal: Journal | None = None
         self._columns: tuple[int | None, ...] = ()
@@ -131,11 +146,31 @@ class OmeTiffSink(Sink):
         self.check(spec)
         places = spec.has_places and (spec.open_ended or len(spec.images) > 1)
         folder = places and not self._single_file
+        self._writer = self._open_writer(spec, folder=folder)
+        self._journal = Journal.create(
+            journal_path(self.path, folder=folder), plan_header(spec, self.format)
+        )
+
+    def _open_writer(
+        self,
+        spec: StoreSpec,
+        *,
+        folder: bool,
+        lines: Sequence[FrameLine] | None = None,
+    ) -> OmeTiffWriter:
+        """Make the files, or go on with those that have the frames of some lines."""
         names = spec.index_axes
         self._columns = tuple(names.index(n) if n in names else None for n in _AXES)
         self._follow(spec)
         plate = spec.plate
-        self._writer = OmeTiffWriter(
+        known = None
+        if lines is not None:
+            known = {
+                (line.image, self._place(line.index))
+                for line in lines
+                if line.status == "saved"
+            }
+        return OmeTiffWriter(
             self.path,
             self._images,
             layout="folder" if folder else "file",
@@ -144,12 +179,27 @@ class OmeTiffSink(Sink):
             else OmePlate(plate.name, plate.rows, plate.columns),
             notes=_notes(spec),
             compression=_compression(spec),
+            levels=self._levels,
             arrival=_arrival(spec),
             growing=spec.growing,
+            resume=known,
         )
-        self._journal = Journal.create(
-            journal_path(self.path, folder=folder), plan_header(spec, self.format)
+
+    def resume(self, spec: StoreSpec, resumption: Resumption) -> None:
+        """Go on with the files; nothing in them is changed before a frame comes."""
+        self._journal = Journal.reopen(
+            resumption.journal,
+            plan_header(spec, self.format),
+            after=resumption.count,
         )
+        self._check_content(spec)
+        folder = resumption.journal.name == JOURNAL_NAME
+        self._writer = self._open_writer(spec, folder=folder, lines=resumption.lines)
+        # Frames without a line may reach further than those with one.
+        self._images = list(self._writer.images)
+        times = self._writer.notes.get(_RESUMED, "").split()
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._writer.add_notes({_RESUMED: " ".join([*times, now])})
 
     def _follow(self, spec: StoreSpec) -> bool:
         """Note what has grown; returns whether something has."""
@@ -172,8 +222,7 @@ class OmeTiffSink(Sink):
         self._labels = spec.labels
         return True
 
-    def _place(self, address: Address) -> Place:
-        index = address.index
+    def _place(self, index: Sequence[int]) -> Place:
         t, c, z = (0 if column is None else index[column] for column in self._columns)
         return t, c, z
 
@@ -194,7 +243,7 @@ class OmeTiffSink(Sink):
         """Store a batch: frames with their facts, then the lines of the journal."""
         assert self._journal is not None
         frames = [
-            TiffItem(i.address.image, self._place(i.address), i.frame, i.metadata)
+            TiffItem(i.address.image, self._place(i.address.index), i.frame, i.metadata)
             for i in items
             if i.frame is not None
         ]
@@ -205,11 +254,13 @@ class OmeTiffSink(Sink):
     def write_at_once(
         self, item: FrameItem, pixels: npt.NDArray[np.generic], spec: StoreSpec
     ) -> bool:
-        """Store a frame, unless it has to be packed, which takes its time."""
-        if spec.storage.compression is not None:
+        """Store a frame, unless it is to be packed or halved, which takes its time."""
+        if spec.storage.compression is not None or (self._levels or 1) > 1:
             return False
         address = item.address
-        frame = TiffItem(address.image, self._place(address), pixels, item.metadata)
+        frame = TiffItem(
+            address.image, self._place(address.index), pixels, item.metadata
+        )
         self._put([frame], spec)
         return True
 
@@ -217,7 +268,7 @@ class OmeTiffSink(Sink):
         """Read a committed frame."""
         if self._writer is None:
             return None
-        return self._writer.read(address.image, self._place(address))
+        return self._writer.read(address.image, self._place(address.index))
 
     def sync(self) -> None:
         """Wait until frames and journal survive a loss of power."""
