@@ -40,13 +40,16 @@ class Fault:
 
     ``number`` is the error, 0 for none; ``part`` of the data is written before, up to
     a multiple of 64 bytes in the file: no system tears the few aligned bytes of an
-    entry in an index. The disk goes on failing if ``lasting``.
+    entry in an index. The disk goes on failing if ``lasting``. With ``names`` only what
+    changes names fails, and only for one file: another program holds it, as Windows
+    lets a virus scanner or a viewer do.
     """
 
     name: str
     number: int
     part: float = 0.0
     lasting: bool = False
+    names: bool = False
 
 
 FAULTS = [
@@ -56,6 +59,7 @@ FAULTS = [
     Fault("broken-lasting", errno.EIO, part=0.5, lasting=True),
     Fault("denied", errno.EACCES),
     Fault("short", 0, part=0.5),
+    Fault("held", errno.EACCES, lasting=True, names=True),
 ]
 
 
@@ -309,10 +313,14 @@ class FaultyDisk(_Layer):
         self.fault = fault
         self.count = 0
         self.fired: str | None = None
+        self._held: str | None = None
 
     def before(
         self, kind: str, path: str, offset: int = 0, data: bytes = b""
     ) -> int | None:
+        if self.fault.names:
+            self._hold(kind, path)
+            return None
         number = self.count
         self.count += 1
         if self.at is None or number < self.at:
@@ -332,6 +340,17 @@ class FaultyDisk(_Layer):
             size = max(0, (offset + size) // 64 * 64 - offset)
             raise TornError(self.fault.number, size)
         raise OSError(self.fault.number, os.strerror(self.fault.number), path)
+
+    def _hold(self, kind: str, path: str) -> None:
+        """Refuse what would take a file away that somebody has open."""
+        if kind not in ("rename", "replace", "unlink", "rmdir"):
+            return
+        if self.count == self.at:
+            self._held, self.fired = path, f"{kind} {os.path.relpath(path, self.root)}"
+        self.count += 1
+        if path == self._held:
+            number = self.fault.number
+            raise PermissionError(number, os.strerror(number), path)
 
 
 # ------------------------------------------------------------------ power

@@ -15,6 +15,8 @@ from napari_scope.stream import (
     StoreSpec,
     Stream,
 )
+from napari_scope.stream.recovery_journal import find_journal
+from napari_scope.stream.sinks.ometiff import OmeTiffSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from napari_scope.stream import Sink
     from napari_scope.stream.sinks import FrameItem
 
-FORMATS = ["ome-zarr", "ndtiff"]
+FORMATS = ["ome-zarr", "ndtiff", "ome-tiff"]
 
 
 def make_spec(
@@ -73,7 +75,16 @@ def frame_of(
 def make_sink(format: str, path: Path, **more: Any) -> Sink:
     if format == "ome-zarr":
         return OmeZarrSink(path, **more)
+    if format == "ome-tiff":
+        return OmeTiffSink(path, **more)
     return NDTiffSink(path) if format == "ndtiff" else MemorySink(**more)
+
+
+def journal_of(path: Path) -> Path:
+    """Return the journal of a store: in its folder, or beside its file."""
+    journal = find_journal(path)
+    assert journal is not None
+    return journal
 
 
 class GatedSink(MemorySink):

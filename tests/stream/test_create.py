@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,9 +90,26 @@ def test_gaps_are_skipped_at_the_start(tmp_path: Path) -> None:
 
 
 def test_memory_has_the_limit_that_was_asked_for() -> None:
-    limit = {"name": "memory", "max_memory_bytes": 1000}
+    limit = {"name": "memory", "max_memory_bytes": 1000, "spill_to_disk": False}
     with pytest.raises(StreamError):
         save(settings(dims(t=2), root_path="", format=limit))
+
+
+def test_what_memory_cannot_hold_goes_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for root in ("", tmp_path / "elsewhere"):
+        limit = {"name": "memory", "max_memory_bytes": 1000}
+        folder = tmp_path if root else tmp_path / "usual"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "usual"))
+        with create_stream(settings(dims(t=3), root_path=root, format=limit)) as stream:
+            for number in range(3):
+                stream.append(frame_of(number))
+            shown = all_images(stream)[0]
+        assert np.array_equal(shown, [frame_of(n) for n in range(3)])
+        (sink,) = stream.sinks
+        assert (sink.spilled_bytes, sink.place) == (2 * 768, folder)
 
 
 def test_settings_of_ome_writers_make_a_stream(tmp_path: Path) -> None:

@@ -25,13 +25,17 @@ from napari_scope.arrays import halve
 from napari_scope.errors import ScopeError, SettingsError
 from napari_scope.fileio import DataFile, portable_io, uses_portable_io
 from napari_scope.formats.ngff.codecs import CODECS
-from napari_scope.model import Axis
+from napari_scope.formats.opening import open_dataset
+from napari_scope.model import Axis, short
 from napari_scope.stream import (
+    AcquisitionSettings,
     Address,
     ImageSpec,
     OmeZarrSink,
     StoreSpec,
     Stream,
+    create_stream,
+    dims_from_standard_axes,
     read_journal,
 )
 from napari_scope.stream.ring import Ring
@@ -113,6 +117,7 @@ def stores(draw: st.DrawFn) -> dict[str, Any]:
             shards=draw(cut) if version == "0.5" else {},
             compression=draw(st.sampled_from([None, *CODECS])),
             version=version,
+            order=draw(st.none() | st.permutations(axes).map(tuple)),
         ),
         "order": draw(st.permutations(range(frames))),
         "skipped": draw(st.sets(st.integers(0, frames - 1), max_size=frames // 3)),
@@ -121,6 +126,7 @@ def stores(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@pytest.mark.filterwarnings("ignore:axes stored in the order")
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stores())
 def test_any_store_is_what_a_model_says(
@@ -144,6 +150,8 @@ def test_any_store_is_what_a_model_says(
         growing=store["growing"],
         growing_axes=tuple(sizes)[:1] if store["growing"] else None,
     )
+    stored = store["storage"].order or tuple(axes)
+    turn = [*map(axes.index, stored), len(axes), len(axes) + 1]
     model = np.zeros((store["places"], *shape, *frame), dtype)
     indices = list(itertools.product(range(store["places"]), *map(range, shape)))
     folders = [path / str(n) if len(images) > 1 else path for n in range(len(images))]
@@ -151,8 +159,10 @@ def test_any_store_is_what_a_model_says(
     def compare(level: int = 0) -> None:
         for folder, expected in zip(folders, model, strict=True):
             for name, found in read_by_all(folder / str(level)).items():
-                inside = tuple(slice(0, n) for n in shape)
-                np.testing.assert_array_equal(found[inside], expected, err_msg=name)
+                inside = tuple(slice(0, sizes[axis]) for axis in stored)
+                np.testing.assert_array_equal(
+                    found[inside], expected.transpose(turn), err_msg=name
+                )
 
     with portable_io(store["portable"]):
         with Stream(spec, [OmeZarrSink(path, levels=2)], ring_bytes=1) as stream:
@@ -182,7 +192,8 @@ def test_any_store_is_what_a_model_says(
         halved = [halve(f) for f in model.reshape(-1, *frame)]
         model = np.stack(halved).reshape(*model.shape[:-2], *halved[0].shape)
         compare(1)
-    validate(path)
+    if list(stored) == axes:
+        validate(path)
 
 
 def validate(path: Path) -> None:
@@ -449,7 +460,6 @@ def test_web_viewers_read_a_finished_store(tmp_path: Path) -> None:
         (StorageSpec(chunks={"lambda": 2}), "lambda"),
         (StorageSpec(chunks={"time": 0}), "from 1"),
         (StorageSpec(shards={"x": -1}), "from 1"),
-        (StorageSpec(order=("z", "time")), "asked for is z, t, y, x"),
         (StorageSpec(order=("time",)), "the stream has time, z"),
     ],
 )
@@ -470,6 +480,61 @@ def test_frames_are_put_in_the_order_of_the_format(tmp_path: Path) -> None:
     taken = np.stack([frame_of(n) for n in range(12)]).reshape(3, 2, 2, 16, 24)
     for found in read_by_all(tmp_path / "out" / "0").values():
         np.testing.assert_array_equal(found, taken.transpose(1, 2, 0, 3, 4))
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("compression", [None, "blosc-lz4"])
+@pytest.mark.parametrize("order", [("z", "time", "channel"), ("channel", "time", "z")])
+def test_an_order_that_is_forbidden_is_written_with_a_warning(
+    tmp_path: Path, version: str, compression: str | None, order: tuple[str, ...]
+) -> None:
+    path = tmp_path / "out"
+    storage = StorageSpec(
+        order=order, chunks={"z": 2}, version=version, compression=compression
+    )
+    spec = make_spec({"z": 3, "time": 2, "channel": 2}, storage=storage)
+    with pytest.warns(UserWarning, match="do not follow OME-NGFF") as caught:
+        stream = Stream(spec, [OmeZarrSink(path, levels=2)])
+    assert len(caught) == 1
+    names = [short(name) for name in order] + ["y", "x"]
+    assert f"the order {', '.join(names)} do" in str(caught[0].message)
+    with stream:
+        fill(stream, 12)
+        stream.flush()
+        found = stream.sinks[0].read(Address(0, (1, 0, 2)))
+        np.testing.assert_array_equal(found, frame_of(10), err_msg="t, c, z as ever")
+    taken = np.stack([frame_of(n) for n in range(12)]).reshape(3, 2, 2, 16, 24)
+    axes = [*map(["z", "time", "channel"].index, order), 3, 4]
+    for reader, array in read_by_all(path / "0").items():
+        np.testing.assert_array_equal(array, taken.transpose(axes), err_msg=reader)
+    stored = attributes(path)["multiscales"][0]["axes"]
+    assert [axis["name"] for axis in stored] == names
+    image = open_dataset(path).images[0]
+    assert [axis.name for axis in image.axes] == names
+    np.testing.assert_array_equal(image.levels[0], taken.transpose(axes))
+    assert [channel.name for channel in image.channels] == ["Channel 0", "Channel 1"]
+
+
+@pytest.mark.parametrize("order", ["acquisition", ["c", "z", "t"]])
+def test_settings_ask_for_an_order_that_is_forbidden(
+    tmp_path: Path, order: Any
+) -> None:
+    settings = AcquisitionSettings(
+        root_path=tmp_path / "a.ome.zarr",
+        dtype="uint16",
+        dimensions=dims_from_standard_axes({"t": 2, "z": 3, "c": 2, "y": 16, "x": 24}),
+        storage_order=order,
+    )
+    with pytest.warns(UserWarning, match='storage_order="ome" follows it'):
+        stream = create_stream(settings)
+    with stream:
+        fill(stream, 12)
+    image = open_dataset(tmp_path / "a.ome.zarr").images[0]
+    wanted = "tzc" if order == "acquisition" else "".join(order)
+    assert "".join(axis.name for axis in image.axes) == wanted + "yx"
+    taken = np.stack([frame_of(n) for n in range(12)]).reshape(2, 3, 2, 16, 24)
+    axes = [*map("tzc".index, wanted), 3, 4]
+    np.testing.assert_array_equal(image.levels[0], taken.transpose(axes))
 
 
 @pytest.mark.parametrize("order", [None, ("channel", "depth")])

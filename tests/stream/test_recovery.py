@@ -16,6 +16,7 @@ from tests.stream.test_stream_kill import WRITER, killed_at, ndtiff_frames
 from napari_scope.arrays import halve
 from napari_scope.errors import FormatError, StreamError
 from napari_scope.fileio import DataFile
+from napari_scope.formats.ndtiff import NDTiffReader
 from napari_scope.formats.opening import open_dataset
 from napari_scope.stream import (
     AcquisitionSettings,
@@ -553,3 +554,34 @@ def test_frames_of_ome_tiff_are_found_whatever_packs_them(
             shutil.copy(path, killed)
     report = recover(killed / "run.ome.tiff")
     assert (report.saved, report.missing, len(report.lost)) == (4, 2, 0)
+
+
+def test_metadata_that_a_loss_of_power_took_are_written_anew(tmp_path: Path) -> None:
+    def feed(stream: Stream) -> None:
+        for number in range(4):
+            facts = {"exposure_ms": 20, "note": "x" * 50}
+            stream.append(frame_of(number), facts, index={"time": number})
+
+    path = killed(tmp_path, "ndtiff", make_spec({"time": 4}), feed)
+    with NDTiffReader(path) as reader:
+        before = [reader.read_metadata({"time": n}) for n in range(4)]
+    (file,) = path.glob("*.tif")
+    data = bytearray(file.read_bytes())
+    start = 0
+    for number, kept in enumerate((0, None, 10, None)):
+        start = data.index(b'{"Exposure"', start)
+        end = data.index(b"}}", start) + 2
+        if number in (1, 2):
+            start += kept or 0
+            data[start:end] = bytes(end - start)
+        start = end
+    file.write_bytes(data)
+    report = recover(path)
+    assert (report.saved, report.lost) == (4, ())
+    assert "the metadata of 2 frames were written anew" in report.notes
+    with NDTiffReader(path) as reader:
+        for number in range(4):
+            found = reader.read_metadata({"time": number})
+            assert found is not None
+            assert found["Axes"] == {"time": number}
+            assert found == before[number]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,23 +12,22 @@ from tests.stream.streams import (
     FORMATS,
     frame_of,
     growing_spec,
+    journal_of,
     make_sink,
     make_spec,
 )
 
 from napari_scope.arrays import halve
-from napari_scope.errors import FormatError, SettingsError, StreamError
+from napari_scope.errors import SettingsError, StreamError
 from napari_scope.fileio import DataFile
 from napari_scope.model import Channel
 from napari_scope.stream import ImageSpec, MemorySink, OmeZarrSink, Stream, read_journal
 from napari_scope.stream.sinks.base import checksum
 from napari_scope.stream.sinks.contrast import ContrastMeter, display_range
-from napari_scope.stream.sinks.pyramid import PyramidWorker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_scope.stream import Address
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -304,8 +302,7 @@ def test_every_line_of_the_journal_has_the_right_checksum(
 ) -> None:
     spec = make_spec({"time": 20})
     stream = run(make_sink(format, tmp_path / "out"), spec, 20)
-    (path,) = (tmp_path / "out").rglob("frames.jsonl")
-    content = read_journal(path)
+    content = read_journal(journal_of(tmp_path / "out"))
     assert [f["n"] for f in content.frames] == list(range(20))
     for number, line in enumerate(content.frames):
         assert line["crc32c"] == checksum(frame_of(number))
@@ -341,41 +338,3 @@ def test_flat_frames_say_nothing_of_the_range() -> None:
     (channel,) = meter.apply([Channel("A")])
     assert channel.contrast_limits is not None
     assert channel.contrast_limits[1] <= 1
-
-
-class TestPyramid:
-    def make(self, frames: dict[Any, Any], pressure: Any) -> Any:
-        written: list[tuple[int, Any]] = []
-
-        def write(level: int, address: Address, frame: Any) -> None:
-            written.append((level, address))
-
-        return PyramidWorker(frames.get, write, 3, pressure), written
-
-    def test_it_waits_while_the_buffer_fills_and_finishes_at_close(self) -> None:
-        full = threading.Event()
-        full.set()
-        worker, written = self.make({n: frame_of(n) for n in range(4)}, full.is_set)
-        for number in range(4):
-            worker.add(number)
-        assert written == []
-        worker.finish()
-        assert sorted(written) == [(lv, n) for lv in (1, 2) for n in range(4)]
-
-    def test_abort_makes_nothing_more(self) -> None:
-        worker, written = self.make({0: frame_of(0)}, lambda: True)
-        worker.add(0)
-        worker.abort()
-        assert written == []
-
-    def test_what_stops_it_is_raised(self) -> None:
-        class Frames(dict[Any, Any]):
-            def get(self, *_: Any) -> Any:
-                raise FormatError("cut")
-
-        worker, _ = self.make(Frames(), lambda: False)
-        worker.add(0)
-        with pytest.raises(FormatError):
-            worker.finish()
-        with pytest.raises(FormatError):
-            worker.add(1)

@@ -8,19 +8,23 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tifffile
 from tests.formats.ngff.oracles import READERS
-from tests.stream.streams import FORMATS, frame_of
+from tests.stream.kinds import KINDS, Kind, frames_by_others
+from tests.stream.streams import FORMATS, frame_of, journal_of
 
 from napari_scope.fileio import uses_portable_io
+from napari_scope.formats import open_dataset
 from napari_scope.stream import read_journal
 from napari_scope.stream.recovery import recover
-from napari_scope.stream.recovery_journal import find_journal
 from napari_scope.stream.sinks.base import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -81,6 +85,11 @@ def ndtiff_frames(path: Path) -> dict[int, Any]:
         dataset.close()
 
 
+def tiff_frames(path: Path) -> dict[int, Any]:
+    with tifffile.TiffFile(path) as file:
+        return dict(enumerate(page.asarray() for page in file.pages))
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("growing", [False, True])
 def test_every_frame_with_a_line_is_there(
@@ -89,8 +98,7 @@ def test_every_frame_with_a_line_is_there(
     path = tmp_path / "out"
     least = int(np.random.default_rng().integers(1, 400))
     told = killed_at(WRITER, least, format, str(path), str(growing), "5000")
-    (journal,) = path.rglob("frames.jsonl")
-    content = read_journal(journal)
+    content = read_journal(journal_of(path))
     assert content.closed is None
     lines = list(content.frames)
     assert len(lines) >= told >= least, "what was committed has its line"
@@ -99,8 +107,8 @@ def test_every_frame_with_a_line_is_there(
         assert line["crc32c"] == checksum(frame_of(line["n"]))
         assert line["metadata"] == {"n": line["n"]}
     expected = np.stack([frame_of(line["n"]) for line in lines])
-    if format == "ndtiff":
-        found = ndtiff_frames(path)
+    if format in ("ndtiff", "ome-tiff"):
+        found = ndtiff_frames(path) if format == "ndtiff" else tiff_frames(path)
         assert len(found) >= len(lines)
         for line in lines:
             np.testing.assert_array_equal(found[line["n"]], expected[line["n"]])
@@ -115,26 +123,21 @@ def test_every_frame_with_a_line_is_there(
 
 
 KILLS = """
-import os, signal, sys
+import os, random, signal, sys
 from pathlib import Path
-import random
 from napari_scope.stream import Stream
-from napari_scope.stream.spec import StorageSpec
-from tests.stream.streams import frame_of, make_spec
-from tests.stream.test_fault_table import NAMES, any_sink
+from tests.stream.kinds import KINDS, feed
 
-folder, count = Path(sys.argv[1]), int(sys.argv[2])
+folder = Path(sys.argv[1])
 rng = random.Random()
-kinds = ["ome-zarr", "ndtiff", "ome-tiff", "packed"]
 
 
 def write(kind, path, out):
-    storage = StorageSpec(compression="blosc-lz4" if kind == "packed" else None)
-    kind = "ome-zarr" if kind == "packed" else kind
-    spec = make_spec({"time": 400}, n_frames=400, storage=storage)
-    stream = Stream(spec, [any_sink(kind, path)])
-    for number in range(400):
-        stream.append(frame_of(number), {"n": number})
+    times = 60 if kind.several else 240
+    stream = Stream(kind.spec(times), kind.sinks(path))
+    count = len(kind.axes(times))
+    for number in range(count):
+        feed(stream, kind, number)
         if number % 3 == 2:
             stream.flush()
             os.write(out, bytes([0]))  # three more are committed
@@ -142,10 +145,9 @@ def write(kind, path, out):
     signal.pause()
 
 
-for number in range(count):
-    kind = kinds[number % len(kinds)]
-    path = folder / str(number) / NAMES.get(kind, "out")
-    path.parent.mkdir()
+for name, kind in [*KINDS.items(), *KINDS.items()]:
+    path = folder / f"{name} {len(list(folder.iterdir()))}"
+    path.mkdir()
     source, target = os.pipe()
     child = os.fork()
     if not child:
@@ -155,7 +157,7 @@ for number in range(count):
         finally:
             os._exit(3)
     os.close(target)
-    least, told = rng.randint(1, 130), 0
+    least, told = rng.randint(1, 60), 0
     while told < least:
         piece = os.read(source, 1)
         assert piece, "the writer failed"
@@ -167,46 +169,103 @@ for number in range(count):
     while piece := os.read(source, 100):
         told += piece.count(0)
     os.close(source)
-    print(kind, path, 3 * told, flush=True)
+    print(name, 3 * told, path, sep="\\t", flush=True)
 """
 
 
+@pytest.fixture(scope="module")
+def kills(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Any]]:
+    """Return a function that returns the runs of a kind, which were killed.
+
+    For each the folder, and how many frames were committed. All are killed in one go:
+    what takes its time is to start a process.
+    """
+    known: dict[bool, list[list[str]]] = {}
+
+    def get(name: str) -> list[Any]:
+        portable = uses_portable_io()
+        if portable not in known:
+            process = start(KILLS, str(tmp_path_factory.mktemp("kills")))
+            output, errors = process.communicate(timeout=200)
+            assert process.returncode == 0, errors
+            known[portable] = [line.split("\t") for line in output.splitlines()]
+            assert len(known[portable]) == 2 * len(KINDS)
+        return [(Path(p), int(n)) for kind, n, p in known[portable] if kind == name]
+
+    return get
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_many_kills(tmp_path: Path) -> None:
-    """Sixty at random frames: all that was committed is there, with metadata."""
-    process = start(KILLS, str(tmp_path), "30")  # and as many with portable files
-    output, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
-    told = [line.split() for line in output.splitlines()]
-    assert len(told) == 30
-    for kind, path, count in told:
-        check_killed(kind, Path(path), int(count))
+@pytest.mark.parametrize("name", KINDS)
+def test_many_kills(kills: Callable[[str], list[Any]], name: str) -> None:
+    """At random frames: what was committed is there, with metadata; more than fifty."""
+    kind = KINDS[name]
+    assert len(KINDS) * 2 * 2 > 50
+    runs = kills(name)
+    assert len(runs) == 2
+    for folder, count in runs:
+        for written, path in zip(kind.formats, kind.paths(folder), strict=True):
+            try:
+                check_killed(path, written, kind, count)
+            except BaseException as error:
+                error.add_note(f"{path}, {count} frames were committed")
+                raise
 
 
-def check_killed(kind: str, path: Path, told: int) -> None:
-    journal = find_journal(path)
-    assert journal is not None
-    content = read_journal(journal)
+def check_killed(path: Path, format: str, kind: Kind, told: int) -> None:
+    content = read_journal(journal_of(path))
     assert content.closed is None
     lines = list(content.frames)
-    assert len(lines) >= told
-    assert [line["metadata"]["n"] for line in lines] == list(range(len(lines)))
-    expected = [frame_of(n) for n in range(len(lines))]
-    for recovered in (False, True):
-        if recovered:
-            report = recover(path)
-            assert (report.saved, report.lost) == (len(lines), ())
-            assert report.missing == 400 - len(lines)
-        if kind == "ndtiff":
-            found: Any = ndtiff_frames(path)
-        elif kind == "ome-tiff":
-            with tifffile.TiffFile(path) as file:
-                found = [page.asarray() for page in file.pages]
-            assert len(found) >= len(lines)
-        else:
-            found = READERS["tensorstore"](path / "0")
-        for number, frame in enumerate(expected):
-            np.testing.assert_array_equal(found[number], frame)
+    planned = kind.axes(60 if kind.several else 240)
+    assert told <= len(lines) <= len(planned)
+    for number, line in enumerate(lines):
+        facts = {"n": number, "stage": {"x_um": number / 2}}
+        assert (line["metadata"], line["axes"]) == (facts, planned[number])
+    compare(path, format, kind, lines)
+    report = recover(path)
+    assert (report.saved, report.lost) == (len(lines), ())
+    if kind.layout not in ("unbounded", "unknown"):
+        # It was known what would come.
+        missing = planned[len(lines) :]
+        assert (report.planned, report.missing) == (len(planned), len(missing))
+        listed = [sorted(axes.items()) for axes in report.missing_axes]
+        assert sorted(listed) == sorted(sorted(axes.items()) for axes in missing)
+    else:
+        assert not report.missing
+    compare(path, format, kind, lines)
+    before = contents(path)
+    again = recover(path)
+    assert again.was_closed
+    assert (again.saved, again.missing_axes) == (report.saved, report.missing_axes)
+    assert contents(path) == before, "twice is harmless"
+    if format == "ome-zarr":
+        from yaozarrs import validate_zarr_store
+
+        validate_zarr_store(str(path))
+    if format != "ome-tiff":
+        # A finished NDTiff store says how many frames are missing in it.
+        problems = open_dataset(path).problems
+        assert [text for text in problems if " frames are here" not in text] == []
+
+
+def compare(
+    path: Path, format: str, kind: Kind, lines: Sequence[Mapping[str, Any]]
+) -> None:
+    """Compare what has a line with what libraries find that are not ours."""
+    readers = frames_by_others(path, format, kind, lines)
+    assert readers or not lines
+    for reader, frames in readers.items():
+        for number, line in enumerate(lines):
+            np.testing.assert_array_equal(
+                frames[line["image"], tuple(line["index"])],
+                frame_of(number),
+                err_msg=f"{reader}, {line['axes']}",
+            )
+
+
+def contents(path: Path) -> dict[Path, bytes]:
+    files = path.rglob("*") if path.is_dir() else (path, journal_of(path))
+    return {file: file.read_bytes() for file in sorted(files) if file.is_file()}
 
 
 FORGOTTEN = """
@@ -253,6 +312,34 @@ def test_forgotten_streams_are_closed_when_the_process_ends(
             read(tmp_path / "a" / "0"), [frame_of(n) for n in range(50)]
         )
     assert len(ndtiff_frames(tmp_path / "b")) == 50
+
+
+def test_forgotten_streams_that_pack_their_frames(tmp_path: Path) -> None:
+    """Their helpers are threads, too, which must not have ended before."""
+    names = ["ome-zarr-lz4", "ome-zarr-deep", "ome-tiff-zlib"]
+    code = """
+    import sys
+    from pathlib import Path
+    from napari_scope.stream import Stream
+    from tests.stream.kinds import KINDS, feed
+
+    streams = []
+    for name in sys.argv[2:]:
+        folder = Path(sys.argv[1]) / name
+        folder.mkdir()
+        streams.append(Stream(KINDS[name].spec(300), KINDS[name].sinks(folder)))
+        for number in range(300):
+            feed(streams[-1], KINDS[name], number)
+    """
+    process = start(code, str(tmp_path), *names)
+    assert process.communicate(timeout=60) == ("", "")
+    for name in names:
+        kind = KINDS[name]
+        (path,), (written,) = kind.paths(tmp_path / name), kind.formats
+        content = read_journal(journal_of(path))
+        assert content.closed is not None
+        assert content.closed["saved"] == 300
+        compare(path, written, kind, list(content.frames))
 
 
 def test_a_forgotten_stream_that_failed_does_not_end_in_silence(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_scope.layers.units import factor, known_unit
 from napari_scope.model import axis_kind
+from napari_scope.model.units import factor, standard_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ def shared_frame(images: Sequence[Image]) -> Frame:
 
 def _common_unit(axes: Sequence[Axis]) -> str:
     """Return the unit all axes can be given in; "pixel" if there is none."""
-    units = [known_unit(axis.unit) for axis in axes]
+    units = [standard_unit(axis.unit) for axis in axes]
     if not units or units[0] is None:
         return _NO_UNIT
     first = units[0]
@@ -114,7 +114,7 @@ def _common_unit(axes: Sequence[Axis]) -> str:
 
 
 def _to_unit(axis: Axis, unit: str) -> float:
-    own = known_unit(axis.unit)
+    own = standard_unit(axis.unit)
     if unit == _NO_UNIT or own is None:
         return 1.0
     return factor(own, unit) or 1.0

@@ -2,6 +2,7 @@
 
 from napari_scope.stream.create import create_stream
 from napari_scope.stream.dimensions import Dimension
+from napari_scope.stream.events import FrameEvent, StreamEvents
 from napari_scope.stream.from_useq import SequencePlan, plan_sequence
 from napari_scope.stream.gaps import Gap
 from napari_scope.stream.journal import JOURNAL_NAME, JournalContent, read_journal
@@ -16,6 +17,8 @@ from napari_scope.stream.outputs import (
     output_path,
     room_needed,
 )
+from napari_scope.stream.recovery import recover
+from napari_scope.stream.recovery_report import RecoveryReport
 from napari_scope.stream.ring import OverflowPolicy
 from napari_scope.stream.router import Address
 from napari_scope.stream.samples import Channel, Plate, Position
@@ -36,6 +39,7 @@ __all__ = [
     "Channel",
     "Dimension",
     "FormatName",
+    "FrameEvent",
     "Gap",
     "ImageSpec",
     "JournalContent",
@@ -49,11 +53,13 @@ __all__ = [
     "Plate",
     "PlateSpec",
     "Position",
+    "RecoveryReport",
     "SequencePlan",
     "Sink",
     "StorageSpec",
     "StoreSpec",
     "Stream",
+    "StreamEvents",
     "StreamStats",
     "StreamView",
     "create_stream",
@@ -63,5 +69,6 @@ __all__ = [
     "output_path",
     "plan_sequence",
     "read_journal",
+    "recover",
     "room_needed",
 ]

@@ -21,8 +21,8 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from napari_scope.model import axis_kind
+from napari_scope.model.units import standard_unit, unit_factor, unit_kind
 from napari_scope.stream.samples import STRICT, Channel, Name, Place, Position
-from napari_scope.stream.units import standard_unit, unit_factor, unit_kind
 
 __all__ = ["Dimension", "DimensionType"]
 

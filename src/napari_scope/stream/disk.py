@@ -48,22 +48,26 @@ def check_room(spec: StoreSpec, sinks: Sequence[Sink], disks: Disks) -> None:
         With what is needed and what is there.
     """
     formats: dict[int, list[FormatName]] = {}
+    others: dict[int, int] = {}
     for sink in sinks:
-        if sink.path is None:
+        aside, more = sink.overflow(spec)
+        place = sink.path or aside
+        if place is None:
             continue
         with naming_the_path(sink):
-            disk, free = disks.disk(sink.path), disks.free(sink.path)
+            disk, free = disks.disk(place), disks.free(place)
         # The needs of sinks on one disk add up.
         on_disk = formats.setdefault(disk, [])
         on_disk.append(sink.format)
+        others[disk] = others.get(disk, 0) + more
         needed = room_needed(spec.n_frames or 0, spec.frame_bytes, on_disk)
-        needed = max(needed, RESERVE_BYTES)
+        needed = max(needed, RESERVE_BYTES) + others[disk]
         if needed > free:
             raise DiskSpaceError(
                 f"the run needs {needed / 1e6:,.0f} MB of room "
                 f"({RESERVE_BYTES / 1e6:.0f} MB of it in reserve), the disk has "
                 f"{free / 1e6:,.0f} MB",
-                path=sink.path,
+                path=place,
                 hint="free some room, choose another disk, or take fewer frames",
             )
 
@@ -85,9 +89,9 @@ def check_reserve(sink: Sink, disks: Disks, under_way: int) -> None:
     DiskSpaceError
         While everything can still be written and closed.
     """
-    if sink.path is not None and disks.free(sink.path) < STOP_BYTES + under_way:
+    if sink.place is not None and disks.free(sink.place) < STOP_BYTES + under_way:
         raise DiskSpaceError(
             "the disk is nearly full",
-            path=sink.path,
+            path=sink.place,
             hint="the run was stopped while its files can still be closed",
         )

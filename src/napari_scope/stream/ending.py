@@ -54,6 +54,6 @@ def finish_sinks(
         elif (reason := error()) is not None:
             mine = {**totals, "saved": lane.saved, "failed": reason.message}
         try:
-            lane.sink.close(spec, mine)
+            lane.sink.close(lane.sink.own(spec), mine)
         except BaseException as problem:  # the others are closed all the same
             failed(lane.sink, problem)

@@ -65,7 +65,7 @@ class Failure:
         else:
             told = error.strerror if isinstance(error, OSError) else None
             what = told or str(error) or type(error).__name__
-            path = str(sink.path) if sink is not None and sink.path else None
+            path = str(sink.place) if sink is not None and sink.place else None
             hint = "check the disk; what was saved stays readable"
         full = isinstance(error, OSError) and error.errno in NO_ROOM
         if isinstance(error, DiskSpaceError) or full:

@@ -15,7 +15,10 @@ __all__ = ["converted"]
 
 # Options without a counterpart: OME-XML is complete in every file, and memory has a
 # limit.
-_LAYOUT = ("multi_file_metadata", "companion_file", "spill_to_disk")
+_LAYOUT = (
+    "multi_file_metadata",
+    "companion_file",
+)
 
 
 class _Model(Protocol):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,11 @@ __all__ = ["Intake"]
 
 # Frames written at once whose lines are not: few, like the frames in a buffer.
 _MOST_UNCOMMITTED = 64
+
+# Notes of frames that do not come: at most some ten megabytes of them, for a disk that
+# stands still while a camera drops frames for minutes.
+_MOST_NOTES = 1 << 16
+_PAUSE_S = 0.002
 
 
 class Intake:
@@ -114,6 +120,7 @@ class Intake:
                 hint="give a whole number, or the index of a single frame",
             )
         for _ in range(count):
+            self._wait_for_notes()
             self._send(index, None, status="skipped", reason=reason)
 
     def is_there(self, address: Address) -> bool:
@@ -140,7 +147,17 @@ class Intake:
                 "than the camera",
                 hint="take frames more slowly, or allow a larger buffer",
             )
+        self._wait_for_notes()
         self._send(index, None, status="dropped", reason="the buffer was full")
+
+    def _wait_for_notes(self) -> None:
+        """Wait while very many frames that do not come are not yet noted.
+
+        They take no buffer, so the ring does not bound them.
+        """
+        while any(lane.waiting >= _MOST_NOTES for lane in self.lanes):
+            self._check_open()
+            time.sleep(_PAUSE_S)
 
     def _send(
         self,
@@ -158,27 +175,45 @@ class Intake:
         """
         with self._lock:
             self._check_open()
-            address, axes = self._claim(index)
+            address, axes = self._claim(index, metadata)
             if not self.lanes:
                 self._open_late()
             self._hand_over(
                 FrameItem(address, axes, frame, metadata or {}, status, reason)
             )
 
-    def _claim(self, index: Axes | None) -> tuple[Address, Axes]:
-        if index is None:
-            axes, address = self._router.claim_next()
-            return address, axes
+    def has(self, index: Axes) -> bool:
+        """Return whether a frame was taken."""
+        with self._lock:
+            return self._router.has(self._named(index))
+
+    def _named(self, index: Axes) -> Axes:
+        """Return axes under the names of the stream."""
         order = self._router.spec.order
-        if not index.keys() <= set(order):
-            # ``t`` is time, unless the stream has an axis of that name.
-            index = {
-                k if k in order or canonical(k) not in order else canonical(k): v
-                for k, v in index.items()
-            }
-        address = self._router.claim(index)
-        plain = {k: v if isinstance(v, str) else int(v) for k, v in index.items()}
-        return address, plain
+        if index.keys() <= set(order):
+            return index
+        # ``t`` is time, unless the stream has an axis of that name.
+        return {
+            k if k in order or canonical(k) not in order else canonical(k): v
+            for k, v in index.items()
+        }
+
+    def _claim(
+        self, index: Axes | None, metadata: Mapping[str, Any] | None
+    ) -> tuple[Address, Axes]:
+        router = self._router
+        known = len(router.spec.images)
+        if index is None:
+            axes, address = router.claim_next()
+        else:
+            index = self._named(index)
+            address = router.claim(index)
+            axes = router.axes_of(address, index)
+        if metadata and len(router.spec.images) > known:
+            # Nobody announced this image; its first frame knows where it was taken.
+            stage = {key: metadata.get(key) for key in ("x_um", "y_um", "z_um")}
+            router.place_image(address.image, stage)
+        return address, axes
 
     def _hand_over(self, item: FrameItem) -> None:
         self._ledger.enter(item, len(self.lanes))
@@ -203,9 +238,10 @@ class Intake:
                     return False
                 if self.lanes[0].waiting >= min(self._ring.slots, _MOST_UNCOMMITTED):
                     return False
-                address, axes = self._claim(index)
+                address, axes = self._claim(index, metadata)
                 self._coming = address
-                spec, sink = self._router.spec, self.lanes[0].sink
+                sink = self.lanes[0].sink
+                spec = sink.own(self._router.spec)
             item = FrameItem(address, axes, None, metadata)
             try:
                 if not self.shortcut.write(sink, item, pixels, spec):

@@ -4,6 +4,10 @@ It says which frames are real, with time, exposure and place, and survives a kil
 process as the pixels do. The first line describes the journal, the last one says that
 the store was closed; without it the run was interrupted.
 
+A run that was continued has both in the middle, too: the line of its former end, and
+then one that says ``resumed``, when, and what was planned from then on. A line
+``closed`` that others follow is history.
+
 Lines of one batch are written with one call. A torn last line, as a loss of power may
 leave, is ignored when reading. As long as the journal is open its file is locked (see
 `lock`): that tells a run that goes on from one that was killed.
@@ -25,6 +29,8 @@ Examples
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 import math
 from dataclasses import dataclass
@@ -33,9 +39,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scope.errors import FormatError
+from napari_scope.errors import FormatError, StreamError
 from napari_scope.fileio import DataFile
-from napari_scope.stream.lock import hold
+from napari_scope.stream.lock import Held, hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +65,7 @@ __all__ = [
 JOURNAL_NAME = "frames.jsonl"
 
 _VERSION = 1
+_PLANNED = ("frames", "plan")  # what of the first line a resumption may change
 _MOST_LISTED = 1000  # frames that are not there, in a summary
 
 
@@ -99,10 +106,17 @@ def plan_header(spec: StoreSpec, format: str) -> dict[str, object]:
             "labels": spec.labels,
             "growing": spec.growing,
             "growing_axes": spec.growing_axes,
+            "loose": spec.loose,
             "images": [
                 {"name": image.name, "place": image.place, "sizes": image.sizes}
                 for image in spec.images
             ],
+            "scale": {
+                "pixel_um": spec.pixel_um,
+                "z_um": spec.z_um,
+                "interval_s": spec.interval_s,
+            },
+            "storage": dataclasses.asdict(spec.storage),
         },
     }
 
@@ -137,7 +151,7 @@ class Summary:
 class Journal:
     """An open journal; used by one writer thread.
 
-    Use `Journal.create`.
+    Use `Journal.create` or `Journal.reopen`.
     """
 
     def __init__(self, file: DataFile) -> None:
@@ -154,6 +168,65 @@ class Journal:
         hold(journal._file)
         try:
             journal.write([{"journal": _VERSION, **header}])
+        except BaseException:
+            journal._file.close()
+            raise
+        return journal
+
+    @classmethod
+    def reopen(
+        cls,
+        path: str | PathLike[str],
+        header: Mapping[str, object],
+        *,
+        after: int,
+    ) -> Journal:
+        """Open the journal of a finished run to go on with it, lock it and say so.
+
+        The line that says so is on the medium when this returns: from then on the
+        store counts as one that is being written, whatever happens to it next.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The journal.
+        header : mapping
+            What is planned from now on, as `plan_header` returns it.
+        after : int
+            How many lines of frames it is known to have.
+
+        Raises
+        ------
+        StreamError
+            If somebody else writes to it, or has done so since they were counted.
+        FormatError
+            If it is no journal.
+        """
+        path = Path(path)
+        journal = cls(DataFile.open(path, writable=True))
+        try:
+            if hold(journal._file) is Held.TAKEN:
+                raise StreamError(
+                    "the run is still being written, or recovered",
+                    path=path,
+                    hint="wait until it ends; nothing was changed",
+                )
+            scan = scan_journal(path)
+            count = len(scan.content.frames)
+            if count != after or scan.content.closed is None:
+                raise StreamError(
+                    "another program went on with the run at this moment",
+                    path=path,
+                    hint="wait until it ends, then try again; nothing was changed",
+                )
+            for entry in _last_lines(scan.content.frames):
+                journal._summary.add(entry)
+            journal._end = scan.end
+            journal._file.truncate(scan.end)
+            if journal._file.read_at(scan.end - 1, 1) != b"\n":
+                journal._end += journal._file.write_at(scan.end, b"\n")
+            journal.write([_resumed(header, after)])
+            journal.sync()
         except BaseException:
             journal._file.close()
             raise
@@ -188,6 +261,21 @@ class Journal:
             self._file.close()
 
 
+def _resumed(header: Mapping[str, object], after: int) -> dict[str, object]:
+    """Return the line that says that a run was continued."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    kept = {key: header[key] for key in _PLANNED if key in header}
+    return {"resumed": True, "time": now, "after": after, **kept}
+
+
+def _last_lines(entries: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    """Return the last line of each frame: what is lost may come a second time."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        found[f"{entry.get('image')} {entry.get('index')}"] = entry
+    return found.values()
+
+
 def encode_line(entry: Mapping[str, object]) -> bytes:
     """Return an entry as a line."""
     try:
@@ -210,16 +298,27 @@ class JournalContent:
     Parameters
     ----------
     header : mapping
-        The first line.
+        The first line; of a run that was continued, with what is planned now.
     frames : sequence of mapping
         One entry for each frame that was saved or skipped, in order.
     closed : mapping, optional
-        The last line; None when the run was interrupted.
+        The last line; None when the run was interrupted, or goes on.
+    resumed : sequence of mapping
+        The lines that say that the run was continued, in order.
+    starts : sequence of int
+        Numbers, in ``frames``, of the first frame of the run and of each time that it
+        was continued.
+    endings : sequence of mapping
+        All lines that say that the run was closed, with that of ``closed``; the n-th
+        stands before the n-th resumption.
     """
 
     header: Mapping[str, Any]
     frames: Sequence[Mapping[str, Any]]
     closed: Mapping[str, Any] | None
+    resumed: Sequence[Mapping[str, Any]] = ()
+    starts: Sequence[int] = (0,)
+    endings: Sequence[Mapping[str, Any]] = ()
 
 
 def read_journal(path: str | PathLike[str]) -> JournalContent:
@@ -313,9 +412,27 @@ def scan_journal(path: str | PathLike[str]) -> JournalScan:
         start += len(line) + 1
     if not entries or "journal" not in entries[0]:
         raise FormatError("the file does not begin like a journal of frames", path=path)
-    header, *frames = entries
-    closed = frames.pop() if frames and "closed" in frames[-1] else None
-    return JournalScan(JournalContent(header, frames, closed), broken, end)
+    return JournalScan(_content(entries), broken, end)
+
+
+def _content(entries: Sequence[dict[str, Any]]) -> JournalContent:
+    """Sort the lines into those of frames and those about the run."""
+    header, *rest = entries
+    frames: list[Mapping[str, Any]] = []
+    resumed: list[Mapping[str, Any]] = []
+    endings: list[Mapping[str, Any]] = []
+    starts = [0]
+    for entry in rest:
+        if "closed" in entry:
+            endings.append(entry)
+        elif "resumed" in entry:
+            resumed.append(entry)
+            starts.append(len(frames))
+            header = {**header, **{k: entry[k] for k in _PLANNED if k in entry}}
+        else:
+            frames.append(entry)
+    closed = rest[-1] if rest and "closed" in rest[-1] else None
+    return JournalContent(header, frames, closed, resumed, starts, endings)
 
 
 def _entry(line: bytes) -> tuple[dict[str, Any] | None, str]:

@@ -1,7 +1,8 @@
 """A lane: one sink, one thread that writes to it, one queue bounded by the ring.
 
 The queue has no bound of its own: an item holds a buffer of the ring, and the ring
-has few. Only news of skipped frames takes no buffer; those are a hundred bytes each.
+has few. News of frames that do not come take no buffer; `intake` holds them back when
+there are very many.
 """
 
 from __future__ import annotations
@@ -43,6 +44,16 @@ class Lane:
         up).
     failed : callable
         Called once with the first error.
+    saved : int
+        Frames that the sink has already.
+    few : int
+        Most frames of a batch while frames pile up: their buffers are free again only
+        when all of it is written, and so long the caller may have to wait.
+
+    Attributes
+    ----------
+    saved : int
+        Frames committed in this sink.
     """
 
     def __init__(
@@ -52,9 +63,12 @@ class Lane:
         spec: Callable[[], StoreSpec],
         done: Callable[[Sequence[FrameItem], bool], None],
         failed: Callable[[Sink, BaseException], None],
+        saved: int = 0,
+        few: int = _MAX_BATCH,
     ) -> None:
         self.sink = sink
-        self.saved = 0  # frames committed in this sink
+        self._few = min(max(1, few), _MAX_BATCH)
+        self.saved = saved
         self._spec = spec
         self._done = done
         self._failed = failed
@@ -104,7 +118,7 @@ class Lane:
             if batch:
                 if self._error is None:
                     try:
-                        self.sink.write(batch, self._spec())
+                        self.sink.write(batch, self.sink.own(self._spec()))
                         self.saved += sum(item.status == "saved" for item in batch)
                     except BaseException as error:  # handed to the stream
                         self._error = error
@@ -122,6 +136,7 @@ class Lane:
         if patient and not self._finishing and self._queue.qsize() < _LINGER_ITEMS:
             self._urgent.wait(_LINGER_S)
         self._urgent.clear()
+        most = self._few if self.sink.under_pressure() else _MAX_BATCH
         while True:
             if entry is None:
                 return batch, [], True
@@ -129,7 +144,7 @@ class Lane:
                 return batch, [entry], False
             batch.append(entry)
             size += 0 if entry.frame is None else entry.frame.nbytes
-            if len(batch) >= _MAX_BATCH or size >= _MAX_BATCH_BYTES:
+            if len(batch) >= most or size >= _MAX_BATCH_BYTES:
                 return batch, [], False
             try:
                 entry = self._queue.get_nowait()

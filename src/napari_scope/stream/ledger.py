@@ -14,7 +14,7 @@ from napari_scope.stream.events import FrameEvent
 from napari_scope.stream.stats import RateMeter, StreamStats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_scope.stream.ring import Ring
     from napari_scope.stream.router import Address
@@ -43,7 +43,32 @@ class Ledger:
         self._frame_bytes = frame_bytes
         self._saved_bytes = 0
         self._number = 0
+        self._earlier = {"saved": 0, "skipped": 0, "dropped": 0}
         self._rate = RateMeter()
+
+    def restore(
+        self, number: int, totals: Mapping[str, int], newest: Address | None
+    ) -> None:
+        """Take over the books of an earlier stream into the same stores.
+
+        Parameters
+        ----------
+        number : int
+            Running number of the next frame.
+        totals : mapping
+            How many frames of each status there are.
+        newest : Address, optional
+            The frame that came last.
+        """
+        self._number = number
+        self._earlier.update(totals)
+        if newest is not None:
+            self.newest = newest, self.earlier
+
+    @property
+    def earlier(self) -> int:
+        """Frames that an earlier stream has saved."""
+        return self._earlier["saved"]
 
     def enter(self, item: FrameItem, lanes: int) -> None:
         """Note an item that is about to be handed to so many lanes; under the lock."""
@@ -52,7 +77,7 @@ class Ledger:
         self._number += 1
         if item.status == "saved":
             self.appended += 1
-            self.newest = item.address, self.appended
+            self.newest = item.address, self.earlier + self.appended
             if item.frame is not None:
                 self.under_way[item.address] = item
         elif item.status == "dropped":
@@ -105,12 +130,13 @@ class Ledger:
                 self._ring.release(item.frame)
 
     def totals(self) -> dict[str, object]:
-        """Return the counts for the last line of a journal."""
+        """Return the counts of the whole run for the last line of a journal."""
         with self.lock:
+            before = self._earlier
             return {
-                "saved": self.saved,
-                "skipped": self.skipped,
-                "dropped": self.dropped,
+                "saved": before["saved"] + self.saved,
+                "skipped": before["skipped"] + self.skipped,
+                "dropped": before["dropped"] + self.dropped,
             }
 
     def stats(self) -> StreamStats:
@@ -128,6 +154,7 @@ class Ledger:
                 waited_s=self._ring.waited_s,
                 frames_per_s=frames,
                 mb_per_s=megabytes,
+                earlier=self.earlier,
             )
 
 

@@ -12,25 +12,37 @@ from napari_scope.errors import (
     SettingsError,
     StreamError,
 )
+from napari_scope.stream.catch_up import catch_up
 from napari_scope.stream.failure import NO_ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from napari_scope.stream.resumption import Resumption
     from napari_scope.stream.sinks.base import Sink
     from napari_scope.stream.spec import StoreSpec
 
-__all__ = ["check_sinks", "naming_the_path", "open_sinks"]
+__all__ = [
+    "check_paths",
+    "check_sinks",
+    "naming_the_path",
+    "open_sinks",
+    "resume_sinks",
+]
+
+
+def check_paths(sinks: Sequence[Sink]) -> None:
+    """Refuse two outputs at one path."""
+    paths = [sink.path.absolute() for sink in sinks if sink.path is not None]
+    if len(set(paths)) < len(paths):
+        raise SettingsError("two outputs have the same path", path=paths[0])
 
 
 def check_sinks(spec: StoreSpec, sinks: Sequence[Sink]) -> None:
     """Raise what opening would refuse, before the first sink creates anything."""
-    paths = [sink.path.absolute() for sink in sinks if sink.path is not None]
-    if len(set(paths)) < len(paths):
-        raise SettingsError("two outputs have the same path", path=paths[0])
     for sink in sinks:
         with naming_the_path(sink):
-            sink.check(spec)
+            sink.check(sink.own(spec))
 
 
 def open_sinks(spec: StoreSpec, sinks: Sequence[Sink]) -> None:
@@ -41,11 +53,44 @@ def open_sinks(spec: StoreSpec, sinks: Sequence[Sink]) -> None:
             # One that fails half way has files open, too.
             opened.append(sink)
             with naming_the_path(sink):
-                sink.open(spec)
+                sink.open(sink.own(spec))
     except BaseException:
         for sink in opened:
             with contextlib.suppress(OSError, ScopeError):  # the first error counts
-                sink.close(spec, None)
+                sink.close(sink.own(spec), None)
+        raise
+
+
+def resume_sinks(
+    spec: StoreSpec, sinks: Sequence[Sink], found: Sequence[Resumption]
+) -> None:
+    """Open the stores of a finished run again; if one cannot be, none is.
+
+    Those that were opened are closed as they were; one that fails half way stays as if
+    the process had been killed there, for `recover`.
+    """
+    opened: list[tuple[Sink, Resumption]] = []
+    try:
+        for sink, resumption in zip(sinks, found, strict=True):
+            with naming_the_path(sink):
+                try:
+                    sink.resume(sink.own(spec), resumption)
+                except BaseException:
+                    with contextlib.suppress(OSError, ScopeError):
+                        sink.close(sink.own(spec), None)
+                    raise
+            opened.append((sink, resumption))
+    except BaseException:
+        for sink, resumption in opened:
+            with contextlib.suppress(OSError, ScopeError):  # the first error counts
+                sink.close(sink.own(spec), resumption.totals())
+        raise
+    try:
+        catch_up(spec, sinks, found)
+    except BaseException:
+        for sink in sinks:
+            with contextlib.suppress(OSError, ScopeError):
+                sink.close(sink.own(spec), None)
         raise
 
 

@@ -53,6 +53,9 @@ class OutputFormat(BaseModel):
         Suffix that is added to a path without one; the usual one if not given.
     max_memory_bytes : int, optional
         For ``"memory"``: most that the frames may take.
+    spill_to_disk : bool
+        For ``"memory"``: whether frames beyond that go to a temporary file, beside
+        ``root_path`` or in the system's folder for such files; otherwise the run stops.
     prefer_single_file : {"auto", "always"}
         For ``"ome-tiff"``: whether several images go to one file; otherwise they are a
         folder with a file for each.
@@ -64,6 +67,7 @@ class OutputFormat(BaseModel):
     backend: str = "auto"
     suffix: str | None = None
     max_memory_bytes: int | None = Field(default=None, ge=1)
+    spill_to_disk: bool = True
     prefer_single_file: Literal["auto", "always"] = "auto"
 
     @property
@@ -177,6 +181,7 @@ def _from_mapping(asked: Mapping[object, object]) -> OutputFormat:
         )
     for option, owner in (
         ("max_memory_bytes", "memory"),
+        ("spill_to_disk", "memory"),
         ("prefer_single_file", "ome-tiff"),
     ):
         if option in fields and found.name != owner:

@@ -10,9 +10,8 @@ changes nothing any more.
 A run that is still being written is left alone: its writer holds a lock on the journal
 that ends with its process (see `lock`).
 
-To go on with an interrupted run is left to the caller: a new stream beside it. Frames
-of one run that two processes wrote, with a pause of which nobody knows how long it was,
-would look like one time series.
+A run that is whole again can be continued (see `resume`): the journal says when, so
+that nobody takes the pause for an interval of the time series.
 
 Examples
 --------
@@ -48,12 +47,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-    from napari_scope.model import Axes
-    from napari_scope.stream.recovery_frames import FrameKey, Reason
+    from napari_scope.stream.recovery_frames import FrameKey, Progress, Reason
 
 __all__ = ["RecoveryReport", "has_journal", "recover"]
 
-_MOST_LISTED = 1000
+_MOST_LOST = 100_000  # that the journal lists: a run that goes on takes them again
 
 
 def has_journal(path: str | PathLike[str]) -> bool:
@@ -61,7 +59,12 @@ def has_journal(path: str | PathLike[str]) -> bool:
     return find_journal(Path(path)) is not None
 
 
-def recover(path: str | PathLike[str], *, force: bool = False) -> RecoveryReport:
+def recover(
+    path: str | PathLike[str],
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> RecoveryReport:
     """Finish the store of a run that was interrupted.
 
     Parameters
@@ -71,6 +74,8 @@ def recover(path: str | PathLike[str], *, force: bool = False) -> RecoveryReport
     force : bool
         Go on where the file system cannot tell whether the run is still being written;
         never needed on a local disk.
+    progress : callable, optional
+        Told how many frames were checked, and of how many.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def recover(path: str | PathLike[str], *, force: bool = False) -> RecoveryReport
         )
     try:
         with OpenJournal(place, force=force) as journal:
-            return _recover(path, journal)
+            return _recover(path, journal, progress)
     except OSError as error:
         if isinstance(error, DiskSpaceError):
             raise
@@ -108,12 +113,14 @@ def recover(path: str | PathLike[str], *, force: bool = False) -> RecoveryReport
         raise kind(f"recovery failed, {told}", path=path, hint=hint) from error
 
 
-def _recover(path: Path, journal: OpenJournal) -> RecoveryReport:
+def _recover(
+    path: Path, journal: OpenJournal, progress: Progress | None
+) -> RecoveryReport:
     content = journal.scan.content
     run = RunRecord(content)
     kind = str(content.header.get("format"))
     if content.closed is not None:
-        return _closed_report(path, kind, run, content.closed)
+        return _closed_report(path, kind, run)
     notes = journal.mend()
     if run.senseless:
         notes.append(f"{run.senseless} lines of the journal are those of no frame")
@@ -121,7 +128,7 @@ def _recover(path: Path, journal: OpenJournal) -> RecoveryReport:
     summary = Summary()
     for entry in content.frames:
         summary.add(entry)
-    lost, done = _repair(journal.path, kind, run, summary.document(), missing)
+    lost, done = _repair(journal.path, kind, run, summary.document(), missing, progress)
     report = _report(path, kind, run, missing, lost, (*notes, *done))
     journal.close_run(_last_line(report))
     return report
@@ -133,17 +140,18 @@ def _repair(
     run: RunRecord,
     summary: Mapping[str, object],
     missing: Missing,
+    progress: Progress | None,
 ) -> tuple[dict[FrameKey, Reason], list[str]]:
     """Do what the format needs."""
     if format == "ome-zarr":
         known = {**summary, "recovered": True, "missing": missing.count}
-        return recover_zarr(journal.parent.parent, run, known)
+        return recover_zarr(journal.parent.parent, run, known, progress)
     if format == "ndtiff":
-        return recover_ndtiff(journal.parent, run)
+        return recover_ndtiff(journal.parent, run, progress)
     if format == "ome-tiff":
         from napari_scope.stream.recovery_tiff import recover_tiff
 
-        return recover_tiff(journal, run)
+        return recover_tiff(journal, run, progress)
     raise FormatError(
         f"its journal names the format {format!r}, which cannot be recovered",
         path=journal,
@@ -185,20 +193,14 @@ def _last_line(report: RecoveryReport) -> dict[str, object]:
         "missing": report.missing,
         "missing_axes": report.missing_axes,
         "lost": [
-            {"axes": axes, "reason": why} for axes, why in report.lost[:_MOST_LISTED]
+            {"axes": axes, "reason": why} for axes, why in report.lost[:_MOST_LOST]
         ],
     }
 
 
-def _closed_report(
-    path: Path, format: str, run: RunRecord, closed: Mapping[str, object]
-) -> RecoveryReport:
+def _closed_report(path: Path, format: str, run: RunRecord) -> RecoveryReport:
     """Return the report of a run that needs nothing."""
-    lost: list[tuple[Axes, str]] = []
-    entries = closed.get("lost")
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("axes"), dict):
-            lost.append((entry["axes"], str(entry.get("reason"))))
+    by_key = {(line.image, line.index): line.axes for line in run.lines}
     status = [line.status for line in run.lines]
     missing = run.missing()
     return RecoveryReport(
@@ -206,10 +208,10 @@ def _closed_report(
         format=format,
         was_closed=True,
         planned=run.planned,
-        saved=status.count("saved") - len(lost),
+        saved=status.count("saved") - len(run.lost),
         skipped=status.count("skipped"),
         dropped=status.count("dropped"),
         missing=missing.count,
         missing_axes=missing.frames,
-        lost=tuple(lost),
+        lost=tuple((by_key[key], why) for key, why in run.lost.items()),
     )

@@ -8,36 +8,44 @@ cut off: other programs do not open a store that has one.
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_scope.errors import FormatError
 from napari_scope.fileio import DataFile
 from napari_scope.formats.ndtiff.files import FilePool
 from napari_scope.formats.ndtiff.index import INDEX_NAME, parse_index
+from napari_scope.formats.ndtiff.layout import WRITING_NAME
 from napari_scope.formats.ndtiff.recovery import recover
-from napari_scope.stream.recovery_frames import check_frames
+from napari_scope.stream.recovery_frames import FrameSteps, check_frames
+from napari_scope.stream.sinks.ndtiff import MICRO_MANAGER_KEYS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
     from napari_scope.formats.ndtiff.files import FrameLocation
-    from napari_scope.stream.recovery_frames import FrameKey, Reason
+    from napari_scope.stream.recovery_frames import FrameKey, Progress, Reason
     from napari_scope.stream.recovery_plan import FrameLine, RunRecord
 
 __all__ = ["recover_ndtiff"]
+
+_Key: TypeAlias = tuple[tuple[str, int | str], ...]
 
 _MAX_INDEX = 2**31
 _MAX_RECORD = 1 << 16
 
 
 def recover_ndtiff(
-    root: Path, run: RunRecord
+    root: Path, run: RunRecord, progress: Progress | None = None
 ) -> tuple[dict[FrameKey, Reason], list[str]]:
     """Check a store and write a whole index where the old one is not.
+
+    ``progress`` is told how many frames were checked, and of how many.
 
     Raises
     ------
@@ -68,9 +76,62 @@ def recover_ndtiff(
 
     try:
         lines = [line for line in run.lines if line.status == "saved"]
-        return check_frames(lines, read), notes
+        step = FrameSteps(len(lines), progress)
+        facts = _Facts(root, pool, places)
+        lost = check_frames(lines, read, facts.check, step=step)
+        if count := facts.mend():
+            notes.append(f"the metadata of {count} frames were written anew")
+        # Nobody writes: the journal is locked. Readers take the mark for a writer's.
+        (root / WRITING_NAME).unlink(missing_ok=True)
+        return lost, notes
     finally:
         pool.close()
+
+
+class _Facts:
+    """The metadata of frames in the files, which the journal has, too.
+
+    A loss of power may take them and leave the pixels. They are written anew into the
+    room that they had.
+    """
+
+    def __init__(
+        self, root: Path, pool: FilePool, places: Mapping[_Key, FrameLocation]
+    ) -> None:
+        self._root = root
+        self._pool = pool
+        self._places = places
+        self._broken: list[tuple[FrameLocation, bytes]] = []
+
+    def check(self, line: FrameLine, _: object) -> None:
+        """Look at the metadata of a frame that is there."""
+        place = self._places[_key(dict(line.axes))]
+        size = place.metadata_length
+        try:
+            text = self._pool.read_bytes(
+                place.file, place.metadata_offset, size, "metadata of a frame"
+            )
+            if isinstance(json.loads(text), dict):
+                return
+        except (FormatError, ValueError, RecursionError):
+            pass
+        axes = {"Axes": dict(line.axes)}
+        known = {MICRO_MANAGER_KEYS.get(k, k): v for k, v in line.metadata.items()}
+        for facts in {**known, **axes}, axes:
+            new = json.dumps(facts, separators=(",", ":")).encode()
+            if len(new) <= size:
+                self._broken.append((place, new.ljust(size)))
+                return
+
+    def mend(self) -> int:
+        """Write those that are broken; returns how many."""
+        for name in {place.file for place, _ in self._broken}:
+            with DataFile.open(self._root / name, writable=True) as file:
+                for place, text in self._broken:
+                    if place.file == name:
+                        file.write_at(place.metadata_offset, text)
+                file.sync()
+        return len(self._broken)
 
 
 def _cut_torn_record(index: Path) -> bool:
@@ -103,7 +164,7 @@ def _is_torn(rest: bytes) -> bool:
     return name <= _MAX_RECORD and len(rest) < 8 + axes + name + 32
 
 
-def _key(axes: dict[str, int | str]) -> tuple[tuple[str, int | str], ...]:
+def _key(axes: dict[str, int | str]) -> _Key:
     try:
         return tuple(sorted(axes.items()))
     except TypeError as error:

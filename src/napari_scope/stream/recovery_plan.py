@@ -16,8 +16,9 @@ Examples
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from napari_scope.model import short, sort_names
 from napari_scope.stream.spec import PLACE_AXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from napari_scope.model import Axes
     from napari_scope.stream.journal import JournalContent
@@ -39,13 +40,15 @@ _MOST_LISTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class FrameLine:
-    """A line of a journal that makes sense."""
+    """A line of a journal that makes sense; ``number`` is -1 where it has none."""
 
     image: int
     index: tuple[int, ...]
     axes: Axes
     status: str
     crc32c: int | None
+    number: int = -1
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,12 @@ class RunRecord:
     ----------
     lines : list of FrameLine
         The frames, in the order of arrival; the last line of each frame counts.
+    lost : dict
+        Image and index of those that were found to be lost when the run was recovered,
+        and why.
+    ahead : set
+        Image and index of those that were noted as skipped before the first frame of
+        the run, or of its continuation: the gaps that settings declare.
     senseless : int
         Lines that are none of a frame.
     names : tuple of str
@@ -89,15 +98,29 @@ class RunRecord:
         frames = header.get("frames")
         self.planned = frames if _is_count(frames) else None
         self.known = bool(self._plan)
+        # Each frame has axes of its own; which frames there might be is not known.
+        self._loose = self._plan.get("loose") is True
         self.names = self._names(content.frames)
         by_place: dict[tuple[int, tuple[int, ...]], FrameLine] = {}
-        for entry in content.frames:
-            line = self._line(entry)
-            if line is not None:
+        self.lost: dict[tuple[int, tuple[int, ...]], str] = {}
+        self.ahead: set[tuple[int, tuple[int, ...]]] = set()
+        self.senseless = 0
+        # A frame that was lost when the run was closed may have come again later.
+        for start, stop, ending in _sessions(content):
+            begun = False
+            for entry in content.frames[start:stop]:
+                line = self._line(entry)
+                if line is None:
+                    self.senseless += 1
+                    continue
+                begun = begun or line.status != "skipped"
+                if not begun:
+                    self.ahead.add((line.image, line.index))
                 by_place[line.image, line.index] = line
+                self.lost.pop((line.image, line.index), None)
+            self.lost.update(_lost(ending, by_place.values()))
         self.lines = list(by_place.values())
         self._labels = self._find_labels()
-        self.senseless = sum(self._line(entry) is None for entry in content.frames)
 
     def _names(self, frames: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         order = _names(self._plan.get("order"))
@@ -114,12 +137,25 @@ class RunRecord:
             _is_count(image) and isinstance(index, list) and isinstance(axes, dict)
         ):
             return None
-        if len(index) != len(self.names) or not all(map(_is_count, index)):
+        names = (
+            [name for name in axes if name not in PLACE_AXES]
+            if self._loose
+            else self.names
+        )
+        if len(index) != len(names) or not all(map(_is_count, index)):
             return None
         if status not in ("saved", "skipped", "dropped"):
             return None
+        number: Any = entry.get("n")
+        metadata = entry.get("metadata")
         return FrameLine(
-            image, tuple(index), axes, status, crc if _is_count(crc) else None
+            image,
+            tuple(index),
+            axes,
+            status,
+            crc if _is_count(crc) else None,
+            number if _is_count(number) else -1,
+            metadata if isinstance(metadata, dict) else {},
         )
 
     # ------------------------------------------------------------- shapes
@@ -174,7 +210,7 @@ class RunRecord:
         left = None
         if self.planned is not None:
             left = max(0, self.planned - len(self.lines))
-        if not self.known or left == 0:
+        if self._loose or not self.known or (left == 0 and not self.ahead):
             return Missing(left)
         images = self._images()
         count = max([len(images), *(line.image + 1 for line in self.lines)])
@@ -186,7 +222,14 @@ class RunRecord:
             sizes.update(self.reached(image) if self.growing else {})
             shapes.append(tuple(sizes.get(name, 1) for name in self.names))
         cells = sum(math.prod(shape) for shape in shapes)
-        if cells > _MOST_CELLS or (left is not None and cells != self.planned):
+        if cells > _MOST_CELLS:
+            return Missing(left)
+        # Frames in gaps are not planned, but have a place and a line.
+        gaps = len(self.ahead)
+        if self.planned is not None and cells not in (
+            self.planned,
+            self.planned + gaps,
+        ):
             return Missing(left)
         return self._holes(shapes)
 
@@ -240,6 +283,38 @@ class RunRecord:
         if sorted(mine) != sorted(names):
             return None
         return tuple(mine.index(name) for name in names)
+
+
+def _sessions(
+    content: JournalContent,
+) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+    """Iterate over the parts of a run: first frame, end, the line that closed it."""
+    stops = [*content.starts[1:], len(content.frames)]
+    for start, stop, ending in itertools.zip_longest(
+        content.starts, stops, content.endings[: len(stops)], fillvalue=None
+    ):
+        yield start or 0, stop or 0, ending or {}
+
+
+def _lost(
+    ending: Mapping[str, Any], lines: Iterable[FrameLine]
+) -> dict[tuple[int, tuple[int, ...]], str]:
+    """Return which frames a line at the end of a run calls lost."""
+    entries = ending.get("lost")
+    if not isinstance(entries, list) or not entries:
+        return {}
+    keys = {_axes_key(line.axes): (line.image, line.index) for line in lines}
+    found = {}
+    for entry in entries:
+        axes = entry.get("axes") if isinstance(entry, dict) else None
+        key = keys.get(_axes_key(axes)) if isinstance(axes, dict) else None
+        if key is not None:
+            found[key] = str(entry.get("reason"))
+    return found
+
+
+def _axes_key(axes: Axes) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, repr(value)) for name, value in axes.items()))
 
 
 def _is_count(value: object) -> bool:

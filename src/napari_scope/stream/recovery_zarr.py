@@ -9,8 +9,9 @@ from napari_scope.arrays import halve
 from napari_scope.errors import FormatError
 from napari_scope.fileio import replace_file
 from napari_scope.formats.ngff import repair
+from napari_scope.formats.ngff.frame_array import FrameArray
 from napari_scope.model import short
-from napari_scope.stream.recovery_frames import check_frames
+from napari_scope.stream.recovery_frames import FrameSteps, check_frames
 from napari_scope.stream.sinks.contrast import display_range
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_scope.stream.recovery_frames import FrameKey, Reason
+    from napari_scope.stream.recovery_frames import FrameKey, Progress, Reason
     from napari_scope.stream.recovery_plan import FrameLine, RunRecord
 
 __all__ = ["recover_zarr"]
@@ -30,7 +31,10 @@ _MOST_BYTES = 256 * 1024 * 1024
 
 
 def recover_zarr(
-    root: Path, run: RunRecord, summary: Mapping[str, object]
+    root: Path,
+    run: RunRecord,
+    summary: Mapping[str, object],
+    progress: Progress | None = None,
 ) -> tuple[dict[FrameKey, Reason], list[str]]:
     """Finish a store.
 
@@ -42,6 +46,8 @@ def recover_zarr(
         What its journal says.
     summary : mapping
         For the attributes of the group ``acquisition``.
+    progress : callable, optional
+        Told how many frames were checked, and of how many.
 
     Returns
     -------
@@ -63,11 +69,12 @@ def recover_zarr(
     if _shapes(images, run):
         notes.append("the arrays are as long as the run was")
     lost: dict[FrameKey, Reason] = {}
+    step = FrameSteps(sum(x.status == "saved" for x in run.lines), progress)
     try:
         for number, image in enumerate(images):
             lines = [x for x in run.lines if (x.image, x.status) == (number, "saved")]
             worker = _ImageWorker(image, run)
-            lost.update(worker.check(lines))
+            lost.update(worker.check(lines, step))
             if repair.list_levels(image, worker.windows) and len(image.levels) > 1:
                 notes.append(f"levels completed: {image.folder.relative_to(root)}")
         _fix_xml(root, images)
@@ -122,21 +129,23 @@ class _ImageWorker:
                 path=image.folder,
             )
         self._order = order
-        self._arrays = [repair.FrameArray(level) for level in image.levels]
+        self._arrays = [FrameArray(level) for level in image.levels]
         self._pending: list[list[tuple[tuple[int, ...], npt.NDArray[np.generic]]]] = [
             [] for _ in self._arrays
         ]
         self._channel = image.names.index("c") if "c" in image.names[:-2] else None
         self.windows: dict[int, tuple[float, float]] = {}
 
-    def check(self, lines: Sequence[FrameLine]) -> dict[FrameKey, Reason]:
+    def check(
+        self, lines: Sequence[FrameLine], step: FrameSteps
+    ) -> dict[FrameKey, Reason]:
         """Check all frames and complete the levels."""
         # Levels are made anew: a loss of power may have taken any part of them.
         for array in self._arrays[1:]:
             array.clear()
         files = self._arrays[1 if len(self._arrays) > 1 else 0]
         ordered = sorted(lines, key=lambda x: (files.file_of(self._stored(x)), x.index))
-        lost = check_frames(ordered, self._read, self._good)
+        lost = check_frames(ordered, self._read, self._good, step)
         for level in range(1, len(self._arrays)):
             self._flush(level)
             self._arrays[level].sync()
@@ -204,6 +213,8 @@ def _write_summary(root: Path, summary: Mapping[str, object]) -> None:
         attributes = (
             document.setdefault("attributes", {}) if name[0] != "." else document
         )
-        attributes["frames"] = dict(summary)
+        before = attributes.get("frames")
+        kept = before.get("resumed") if isinstance(before, dict) else None
+        attributes["frames"] = {**summary, **({"resumed": kept} if kept else {})}
         replace_file(path, json.dumps(document, indent=2).encode())
         return

@@ -25,9 +25,10 @@ Address(image=0, index=(1, 1))
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -36,13 +37,18 @@ from napari_scope.model import sort_names
 from napari_scope.stream.spec import PLACE_AXES, ImageSpec, StoreSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from napari_scope.model import Axes
 
 __all__ = ["Address", "Router"]
+
+# The place of an image and, in a loose store, the names of its axes.
+_ImageKey: TypeAlias = (
+    "tuple[tuple[tuple[str, int | str], ...], tuple[str, ...] | None]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Router:
     def __init__(self, spec: StoreSpec) -> None:
         self.spec = spec
         self.grown = 0
-        self._images: dict[tuple[tuple[str, int | str], ...], int] = {}
+        self._images: dict[_ImageKey, int] = {}
         self._taken: list[npt.NDArray[np.bool_]] = []
         self._labels = {
             name: {label: i for i, label in enumerate(labels)}
@@ -82,8 +88,37 @@ class Router:
         self._ahead_at: Address | None = None  # stays the same in a fixed store only
 
     def _add(self, image: ImageSpec) -> None:
-        self._images[_key(image.place)] = len(self._taken)
+        self._images[_key(image.place, image.order)] = len(self._taken)
         self._taken.append(np.zeros(self.spec.shape(image), bool))
+
+    def restore(self, frames: Iterable[tuple[Address, Axes]]) -> None:
+        """Take over what an earlier stream into the same store had taken.
+
+        Parameters
+        ----------
+        frames : iterable of (Address, mapping)
+            Frames in the order in which they came.
+
+        Raises
+        ------
+        FrameError
+            If a frame does not fit the store, or lies at another place there.
+        """
+        for address, axes in frames:
+            found = self.claim(axes)
+            if found != address:
+                raise FrameError(
+                    f"the frame {dict(axes)} lies at {address.index} of image "
+                    f"{address.image}, not at {found.index} of image {found.image}"
+                )
+
+    def go_on(self, behind: Address | None) -> None:
+        """Let the order of acquisition go on behind a frame.
+
+        A frame before it that is not taken has to be appended by its axes.
+        """
+        self._order = self._arrival(behind)
+        self._ahead = self._ahead_at = None
 
     def next_axes(self) -> dict[str, int | str]:
         """Return the axes of the next frame in the order of acquisition.
@@ -143,6 +178,57 @@ class Router:
         self._taken[address.image][address.index] = True
         return address
 
+    def axes_of(self, address: Address, given: Axes) -> dict[str, int | str]:
+        """Return the axes of a frame that was claimed, in the words of the store.
+
+        A sample that has a label, and a position that has a name, may be given by its
+        number; frames of one store must not name it now this way and now that.
+        """
+        spec = self.spec
+        place = spec.images[address.image].place
+        names = self._names(address.image)
+        numbers = dict(zip(names, address.index, strict=True))
+        axes: dict[str, int | str] = {}
+        for name in spec.order:
+            if name not in given:
+                continue
+            if name in numbers:
+                labels = spec.labels.get(name)
+                axes[name] = labels[numbers[name]] if labels else numbers[name]
+            else:
+                axes[name] = place[name]
+        return axes
+
+    def place_image(self, number: int, stage: Mapping[str, object]) -> None:
+        """Note where an image that came unannounced was taken, as far as is known.
+
+        Parameters
+        ----------
+        number : int
+            Its number.
+        stage : mapping
+            Micrometers for any of ``x_um``, ``y_um``, ``z_um``.
+        """
+        known: dict[str, Any] = {
+            name: float(value)
+            for name, value in stage.items()
+            if isinstance(value, int | float) and math.isfinite(value)
+        }
+        if known:
+            images = list(self.spec.images)
+            images[number] = replace(images[number], **known)
+            self.spec = replace(self.spec, images=tuple(images))
+
+    def has(self, axes: Axes) -> bool:
+        """Return whether a frame was appended or skipped.
+
+        Raises
+        ------
+        FrameError
+            If there is no such frame.
+        """
+        return self._is_taken(self._locate(axes))
+
     def is_taken(self, image: int, index: tuple[int, ...]) -> bool:
         """Return whether a frame was appended or skipped."""
         return self._is_taken(Address(image, index))
@@ -155,6 +241,19 @@ class Router:
         except IndexError:
             return False  # outside of what has come so far
 
+    def _names(self, image: int) -> tuple[str, ...]:
+        """Return the names of the index axes of an image."""
+        if not self.spec.loose:
+            return self._index_axes
+        return self.spec.axes_in(self.spec.images[image])
+
+    def _free_name(self, place: Axes, own: tuple[str, ...] | None) -> str:
+        """Return a name for a new image; two of a loose store may be at one place."""
+        name = _place_name(place)
+        if own is not None and any(image.name == name for image in self.spec.images):
+            name = "_".join([name, *own]) if own else f"{name}_single"
+        return name
+
     def _capacity(self) -> int:
         return sum(taken.size for taken in self._taken)
 
@@ -163,6 +262,10 @@ class Router:
     def _locate(self, axes: Axes) -> Address:
         """Return the address of a frame; what has to grow for it is still missing."""
         place = {k: v for k, v in axes.items() if k in PLACE_AXES}
+        if self.spec.loose:
+            own = _own_axes(axes)
+            image = self._images.get(_key(place, own), len(self._taken))
+            return Address(image, tuple(self._number(n, axes[n]) for n in own))
         names = self._index_axes
         if self.spec.open_ended and not self._images and not self.spec.order:
             names = tuple(sort_names([n for n in axes if n not in PLACE_AXES]))
@@ -242,9 +345,10 @@ class Router:
         if image >= len(self._taken):
             return
         shape = self._taken[image].shape
-        for name, i, n in zip(self._index_axes, index, shape, strict=True):
+        names = self._names(image)
+        for name, i, n in zip(names, index, shape, strict=True):
             if i >= n and not self.spec.grows(name):
-                sizes = dict(zip(self._index_axes, shape, strict=True))
+                sizes = dict(zip(names, shape, strict=True))
                 raise FrameError(
                     f"the frame {dict(axes)} lies outside of the image "
                     f"{self.spec.images[image].name!r} with the sizes {sizes}"
@@ -254,18 +358,24 @@ class Router:
 
     def _grow(self, address: Address, axes: Axes) -> None:
         """Complete the store by what a new frame says."""
-        if not self._images and not self.spec.order:
-            self.spec = replace(self.spec, order=tuple(axes))
+        new = tuple(name for name in axes if name not in self.spec.order)
+        if new and (self.spec.loose or not self._images):
+            self.spec = replace(self.spec, order=(*self.spec.order, *new))
             self._index_axes = self.spec.index_axes
         if address.image == len(self._taken):
             place = {k: v for k, v in axes.items() if k in PLACE_AXES}
+            own = _own_axes(axes) if self.spec.loose else None
+            names = self._index_axes if own is None else own
             image = ImageSpec(
-                _place_name(place), place, dict.fromkeys(self._index_axes, 1)
+                self._free_name(place, own),
+                place,
+                dict.fromkeys(names, 1),
+                order=own,
             )
             self.spec = replace(self.spec, images=(*self.spec.images, image))
             self._add(image)
             self.grown += 1
-        for name in self._index_axes:
+        for name in self._names(address.image):
             value = axes.get(name)
             if isinstance(value, str):
                 labels = self._labels.setdefault(name, {})
@@ -295,7 +405,7 @@ class Router:
         """Keep the exact size of an image (its record has room to spare)."""
         image = self.spec.images[address.image]
         sizes = dict(image.sizes)
-        for name, i in zip(self._index_axes, address.index, strict=True):
+        for name, i in zip(self._names(address.image), address.index, strict=True):
             sizes[name] = max(sizes.get(name, 1), i + 1)
         if sizes != image.sizes:
             images = list(self.spec.images)
@@ -305,8 +415,8 @@ class Router:
 
     # ------------------------------------------------------------- order of arrival
 
-    def _arrival(self) -> Iterator[dict[str, int | str]]:
-        """Iterate over all frames in the order of acquisition."""
+    def _arrival(self, behind: Address | None = None) -> Iterator[dict[str, int | str]]:
+        """Iterate over all frames in the order of acquisition, or those behind one."""
         spec = self.spec
         if not spec.order:
             yield {}
@@ -331,7 +441,8 @@ class Router:
                 ranges.append(itertools.count())
             else:
                 ranges.append(list(range(size)))
-        for values in _lazy_product(ranges):
+        start = self._numbers(behind, keys) if behind is not None else None
+        for values in _lazy_product(ranges, start):
             axes: dict[str, int | str] = {}
             image = spec.images[0] if spec.images else None
             for key, value in zip(keys, values, strict=True):
@@ -342,6 +453,11 @@ class Router:
                     axes[key] = value
             if image is None or self._inside(image, axes):
                 yield axes
+
+    def _numbers(self, address: Address, keys: list[str]) -> list[int]:
+        """Return the numbers of a frame in the order of acquisition."""
+        places = dict(zip(self._index_axes, address.index, strict=True))
+        return [places.get(key, address.image) for key in keys]
 
     def _inside(self, image: ImageSpec, axes: dict[str, int | str]) -> bool:
         """Return whether an image of its own size has this frame."""
@@ -356,26 +472,44 @@ class Router:
 
 def _lazy_product(
     ranges: list[Iterator[object] | list[object]],
+    behind: Sequence[int] | None = None,
 ) -> Iterator[tuple[object, ...]]:
-    """Return the product of ranges; unlike itertools', the first may be endless."""
+    """Return the product of ranges; unlike itertools', the first may be endless.
+
+    With ``behind``, the numbers of a combination, only those that follow it.
+    """
     if not ranges:
-        yield ()
+        if behind is None:
+            yield ()
         return
     rest = [list(r) for r in ranges[1:]]
-    for first in ranges[0]:
-        for tail in itertools.product(*rest):
+    passed = 0
+    firsts = iter(ranges[0])
+    if behind is not None:
+        firsts = itertools.islice(firsts, behind[0], None)
+        for values, number in zip(rest, behind[1:], strict=True):
+            passed = passed * len(values) + number
+        passed += 1
+    for first in firsts:
+        for tail in itertools.islice(itertools.product(*rest), passed, None):
             yield (first, *tail)
+        passed = 0
 
 
-def _key(place: Axes) -> tuple[tuple[str, int | str], ...]:
-    return tuple(sorted(place.items()))
+def _key(place: Axes, names: tuple[str, ...] | None = None) -> _ImageKey:
+    return tuple(sorted(place.items())), names
+
+
+def _own_axes(axes: Axes) -> tuple[str, ...]:
+    """Return the names of the index axes of a frame in storage order."""
+    return tuple(sort_names([name for name in axes if name not in PLACE_AXES]))
 
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _place_name(place: dict[str, int | str]) -> str:
+def _place_name(place: Axes) -> str:
     parts = [
         str(value) if isinstance(value, str) else f"{name}{value:03d}"
         for name, value in place.items()

@@ -88,6 +88,8 @@ class ImageSpec:
         the store and the stage position.
     well : (str, str), optional
         Row and column of the well that the image is a field of.
+    order : tuple of str, optional
+        Its index axes, if the store is loose; else those of the store.
     """
 
     name: str
@@ -98,6 +100,7 @@ class ImageSpec:
     z_um: float | None = None
     axes: tuple[Axis, ...] = ()
     well: tuple[str, str] | None = None
+    order: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,10 @@ class StoreSpec:
     growing_axes : tuple of str, optional
         What may become larger: the samples and labels of these axes; None for all
         axes and the images, too. The first frame then says which axes there are.
+    loose : bool
+        Whether each frame may have axes of its own, as formats allow that know frames
+        by their axes; frames with the same axes at one place are one image. Only if
+        images may come that nobody announced.
     n_frames : int, optional
         Frames planned.
     summary : mapping
@@ -153,6 +160,7 @@ class StoreSpec:
     bit_depth: int | None = None
     growing: bool = False
     growing_axes: tuple[str, ...] | None = None
+    loose: bool = False
     n_frames: int | None = None
     summary: Mapping[str, object] = field(default_factory=dict)
     storage: StorageSpec = field(default_factory=StorageSpec)
@@ -204,7 +212,12 @@ class StoreSpec:
 
     def shape(self, image: ImageSpec) -> tuple[int, ...]:
         """Return the number of frames on each index axis of an image."""
-        return tuple(max(1, image.sizes.get(name, 1)) for name in self.index_axes)
+        names = self.axes_in(image)
+        return tuple(max(1, image.sizes.get(name, 1)) for name in names)
+
+    def axes_in(self, image: ImageSpec) -> tuple[str, ...]:
+        """Return the names of the index axes of an image in storage order."""
+        return self.index_axes if image.order is None else image.order
 
     def display_channels(self) -> tuple[Channel, ...]:
         """Return one channel for each sample of the channel axis, all with colours."""
@@ -238,7 +251,7 @@ class StoreSpec:
             "z": (self.z_um or 1.0, "micrometer" if self.z_um else None),
         }
         axes = []
-        for name in self.index_axes:
+        for name in self.axes_in(image):
             scale, unit = scales.get(name, (1.0, None))
             origin = image.z_um if name == "z" and image.z_um is not None else 0.0
             labels = self.labels.get(name, ())

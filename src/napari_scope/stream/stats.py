@@ -26,6 +26,9 @@ class StreamStats:
         Time the caller waited for a free buffer.
     frames_per_s, mb_per_s : float
         Rates of committing over the last seconds.
+    earlier : int
+        Frames that were saved in all outputs when the stream went on with a run
+        (``resume``). All other numbers are those of this stream alone.
     """
 
     appended: int = 0
@@ -38,6 +41,7 @@ class StreamStats:
     waited_s: float = 0.0
     frames_per_s: float = 0.0
     mb_per_s: float = 0.0
+    earlier: int = 0
 
     @property
     def ring_fill(self) -> float:

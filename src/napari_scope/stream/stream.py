@@ -35,6 +35,7 @@ import contextlib
 import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -56,8 +57,14 @@ from napari_scope.stream.intake import Intake
 from napari_scope.stream.keeper import Keeper
 from napari_scope.stream.lane import Lane
 from napari_scope.stream.ledger import Ledger, event_of
-from napari_scope.stream.opening import check_sinks, open_sinks
+from napari_scope.stream.opening import (
+    check_paths,
+    check_sinks,
+    open_sinks,
+    resume_sinks,
+)
 from napari_scope.stream.reading import FrameReader
+from napari_scope.stream.resume import load_all, take_over
 from napari_scope.stream.ring import OverflowPolicy, Ring
 from napari_scope.stream.router import Address, Router
 from napari_scope.stream.view import NewestFrame, StreamView
@@ -70,6 +77,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_scope.model import Axes
+    from napari_scope.stream.resume import Resume
+    from napari_scope.stream.resumption import Resumption
     from napari_scope.stream.sinks.base import FrameItem, Sink
     from napari_scope.stream.spec import StoreSpec
     from napari_scope.stream.stats import StreamStats
@@ -105,6 +114,10 @@ class Stream:
     sync_interval_s : float, optional
         How often what was written is made safe against loss of power, and once more
         when the stream is closed; None leaves it to the system.
+    resume : bool or "force"
+        Go on with the run that the stores hold (see `resume`); where there are none
+        they are made. ``"force"`` also where the file system cannot tell whether
+        another program writes to them.
 
     Attributes
     ----------
@@ -126,6 +139,7 @@ class Stream:
         ring_bytes: int | None = None,
         overflow: OverflowPolicy = "block",
         sync_interval_s: float | None = 1.0,
+        resume: Resume = False,
     ) -> None:
         if not sinks:
             raise SettingsError("a stream needs at least one sink")
@@ -163,20 +177,42 @@ class Stream:
         for sink in self._sinks:
             sink.durable = sync_interval_s is not None
             sink.under_pressure = self._ring.is_filling
-        check_sinks(spec, self._sinks)
-        check_room(spec, self._sinks, self._disks)
-        if not spec.growing:
+        check_paths(self._sinks)
+        self._found: list[Resumption] = []
+        if resume:
+            self._found = load_all(self._sinks, spec, resume)
+        if self._found:
+            rest = take_over(self._found, self._router, self._ledger)
+            check_room(rest, self._sinks, self._disks)
+        else:
+            check_sinks(spec, self._sinks)
+            check_room(spec, self._sinks, self._disks)
+        # Of a growing store nothing is known before its first frame.
+        if self._found or not spec.growing:
             self._open()
         _open_streams.add(self)
 
     # ------------------------------------------------------------- opening
 
     def _open(self) -> None:
-        open_sinks(self._router.spec, self._sinks)
+        spec = self._router.spec
+        if self._found:
+            resume_sinks(spec, self._sinks, self._found)
+        else:
+            open_sinks(spec, self._sinks)
+        earlier = self._ledger.earlier
         self._intake.lanes = [
-            Lane(sink, spec=self._spec, done=self._done, failed=self._fail)
+            Lane(
+                sink,
+                spec=self._spec,
+                done=self._done,
+                failed=self._fail,
+                saved=earlier,
+                few=self._ring.slots // 8,
+            )
             for sink in self._sinks
         ]
+        self._found = []
         self._keeper = Keeper(
             self._sinks,
             sync_interval_s=self._sync_interval,
@@ -258,6 +294,19 @@ class Stream:
         self._check_open()
         self._intake.skip(frames, reason, index)
 
+    def has(self, index: Axes) -> bool:
+        """Return whether a frame was appended, skipped or dropped.
+
+        Also by an earlier stream, where this one goes on with a run: what is not there
+        may be appended with ``index``.
+
+        Raises
+        ------
+        FrameError
+            If there is no such frame in the plan.
+        """
+        return self._intake.has(index)
+
     def _check_open(self) -> None:
         if self._failure.error is not None:
             raise self._as_stream_error() from self._failure.error
@@ -309,7 +358,8 @@ class Stream:
         if self._ledger.newest is None:
             return None
         address, number = self._ledger.newest
-        names = self._router.spec.index_axes
+        spec = self._router.spec
+        names = spec.axes_in(spec.images[address.image])
         named = {short(n): i for n, i in zip(names, address.index, strict=True)}
         return NewestFrame(address.image, named, number)
 
@@ -421,7 +471,6 @@ class Stream:
                 self.close()
 
 
-@atexit.register
 def _close_all() -> None:
     """Close streams that were forgotten, so that their last frames reach the disk."""
     for stream in list(_open_streams):
@@ -430,3 +479,9 @@ def _close_all() -> None:
         except ScopeError as error:
             # Nobody is left to catch it, but it must not pass in silence.
             print(f"napari-scope: {error}", file=sys.stderr)
+
+
+# Pools of threads, which pack frames, are closed before functions of `atexit` are
+# called. What is registered with `threading` after theirs is called before them.
+_ = ThreadPoolExecutor
+getattr(threading, "_register_atexit", atexit.register)(_close_all)

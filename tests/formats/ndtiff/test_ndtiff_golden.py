@@ -116,8 +116,9 @@ def test_tiles_are_one_image_with_all_resolutions(
     (image,) = dataset.images
     assert image.name == "ndtiffv3.0_stitched_test"
     assert image.axis_names == ("c", "y", "x")
-    # Tiles of 32 pixels that overlap by 4: 2 are cut off at each side.
-    assert [axis.translation for axis in image.axes[1:]] == [2, 2]
+    # Tiles of 32 pixels that overlap by 4: 2 are cut off at each side. The stage was at
+    # -28 um for row 0 and column 0, the centre of 32 pixels of 1 um.
+    assert [axis.translation for axis in image.axes[1:]] == [-28 - 15.5 + 2] * 2
     assert image.metadata["tiles"] == 2
     expected = oracle[name]["stitched_all_levels"]
     assert [level.shape for level in image.levels] == [(1, 56, 56), (1, 28, 28)]

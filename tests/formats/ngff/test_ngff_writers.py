@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from tests.formats.ngff.oracles import by_tensorstore, by_zarr_python, by_zarrs
 from tests.threads import Thread
 
+from napari_scope import fileio
 from napari_scope.errors import SettingsError
 from napari_scope.fileio import portable_io
-from napari_scope.formats.ngff import packed
+from napari_scope.formats.ngff import deep, packed
 from napari_scope.formats.ngff.chunks import plan_chunks
 from napari_scope.formats.ngff.codecs import CODECS, Helpers, make_codec
+from napari_scope.formats.ngff.deep import DeepWriter
 from napari_scope.formats.ngff.metadata import encode
-from napari_scope.formats.ngff.packed import PackedWriter
 from napari_scope.formats.ngff.shards import ShardWriter
 from napari_scope.formats.ngff.tiles import TileWriter
 from napari_scope.formats.ngff.writers import ArrayFormat, Workshop
@@ -317,10 +318,10 @@ def test_unsplit_uncompressed_frames_take_the_shortest_way(tmp_path: Path) -> No
     assert type(Array(tmp_path / "a", (4,)).writer) is ShardWriter
     sub = Array(tmp_path / "b", (4,), chunks={"x": 5})
     assert type(sub.writer) is TileWriter
-    deep = Array(tmp_path / "c", (4,), compression="zstd", chunks={"time": 2})
-    assert type(deep.writer) is PackedWriter
+    blocks = Array(tmp_path / "c", (4,), compression="zstd", chunks={"time": 2})
+    assert type(blocks.writer) is DeepWriter
     assert sub.writer.at_once
-    assert not deep.writer.at_once
+    assert not blocks.writer.at_once
 
 
 @pytest.mark.parametrize("compression", [None, "blosc-lz4"])
@@ -434,6 +435,62 @@ def test_frames_are_compressed_in_parts_that_bound_the_memory(
     monkeypatch.setattr(packed, "_AT_ONCE_BYTES", 300)
     array = Array(tmp_path, (9,), compression="zstd")
     array.write(*((n,) for n in range(9)))
+    array.check()
+    array.finish()
+
+
+@pytest.mark.parametrize("compression", CODECS)
+def test_chunks_that_come_at_once_are_never_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str
+) -> None:
+    monkeypatch.setattr(deep, "_AT_ONCE_BYTES", 2 * 3 * 4 * 10 * 2)  # two blocks
+    cut = {"chunks": {"time": 3, "x": 4}, "shards": {"time": 2}}
+    array = Array(tmp_path, (9,), compression=compression, **cut)
+    stored: list[Index] = []
+    real = DeepWriter._store
+
+    def store(self: DeepWriter, index: Index, pixels: Any) -> None:
+        stored.append(index)
+        real(self, index, pixels)
+
+    monkeypatch.setattr(DeepWriter, "_store", store)
+    array.write(*((n,) for n in range(6)))
+    array.check()
+    assert stored == []
+    array.write((7,))
+    array.check()
+    array.write((6,), (8,))
+    array.check()
+    array.check_own()
+    assert stored == [(7,)], "the others were in hand when the chunk was complete"
+    array.finish()
+    array.check()
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_what_was_made_safe_stays_safe_when_its_chunk_is_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: bool
+) -> None:
+    array = Array(tmp_path, (4,), compression="zstd", chunks={"time": 2})
+    array.write((0,))
+    if synced:
+        array.writer.sync()
+    done: list[str] = []
+    for name in ("write_at", "truncate", "sync"):
+        for kind in (fileio._PosixFile, fileio._PortableFile):
+            real = getattr(kind, name)
+
+            def call(*a: Any, name: str = name, real: Any = real) -> Any:
+                done.append(name)
+                return real(*a)
+
+            monkeypatch.setattr(kind, name, call)
+    array.write((1,))
+    between = ["sync"] if synced else []
+    assert done == ["write_at", *between, "write_at", *between, "truncate"]
+    done.clear()
+    array.write((2,), (3,))
+    assert done == ["write_at", "write_at"], "nothing of these was stored"
     array.check()
     array.finish()
 

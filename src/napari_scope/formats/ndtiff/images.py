@@ -27,6 +27,7 @@ from napari_scope.formats.ndtiff.mosaic import (
     Mosaic,
     TileTable,
     build_mosaic,
+    tile_place,
 )
 from napari_scope.formats.ndtiff.placing import frame_axes, lead_axis, mosaic_axes
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES
@@ -135,6 +136,7 @@ class ImageBuilder:
             frame = mosaic_axes(
                 reader.summary,
                 about,
+                tile_place(table.axes(first)),
                 mosaic.tiles.first,
                 mosaic.tile_shape,
                 (height, width),

@@ -40,6 +40,7 @@ __all__ = [
     "TileReader",
     "TileTable",
     "build_mosaic",
+    "tile_place",
 ]
 
 GRID_AXES = ("row", "column")
@@ -319,6 +320,12 @@ def build_mosaic(
         for number, tiles in enumerate(levels)
     ]
     return Mosaic(tuple(arrays), levels[0], tile)
+
+
+def tile_place(axes: Axes) -> tuple[int, int]:
+    """Return row and column of a tile."""
+    row, column = (int(axes[name]) for name in GRID_AXES)
+    return row, column
 
 
 def _numbers(

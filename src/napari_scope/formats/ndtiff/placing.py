@@ -153,19 +153,24 @@ def frame_axes(
 def mosaic_axes(
     summary: Mapping[str, object],
     about: Mapping[str, object],
+    place: tuple[int, int],
     first: tuple[int, int],
     tile_shape: tuple[int, int],
     frame_shape: tuple[int, int],
 ) -> tuple[Axis, Axis]:
     """Return the axes y and x of a mosaic.
 
-    Row 0 and column 0 are where the frame of that tile starts; half the overlap of the
-    frame is cut off, so the first pixel that is shown lies so much further.
+    One of its frames says where the stage was, which is the centre of that frame; all
+    others follow it in rows and columns, as the camera sees them. Without a stage,
+    the frame of row 0 and column 0 starts at 0. Half the overlap of the frame is cut
+    off, so the first pixel that is shown lies so much further.
 
     Parameters
     ----------
     summary, about : mapping
         Metadata of the store and of a frame.
+    place : (int, int)
+        Row and column of that frame.
     first : (int, int)
         Row and column of the first tile.
     tile_shape, frame_shape : (int, int)
@@ -174,8 +179,15 @@ def mosaic_axes(
     pixel = facts.pixel_size_um(about, summary)
     unit = None if pixel is None else "micrometer"
     size = pixel or 1.0
-    y, x = (
-        (place * tile + (frame - tile) // 2) * size
-        for place, tile, frame in zip(first, tile_shape, frame_shape, strict=True)
-    )
+    # Micrometres of the stage cannot be told in pixels of unknown size.
+    stage = facts.stage_um(about) if pixel else None
+    starts = []
+    for axis in (0, 1):
+        tile, frame = tile_shape[axis], frame_shape[axis]
+        start = (first[axis] * tile + (frame - tile) // 2) * size
+        if stage is not None:
+            centre = place[axis] * tile + (frame - 1) / 2
+            start += stage[1 - axis] - centre * size
+        starts.append(start)
+    y, x = starts
     return Axis("y", "space", unit, size, y), Axis("x", "space", unit, size, x)

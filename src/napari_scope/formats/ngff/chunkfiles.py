@@ -18,14 +18,14 @@ from napari_scope.fileio import DataFile, replace_file
 from napari_scope.formats.ngff.shards import ChunkStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_scope.formats.ngff.chunks import ChunkPlan
     from napari_scope.formats.ngff.codecs import ChunkCodec, Helpers
-    from napari_scope.formats.ngff.packed import DecodedBlock
+    from napari_scope.formats.ngff.deep import DecodedBlock
     from napari_scope.formats.ngff.shards import Piece
 
 __all__ = ["ChunkFileWriter"]
@@ -76,6 +76,7 @@ class ChunkFileWriter(ChunkStore):
         self._chunk_bytes = self._tile_bytes * plan.frames_in_chunk
         self._open: set[Index] = set()  # blocks in the stored form
         self._awaited: dict[Index, int] = {}
+        self._times: dict[Index, int] = {}  # that a block was stored again
         self._writing = threading.RLock()
 
     @property
@@ -140,8 +141,13 @@ class ChunkFileWriter(ChunkStore):
         """Write a frame into its chunks, which are in the stored form."""
         block, place = self._plan.locate(index)
         start = place * self._tile_bytes
-        with self._lock:
-            self._open.add(block)
+        if block not in self._open:
+            with self._lock:
+                self._open.add(block)
+                self._times[block] = self._times.get(block, 0) + 1
+                there = [t for t in self._tiles if block + t in self._made]
+            for tile in there:
+                self._bring_back(block + tile)
         for tile in self._tiles:
             data = self._plan.cut(pixels, tile).data.cast("B")
             buffers = self._codec.stored_buffers(self._chunk_bytes, start, data)
@@ -149,14 +155,38 @@ class ChunkFileWriter(ChunkStore):
                 file.write_at(self._codec.stored_offset(start), *buffers)
             self._changed(block + tile)
 
+    def _bring_back(self, chunk: Index) -> None:
+        """Store a chunk that was finished without all its frames."""
+        contents = memoryview(self._contents(chunk))
+        stored = bytearray(self._codec.stored_size(self._chunk_bytes))
+        pieces = self._codec.stored_head(self._chunk_bytes)
+        start = self._codec.stored_offset(0)
+        buffers = self._codec.stored_buffers(self._chunk_bytes, 0, contents)
+        for offset, data in [*pieces, (start, b"".join(buffers))]:
+            stored[offset : offset + len(data)] = data
+        self._replace(chunk, bytes(stored))
+
+    def _take_over_frames(self, came: Iterable[Index]) -> None:
+        if self._plan.frames_in_chunk > 1:
+            for index in came:
+                self._awaited_less(index)
+
+    def _take_over_file(self, shard: Index, path: Path) -> None:
+        """Leave it as it is: it is replaced when a frame comes."""
+
     def _came(self, index: Index) -> None:
         """Count a frame; compress its chunks if it was the last."""
+        block, awaited = self._awaited_less(index)
+        if not awaited and block in self._open:
+            self._complete(block)
+
+    def _awaited_less(self, index: Index) -> tuple[Index, int]:
+        """Count a frame; returns its block, and how many frames are still awaited."""
         block, _ = self._plan.locate(index)
         awaited = self._awaited.pop(block, self._plan.frames_of(block)) - 1
         if awaited:
             self._awaited[block] = awaited
-        elif block in self._open:
-            self._complete(block)
+        return block, awaited
 
     def _complete(self, block: Index) -> None:
         """Compress the chunks of a block."""
@@ -186,10 +216,11 @@ class ChunkFileWriter(ChunkStore):
         with self._lock:
             present = all(block + tile in self._made for tile in self._tiles)
             stored = block in self._open
+            times = self._times.get(block, 0)
         if not present:
             return None
         frame = np.empty(self._plan.frame, self._dtype)
-        key = (id(self), block)
+        key = (id(self), block, times)
         contents = None if stored else self._decoded.get(key)
         if contents is None:
             contents = [self._contents(block + tile) for tile in self._tiles]

@@ -181,10 +181,23 @@ class ChunkPlan:
         else:
             memory = scratch(math.prod(self.tile) * frame.dtype.itemsize)
             whole = np.frombuffer(memory, frame.dtype).reshape(self.tile)
-        if part.shape != self.tile:
-            whole[...] = 0
-        whole[: part.shape[0], : part.shape[1]] = part
+        self.cut_into(frame, tile, whole)
         return whole
+
+    def cut_into(
+        self,
+        frame: npt.NDArray[np.generic],
+        tile: tuple[int, int],
+        target: npt.NDArray[np.generic],
+    ) -> None:
+        """Copy a tile of a frame; beyond the edge of the frame it is 0."""
+        (height, width), (row, column) = self.tile, tile
+        part = frame[
+            row * height : (row + 1) * height, column * width : (column + 1) * width
+        ]
+        if part.shape != self.tile:
+            target[...] = 0
+        target[: part.shape[0], : part.shape[1]] = part
 
     def paste(
         self,

@@ -36,6 +36,7 @@ __all__ = [
     "axis_rank",
     "collection_attributes",
     "encode",
+    "follows_order",
     "group_documents",
     "group_metadata",
     "image_attributes",
@@ -204,7 +205,8 @@ def image_attributes(
     name : str
         Name of the image.
     axes : sequence of Axis
-        Axes in storage order with the scale and translation of full resolution.
+        Axes in storage order with the scale and translation of full resolution. An
+        order that OME-NGFF forbids is written as it is; see `follows_order`.
     levels : sequence of LevelInfo
         The levels, finest first. The centre of a coarse pixel lies between the fine
         ones it covers, so coarse levels are shifted by half of what they reduce.
@@ -269,6 +271,12 @@ def axis_rank(kind: AxisKind) -> int:
     return {"time": 0, "space": 2}.get(kind, 1)
 
 
+def follows_order(axes: Sequence[Axis]) -> bool:
+    """Return whether axes stand in the order that OME-NGFF demands."""
+    ranks = [axis_rank(axis.kind) for axis in axes]
+    return ranks == sorted(ranks)
+
+
 def _check_axes(axes: Sequence[Axis]) -> None:
     names = [axis.name for axis in axes]
     if not 2 <= len(axes) <= 5:
@@ -278,13 +286,6 @@ def _check_axes(axes: Sequence[Axis]) -> None:
             hint="store it as NDTiff, which takes any axes",
         )
     ranks = [axis_rank(axis.kind) for axis in axes]
-    if ranks != sorted(ranks):
-        raise SettingsError(
-            "OME-Zarr stores time first, then the channel or a custom axis, then "
-            f"space; the order asked for is {', '.join(names)}",
-            hint="frames may come in any order and are put in their place; leave the "
-            "order of storage to the format",
-        )
     if ranks.count(0) > 1 or not 2 <= ranks.count(2) <= 3:
         raise SettingsError(
             "OME-Zarr holds images with at most one axis of time and two or three of "

@@ -11,14 +11,11 @@ A chunk is written before its entry in the index. The index that grows has no ch
 bytes that no kill can tear, whatever the size of the index, in any order of frames.
 Web readers expect the index, with a checksum, at the end; `finish` appends it, and the
 caller then changes the metadata of the array to say so. Offsets count from the start
-of the file, so the old index stays right for a reader that knows the old metadata.
+of the file, so the old index stays right for a reader that knows the old metadata, and
+a finished array can grow again: its metadata say so, then chunks follow behind the last
+one, over the index at the end.
 
-A chunk of several frames that is not complete yet lies, in the stored form of its
-codec (see `codecs`), behind the room that compressed chunks can ever take; the file is
-sparse. When its last frame has come, it is compressed, appended, its entry changed,
-and once no chunk is open the file is cut behind its last chunk. A reader of another
-process that looks a chunk up just before that and reads it just after has to look
-again.
+Chunks of several frames have a module of their own: `deep`.
 
 Source: Zarr v3 ``sharding_indexed`` codec.
 """
@@ -33,7 +30,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from crc32c import crc32c
 
-from napari_scope.formats.ngff.shards import MISSING, ChunkStore
+from napari_scope.fileio import DataFile
+from napari_scope.formats.ngff.shard_files import ENTRY, MISSING, end_index, rewrite
+from napari_scope.formats.ngff.shards import ChunkStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,50 +40,41 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_scope.fileio import DataFile
     from napari_scope.formats.ngff.chunks import ChunkPlan, TileGroup
     from napari_scope.formats.ngff.codecs import ChunkCodec, Helpers
     from napari_scope.formats.ngff.shards import Piece
 
-__all__ = ["DecodedBlock", "PackedWriter", "seal"]
 
-_ENTRY = 16  # offset and length
+__all__ = ["PackedShard", "PackedWriter", "seal"]
+
 _AT_ONCE_BYTES = 16 * 1024 * 1024  # of pixels that are compressed before a write
-_MOST_LOOKS = 1000
 
 Index = tuple[int, ...]
 
 
-class DecodedBlock:
-    """The chunks that were decoded last, for all arrays of a store.
+@dataclass(slots=True)
+class PackedShard:
+    """What the writer knows of a file.
 
-    Reading the frames of a deep chunk one after the other decodes it once.
+    Parameters
+    ----------
+    tail : int
+        Where the last chunk ends.
+    base : int
+        Where the room ends that compressed chunks can take.
+    open : dict
+        Where blocks are stored that are not compressed yet.
+    stored : int
+        Length of all that is stored.
+    synced : bool
+        Whether something of that was made safe against loss of power.
     """
 
-    def __init__(self) -> None:
-        self._entry: tuple[object, list[bytes]] | None = None
-        self._lock = threading.Lock()
-
-    def get(self, key: object) -> list[bytes] | None:
-        """Return the contents of the chunks, if they are those of the last call."""
-        with self._lock:
-            if self._entry is not None and self._entry[0] == key:
-                return self._entry[1]
-            return None
-
-    def put(self, key: object, contents: list[bytes]) -> None:
-        """Keep the contents of chunks in place of those kept so far."""
-        with self._lock:
-            self._entry = key, contents
-
-
-@dataclass(slots=True)
-class _Shard:
-    """What the writer knows of a file."""
-
     tail: int
-    open: dict[Index, int] = field(default_factory=dict)  # block -> where it is stored
-    stored: int = 0  # length of what is stored behind the compressed chunks
+    base: int
+    open: dict[Index, int] = field(default_factory=dict)
+    stored: int = 0
+    synced: bool = False
 
 
 class PackedWriter(ChunkStore):
@@ -104,8 +94,6 @@ class PackedWriter(ChunkStore):
         How chunks are compressed.
     helpers : Helpers
         Who helps with it.
-    decoded : DecodedBlock
-        What was decoded last.
     """
 
     def __init__(
@@ -115,29 +103,25 @@ class PackedWriter(ChunkStore):
         dtype: npt.DTypeLike,
         codec: ChunkCodec,
         helpers: Helpers,
-        decoded: DecodedBlock,
     ) -> None:
         super().__init__(folder)
         self._plan = plan
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._codec = codec
         self._helpers = helpers
-        self._decoded = decoded
         self._groups = plan.groups()
         self._tile_bytes = math.prod(plan.tile) * self._dtype.itemsize
         self._chunk_bytes = self._tile_bytes * plan.frames_in_chunk
-        self._slot = codec.stored_size(self._chunk_bytes)
         self._in_block = math.prod(plan.tile_span)
         self._entries = math.prod(plan.span) * self._in_block
-        self._base = self._entries * (_ENTRY + codec.bound(self._chunk_bytes))
-        self._shards: dict[Index, _Shard] = {}
-        self._awaited: dict[Index, int] = {}  # frames that blocks still wait for
+        self._base = self._entries * (ENTRY + codec.bound(self._chunk_bytes))
+        self._shards: dict[Index, PackedShard] = {}
         self._writing = threading.RLock()
 
     @property
     def at_once(self) -> bool:
         """Whether a frame is written in little time, each like any other."""
-        return self._plan.frames_in_chunk == 1
+        return True
 
     # ------------------------------------------------------------- writing
 
@@ -150,21 +134,10 @@ class PackedWriter(ChunkStore):
     ) -> None:
         """Write frames; they are compressed together."""
         with self._writing:
-            if self._plan.frames_in_chunk > 1:
-                for index, frame in frames:
-                    self._store(index, np.asarray(frame, self._dtype))
-                    self._came(index)
-                return
             frame_bytes = math.prod(self._plan.frame) * self._dtype.itemsize
             step = max(1, _AT_ONCE_BYTES // frame_bytes)
             for start in range(0, len(frames), step):
                 self._append(frames[start : start + step])
-
-    def skip(self, index: Index) -> None:
-        """Note that a frame will not come."""
-        if self._plan.frames_in_chunk > 1:
-            with self._writing:
-                self._came(index)
 
     def _append(self, frames: Sequence[tuple[Index, npt.NDArray[np.generic]]]) -> None:
         """Compress frames and append them, all of one file with one write."""
@@ -191,10 +164,14 @@ class PackedWriter(ChunkStore):
     def _append_blocks(
         self,
         file: DataFile,
-        state: _Shard,
+        state: PackedShard,
         parts: Sequence[tuple[int, TileGroup, list[bytes]]],
     ) -> None:
-        """Append the chunks of blocks, then write their entries."""
+        """Append the chunks of blocks, then write their entries.
+
+        Where these take the place of others that a loss of power must not take, the
+        chunks are made safe in between.
+        """
         offset = state.tail
         entries: list[tuple[int, bytes]] = []
         for number, group, packed in parts:
@@ -205,6 +182,8 @@ class PackedWriter(ChunkStore):
             entries.append((number, table.tobytes()))
         file.write_at(state.tail, *(data for _, _, packed in parts for data in packed))
         state.tail = offset
+        if state.synced:
+            file.sync()
         for where, run in _runs(entries):
             file.write_at(where, run)
 
@@ -219,107 +198,46 @@ class PackedWriter(ChunkStore):
         for b, span in zip(block, self._plan.span, strict=True):
             number = number * span + b % span
         shard = tuple(b // n for b, n in zip(block, self._plan.span, strict=True))
-        return shard + group.shard, number * self._in_block * _ENTRY
+        return shard + group.shard, number * self._in_block * ENTRY
 
     def _initial(self, shard: Index) -> tuple[int, Sequence[Piece]]:
-        size = self._entries * _ENTRY
-        self._shards[shard] = _Shard(size)
+        size = self._entries * ENTRY
+        self._shards[shard] = PackedShard(size, self._base)
         # One byte of each is 255: the whole index is "missing".
         return size, [(0, b"\xff" * size)]
 
-    # ------------------------------------------------------------- deep chunks
-
-    def _store(self, index: Index, pixels: npt.NDArray[np.generic]) -> None:
-        """Write a frame into its chunks, which are in the stored form."""
-        block, place = self._plan.locate(index)
-        start = place * self._tile_bytes
-        for group in self._groups:
-            shard, number = self._entry_of(index, group)
-            with self._file(shard, create=True) as file:
-                state = self._shards[shard]
-                where = state.open.get(block)
-                first = where is None
-                if where is None:
-                    where = self._open_block(file, state, group)
-                for n, tile in enumerate(group):
-                    data = self._plan.cut(pixels, tile).data.cast("B")
-                    offset = where + n * self._slot + self._codec.stored_offset(start)
-                    buffers = self._codec.stored_buffers(self._chunk_bytes, start, data)
-                    file.write_at(offset, *buffers)
-                if first:
-                    table = self._table()
-                    for n, at in enumerate(np.ndindex(group.shape)):
-                        table[at] = where + n * self._slot, self._slot
-                    file.write_at(number, table.tobytes())
-                    state.open[block] = where
-            self._changed(shard)
-
-    def _open_block(self, file: DataFile, state: _Shard, group: TileGroup) -> int:
-        """Make room for the chunks of a block; they are zero."""
-        where = self._base + state.stored
-        count = math.prod(group.shape)
-        file.truncate(where + count * self._slot)
-        for n in range(count):
-            for offset, data in self._codec.stored_head(self._chunk_bytes):
-                file.write_at(where + n * self._slot + offset, data)
-        state.stored += count * self._slot
-        return where
-
-    def _came(self, index: Index) -> None:
-        """Count a frame; compress its chunks if it was the last."""
-        block, _ = self._plan.locate(index)
-        awaited = self._awaited.pop(block, self._plan.frames_of(block)) - 1
-        if awaited:
-            self._awaited[block] = awaited
-            return
-        for group in self._groups:
-            shard, number = self._entry_of(index, group)
-            state = self._shards.get(shard)
-            if state is not None and block in state.open:
-                with self._file(shard, create=False) as file:
-                    self._complete(file, state, block, number, group)
-                self._changed(shard)
-
-    def _complete(
-        self, file: DataFile, state: _Shard, block: Index, number: int, group: TileGroup
-    ) -> None:
-        """Compress the chunks of a block, append them and give up their old place."""
-        where = state.open[block]
-
-        first = self._codec.stored_offset(0)
-
-        def encode(n: int) -> bytes:
-            data = self._helpers.scratch(self._slot - first)
-            file.read_into(where + n * self._slot + first, data)
-            contents = self._codec.stored_contents(0, data)
-            return self._codec.encode(np.frombuffer(contents, self._dtype))
-
-        packed = self._helpers.map(encode, range(math.prod(group.shape)))
-        self._append_blocks(file, state, [(number, group, packed)])
-        del state.open[block]
-        if not state.open:
-            file.truncate(state.tail)
-            state.stored = 0
-
     def finish(self) -> bool:
-        """Compress what waits for frames and append the index to each file."""
+        """Append the index to each file."""
         with self._writing:
             for shard in self.written_shards():
-                state = self._shards[shard]
                 with self._file(shard, create=False) as file:
-                    for block in sorted(state.open):
-                        group = self._group_at(shard)
-                        _, number = self._entry_of(self._first_of(block), group)
-                        self._complete(file, state, block, number, group)
-                    seal(file, self._entries, state.tail)
+                    seal(file, self._entries, self._shards[shard].tail)
                 self._changed(shard)
         return True
 
-    def _group_at(self, shard: Index) -> TileGroup:
-        return next(g for g in self._groups if g.shard == shard[-2:])
+    # ------------------------------------------------------------- going on
 
-    def _first_of(self, block: Index) -> Index:
-        return tuple(b * d for b, d in zip(block, self._plan.depth, strict=True))
+    def _take_over_file(self, shard: Index, path: Path) -> None:
+        head = self._entries * ENTRY
+        with DataFile.open(path, writable=True) as file:
+            table = end_index(file, self._entries)
+            there = table[:, 0] != MISSING
+            offsets, lengths = table[there].T
+            if file.read_at(0, head) == table.tobytes() and (offsets >= head).all():
+                ends = (offsets + lengths).tolist()
+            else:
+                ends = [head, *(head + np.cumsum(lengths)).tolist()]
+                moved = table.copy()
+                moved[there, 0] = ends[:-1]
+                copies = zip(offsets.tolist(), lengths.tolist(), ends[:-1], strict=True)
+                index = moved.tobytes()
+                sealed = index + crc32c(index).to_bytes(4, "little")
+                pieces = [(0, index), (ends[-1], sealed)]
+                rewrite(file, ends[-1] + len(sealed), pieces, copies)
+        tail = int(max(ends, default=head))
+        # Each chunk may be compressed once more.
+        room = self._entries * self._codec.bound(self._chunk_bytes)
+        self._shards[shard] = PackedShard(tail, tail + room)
 
     # ------------------------------------------------------------- reading
 
@@ -332,7 +250,8 @@ class PackedWriter(ChunkStore):
             if not self._exists(shard):
                 continue
             with self._file(shard, create=False) as file:
-                tiles = self._read_group(file, index, number, group)
+                base = self._shards[shard].base
+                tiles = self._read_group(file, index, number, group, base)
             if tiles is None:
                 continue
             found = True
@@ -342,49 +261,23 @@ class PackedWriter(ChunkStore):
         return frame if found else None
 
     def _read_group(
-        self, file: DataFile, index: Index, number: int, group: TileGroup
+        self, file: DataFile, index: Index, number: int, group: TileGroup, base: int
     ) -> list[bytes] | None:
         """Return the pixels of one frame in the tiles of a group."""
-        block, place = self._plan.locate(index)
-        start = place * self._tile_bytes
-        for entries in self._looks(file, number):
-            rows, columns = group.shape
-            table = np.frombuffer(entries, "<u8").reshape(*self._plan.tile_span, 2)
-            places = table[:rows, :columns].reshape(-1, 2).tolist()
-            if places[0][0] == MISSING:
-                return None
-            if places[0][0] >= self._base:
-                first = self._codec.stored_offset(start)
-                last = self._codec.stored_offset(start + self._tile_bytes - 1)
-                size = last + 1 - first
-                parts = [file.read_at(at + first, size) for at, _ in places]
-                if self._entries_at(file, number) == entries:
-                    return [
-                        bytes(self._codec.stored_contents(start, memoryview(part)))
-                        for part in parts
-                    ]
-                continue
-            if self._plan.frames_in_chunk == 1:
-                return [self._codec.decode(file.read_at(*p)) for p in places]
-            key = (id(self), block, group.shard)
-            contents = self._decoded.get(key)
-            if contents is None:
-                contents = [self._codec.decode(file.read_at(*p)) for p in places]
-                self._decoded.put(key, contents)
-            return [data[start : start + self._tile_bytes] for data in contents]
-        raise OSError(f"{file.path}: its index does not stay the same")
-
-    def _looks(self, file: DataFile, number: int) -> Iterator[bytes]:
-        """Return the entries of a block again and again, for one who reads stored form.
-
-        Stored chunks are given up when their frames are complete; who read one and
-        finds its entry changed has to look again.
-        """
-        for _ in range(_MOST_LOOKS):
-            yield self._entries_at(file, number)
+        places = self._places(self._entries_at(file, number), group)
+        if places[0][0] == MISSING:
+            return None
+        return [self._codec.decode(file.read_at(*place)) for place in places]
 
     def _entries_at(self, file: DataFile, number: int) -> bytes:
-        return file.read_at(number, self._in_block * _ENTRY)
+        """Return the entries of a block."""
+        return file.read_at(number, self._in_block * ENTRY)
+
+    def _places(self, entries: bytes, group: TileGroup) -> list[tuple[int, int]]:
+        """Return offset and length of each chunk of a block, from its entries."""
+        rows, columns = group.shape
+        table = np.frombuffer(entries, "<u8").reshape(*self._plan.tile_span, 2)
+        return [(a, b) for a, b in table[:rows, :columns].reshape(-1, 2).tolist()]
 
 
 def seal(file: DataFile, entries: int, tail: int) -> None:
@@ -399,7 +292,7 @@ def seal(file: DataFile, entries: int, tail: int) -> None:
     tail : int
         Where the last chunk ends; what is behind it is dropped.
     """
-    index = file.read_at(0, entries * _ENTRY)
+    index = file.read_at(0, entries * ENTRY)
     file.truncate(tail)
     file.write_at(tail, index, crc32c(index).to_bytes(4, "little"))
 

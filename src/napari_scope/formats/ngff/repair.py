@@ -16,26 +16,28 @@ import math
 import os
 import re
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.errors import FormatError
 from napari_scope.fileio import DataFile, replace_file
+from napari_scope.formats.ngff.documents import (
+    LITTLE,
+    read_document,
+    replace_document,
+    sharding_of,
+)
 from napari_scope.formats.ngff.images import ome_block
 from napari_scope.formats.ngff.layouts import collection_images, plate_images
 from napari_scope.formats.ngff.packed import seal
-from napari_scope.formats.ngff.shards import MISSING
+from napari_scope.formats.ngff.shard_files import ENTRY, MISSING, array_files
 from napari_scope.formats.ngff.store import Store, read_bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = [
-    "FrameArray",
     "StoredImage",
     "fix_sizes_in_xml",
     "list_levels",
@@ -48,10 +50,7 @@ __all__ = [
 
 # Names of files that were being made: `replace_file` and the writer of shards.
 _LEFTOVER = re.compile(r"\..+\.\d+\.\d+|\..+\.new")
-_ENTRY = 16
 _MAX_ENTRIES = 1 << 24
-_LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
-_CACHE_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,24 +160,24 @@ def seal_shards(folder: Path) -> int:
     FormatError
         If the index of a shard contradicts its file.
     """
-    document = _document(folder)
-    sharding = _sharding(document)
+    document = read_document(folder)
+    sharding = sharding_of(document)
     if sharding is None or sharding.get("index_location") != "start":
         return 0
     shard = document["chunk_grid"]["configuration"]["chunk_shape"]
     chunk = sharding["chunk_shape"]
     entries = math.prod(s // c for s, c in zip(shard, chunk, strict=True))
-    if not 0 < entries <= _MAX_ENTRIES or sharding["index_codecs"] != [_LITTLE]:
+    if not 0 < entries <= _MAX_ENTRIES or sharding["index_codecs"] != [LITTLE]:
         raise FormatError("its shards are not those of this writer", path=folder)
     count = 0
-    for path in _files(folder / "c"):
+    for _, path in array_files(folder / "c"):
         with DataFile.open(path, writable=True) as file:
             seal(file, entries, _tail(file, entries))
             file.sync()
         count += 1
     sharding["index_location"] = "end"
-    sharding["index_codecs"] = [_LITTLE, {"name": "crc32c"}]
-    _replace(folder, document)
+    sharding["index_codecs"] = [LITTLE, {"name": "crc32c"}]
+    replace_document(folder, document)
     return count
 
 
@@ -186,12 +185,12 @@ def _tail(file: DataFile, entries: int) -> int:
     """Return where the last chunk of a shard ends; chunks that are cut are given up."""
     import numpy as np
 
-    data = bytearray(file.read_at(0, entries * _ENTRY))
+    data = bytearray(file.read_at(0, entries * ENTRY))
     size = file.size()
-    if len(data) < entries * _ENTRY:
+    if len(data) < entries * ENTRY:
         # The file was made, its index never reached the medium.
-        file.write_at(len(data), b"\xff" * (entries * _ENTRY - len(data)))
-        return entries * _ENTRY
+        file.write_at(len(data), b"\xff" * (entries * ENTRY - len(data)))
+        return entries * ENTRY
     table = np.frombuffer(data, "<u8").reshape(-1, 2)
     there = table[:, 0] != MISSING
     offsets, lengths = table[:, 0], table[:, 1]
@@ -206,52 +205,7 @@ def _tail(file: DataFile, entries: int) -> int:
     return int((offsets[there] + lengths[there]).max())
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Iterate over the files of an array; links are not followed."""
-    from pathlib import Path
-
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(place, name)
-            if not name.startswith(".") and not path.is_symlink():
-                yield path
-
-
 # ------------------------------------------------------------------ metadata
-
-
-def _document(folder: Path) -> dict[str, Any]:
-    """Return the document of an array or group; keys that matter are checked later."""
-    for name in ("zarr.json", ".zarray", ".zattrs"):
-        data = read_bounded(folder / name)
-        if data is not None:
-            try:
-                document = json.loads(data)
-            except (ValueError, RecursionError) as error:
-                message = f"damaged JSON: {error}"
-                raise FormatError(message, path=folder / name) from error
-            if isinstance(document, dict):
-                return document
-    raise FormatError("its metadata are missing", path=folder)
-
-
-def _replace(folder: Path, document: Mapping[str, Any]) -> None:
-    for name in ("zarr.json", ".zarray", ".zattrs"):
-        if (folder / name).is_file():
-            data = json.dumps(document, indent=2, allow_nan=False).encode()
-            replace_file(folder / name, data)
-            return
-
-
-def _sharding(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    codecs = document.get("codecs")
-    if isinstance(codecs, list) and len(codecs) == 1 and isinstance(codecs[0], dict):
-        configuration = codecs[0].get("configuration")
-        if codecs[0].get("name") == "sharding_indexed":
-            if isinstance(configuration, dict):
-                return configuration
-    return None
 
 
 def shape_of(folder: Path) -> tuple[int, ...]:
@@ -261,13 +215,13 @@ def shape_of(folder: Path) -> tuple[int, ...]:
 
 def set_shape(folder: Path, lead: Sequence[int]) -> bool:
     """Set the length of the index axes of an array; returns whether it was another."""
-    document = _document(folder)
+    document = read_document(folder)
     before = shape_of(folder)
     shape = [*lead, *before[len(lead) :]]
     if list(before) == shape:
         return False
     document["shape"] = shape
-    _replace(folder, document)
+    replace_document(folder, document)
     return True
 
 
@@ -282,7 +236,7 @@ def list_levels(image: StoredImage, windows: Mapping[int, tuple[float, float]]) 
         Number of a channel to the range of its pixels; used where the metadata still
         have the whole range of the camera.
     """
-    document = _document(image.folder)
+    document = read_document(image.folder)
     attributes = document.get("attributes", document)
     ome = attributes["ome"] if "ome" in attributes else attributes
     before = json.dumps(document)
@@ -299,7 +253,7 @@ def list_levels(image: StoredImage, windows: Mapping[int, tuple[float, float]]) 
                 window["start"], window["end"] = start, end
     if json.dumps(document) == before:
         return False
-    _replace(image.folder, document)
+    replace_document(image.folder, document)
     return True
 
 
@@ -363,138 +317,3 @@ def fix_sizes_in_xml(root: Path, sizes: Sequence[Mapping[str, int]]) -> bool:
         return False
     replace_file(path, new)
     return True
-
-
-# ------------------------------------------------------------------ pixels
-
-
-class FrameArray:
-    """The frames of an array, read and written by an independent library.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the array.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        import tensorstore
-
-        info = Store(folder.parent).array(folder.name)
-        self.folder = folder
-        self.shape = info.shape
-        self._chunk = info.chunks[:-2]
-        sharding = _sharding(_document(folder))
-        self._plain_shards = sharding is not None and sharding["codecs"] == [_LITTLE]
-        self.span = self._span(folder, info.chunks)
-        self._tensorstore = tensorstore
-        self._array = tensorstore.open(
-            {
-                "driver": "zarr3" if info.zarr_format == 3 else "zarr",
-                "kvstore": {"driver": "file", "path": f"{folder.absolute()}/"},
-                "recheck_cached_data": "open",
-            },
-            open=True,
-            context=tensorstore.Context(
-                {
-                    "cache_pool": {"total_bytes_limit": _CACHE_BYTES},
-                    "file_io_sync": False,  # see `sync`
-                }
-            ),
-        ).result()
-
-    @staticmethod
-    def _span(folder: Path, chunks: tuple[int, ...]) -> tuple[int, ...]:
-        """Return how many frames share a file on each index axis."""
-        document = _document(folder)
-        if _sharding(document) is not None:
-            chunks = document["chunk_grid"]["configuration"]["chunk_shape"]
-        return tuple(chunks[:-2])
-
-    def file_of(self, index: tuple[int, ...]) -> tuple[int, ...]:
-        """Return which file a frame is in."""
-        return tuple(i // n for i, n in zip(index, self.span, strict=True))
-
-    def read(self, index: tuple[int, ...]) -> npt.NDArray[np.generic]:
-        """Read a frame.
-
-        Raises
-        ------
-        FormatError
-            If what is stored cannot be read.
-        """
-        import numpy as np
-
-        try:
-            return np.ascontiguousarray(self._array[index].read().result())
-        except (ValueError, OSError, RuntimeError, IndexError) as error:
-            text = str(error).split("[source locations")[0].strip()
-            raise FormatError(f"the frame {index} cannot be read: {text}") from error
-
-    def write(
-        self, frames: Sequence[tuple[tuple[int, ...], npt.NDArray[np.generic]]]
-    ) -> None:
-        """Write frames, each file once."""
-        with self._tensorstore.Transaction() as transaction:
-            array = self._array.with_transaction(transaction)
-            for index, frame in frames:
-                array[index].write(frame).result()
-
-    def erase(self, index: tuple[int, ...]) -> bool:
-        """Make a frame that is broken empty; returns whether others went with it.
-
-        A chunk that cannot be decoded is given up with all its frames, a file of which
-        nothing can be read altogether.
-        """
-        span = zip(index, self._chunk, self.shape, strict=False)
-        chunk = tuple(slice(i // n * n, min(i // n * n + n, s)) for i, n, s in span)
-        for what in (index, chunk):
-            try:
-                self._array[what].write(0).result()
-                return what is chunk and math.prod(self._chunk) > 1
-            except (ValueError, OSError, RuntimeError):
-                continue
-        for name in self._files_of(index):
-            name.unlink(missing_ok=True)
-        return math.prod(self.span) > 1
-
-    def suspects(self, good: Collection[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
-        """Iterate over frames that nobody knows of, in files that exist.
-
-        A loss of power may have kept a file, or its entry, and neither the pixels nor
-        the line in the journal. Shards without compression have all their entries from
-        the beginning, and any bytes are pixels.
-        """
-        if self._plain_shards:
-            return
-        for file in sorted({coordinates for _, coordinates in self._located()}):
-            ranges = [
-                range(f * n, min(f * n + n, size))
-                for f, n, size in zip(file, self.span, self.shape, strict=False)
-            ]
-            yield from (index for index in product(*ranges) if index not in good)
-
-    def _files_of(self, index: tuple[int, ...]) -> list[Path]:
-        mine = self.file_of(index)
-        return [path for path, file in self._located() if file == mine]
-
-    def _located(self) -> Iterator[tuple[Path, tuple[int, ...]]]:
-        """Iterate over the files and their coordinates on the index axes."""
-        depth = len(self.span) + 2
-        for path in _files(self.folder):
-            parts = re.split(r"[./]", path.relative_to(self.folder).as_posix())
-            numbers = [part for part in parts if part.isdecimal()]
-            if len(numbers) == depth and len(parts) - depth in (0, 1):
-                yield path, tuple(map(int, numbers[:-2]))
-
-    def clear(self) -> None:
-        """Remove all frames; the metadata stay."""
-        for path in list(_files(self.folder)):
-            if path.name != "zarr.json":
-                path.unlink()
-
-    def sync(self) -> None:
-        """Wait until all frames survive a loss of power."""
-        for path in _files(self.folder):
-            with DataFile.open(path, writable=True) as file:
-                file.sync()

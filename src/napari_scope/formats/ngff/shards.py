@@ -30,19 +30,24 @@ import numpy as np
 from crc32c import crc32c
 
 from napari_scope.fileio import DataFile
+from napari_scope.formats.ngff.shard_files import (
+    ENTRY,
+    MISSING,
+    array_files,
+    end_index,
+    moves,
+    rewrite,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     Piece: TypeAlias = tuple[int, bytes]
 
-__all__ = ["MISSING", "ChunkStore", "ShardGrid", "ShardWriter", "choose_shard"]
-
-MISSING = 2**64 - 1
-"""Offset and length, in an index, of a chunk that does not exist."""
+__all__ = ["ChunkStore", "ShardGrid", "ShardWriter", "choose_shard"]
 
 DEFAULT_SHARD_BYTES = 1 << 30
 """A file of this size is quick to copy and a store of a terabyte has a thousand."""
@@ -198,6 +203,51 @@ class ChunkStore(ABC):
     @abstractmethod
     def _initial(self, shard: tuple[int, ...]) -> tuple[int, Sequence[Piece]]:
         """Return the length of a new file, and what is in it (offset, bytes)."""
+
+    def take_over(self, came: Iterable[tuple[int, ...]] = ()) -> None:
+        """Get ready to add frames to a finished array; of a new one this is all.
+
+        Files that lie otherwise than this writer makes them are written once more.
+
+        Parameters
+        ----------
+        came : iterable of tuple of int
+            Frames that were written or skipped before.
+
+        Raises
+        ------
+        FormatError
+            If a file is damaged.
+        """
+        for parts, path in array_files(self.folder):
+            first, last = len(self._prefix), len(parts) - len(self._suffix)
+            numbers = [part for part in parts[first:last] if part.isdecimal()]
+            shard = tuple(map(int, numbers))
+            if path == self.path(shard):  # and not the metadata
+                self._take_over_file(shard, path)
+                self._made.add(shard)
+        self._take_over_frames(came)
+
+    def _take_over_file(self, shard: tuple[int, ...], path: Path) -> None:
+        """Make a file as this writer would have made it, with its chunks."""
+        size, pieces = self._initial(shard)
+        with DataFile.open(path, writable=True) as file:
+            if not pieces:
+                if file.size() < size:
+                    file.truncate(size)
+                return
+            ((where, index),) = pieces
+            if file.size() == size and file.read_at(where, len(index)) == index:
+                return
+            count = len(index) // ENTRY
+            table = np.frombuffer(index, "<u8", count=2 * count).reshape(-1, 2)
+            old = end_index(file, count)
+            rewrite(file, size, pieces, moves(old, table, path))
+
+    def _take_over_frames(  # noqa: B027
+        self, came: Iterable[tuple[int, ...]]
+    ) -> None:
+        """Note which frames do not come again."""
 
     @property
     def at_once(self) -> bool:

@@ -3,6 +3,7 @@
     uncompressed, a chunk is a frame     `ShardWriter`: one write for each frame
     uncompressed, any other chunk        `TileWriter`: a few writes for each frame
     compressed, Zarr v3                  `PackedWriter`: chunks appended to shards
+    the same, chunks of several frames   `DeepWriter`: kept as they are until complete
     compressed, Zarr v2                  `ChunkFileWriter`: a file for each chunk
 
 and how the metadata of each say so.
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scope.formats.ngff.chunkfiles import ChunkFileWriter
 from napari_scope.formats.ngff.codecs import Helpers, make_codec
+from napari_scope.formats.ngff.deep import DecodedBlock, DeepWriter
 from napari_scope.formats.ngff.metadata import array_metadata, array_metadata_v2
-from napari_scope.formats.ngff.packed import DecodedBlock, PackedWriter
+from napari_scope.formats.ngff.packed import PackedWriter
 from napari_scope.formats.ngff.shards import ChunkStore, ShardGrid, ShardWriter
 from napari_scope.formats.ngff.tiles import TileWriter
 
@@ -108,7 +110,9 @@ class Workshop:
         indexed = self.format.zarr_version == 3
         codec = make_codec(self.format.compression, dtype.itemsize)
         if codec is not None:
-            kind = PackedWriter if indexed else ChunkFileWriter
+            if indexed and plan.frames_in_chunk == 1:
+                return PackedWriter(folder, plan, dtype, codec, self._helpers)
+            kind = DeepWriter if indexed else ChunkFileWriter
             return kind(folder, plan, dtype, codec, self._helpers, self._decoded)
         if indexed and plan.whole_frames:
             frame_bytes = plan.frame[0] * plan.frame[1] * dtype.itemsize

@@ -221,9 +221,7 @@ class OmeTiffFile:
         images = self.document.images
         self.unsynced = True
         first = (0, 0, 0)  # Bio-Formats wants to find it
-        if not len(self):
-            self._tiff.append_blank(None)
-        elif any((n, first) not in self._numbers for n in range(len(images))):
+        if any((n, first) not in self._numbers for n in range(len(images))):
             self._tiff.append_blank(blank_strip(self._kind))
         text = document_pieces(self.document, self.all_planes)
         self._tiff.describe(text, durable=durable)

@@ -31,7 +31,6 @@ __all__ = [
     "LaidOut",
     "Strip",
     "aligned",
-    "blank_ifd",
 ]
 
 SECTOR = 512
@@ -187,18 +186,6 @@ class FrameLayout:
         if end > pixels + nbytes:
             buffers.append(bytes(end - pixels - nbytes))
         return end
-
-
-def blank_ifd(template: IfdTemplate, start: int, description: tuple[int, int]) -> bytes:
-    """Return the directory of an image without pixels, and its empty facts."""
-    ifd = template.fill(
-        pixels=0,
-        nbytes=0,
-        facts=start + template.nbytes,
-        facts_length=1,
-        description=description,
-    )
-    return bytes(ifd) + b"\0"
 
 
 def aligned(offset: int, step: int = ALIGNMENT) -> int:

@@ -13,15 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_scope.errors import FormatError, ScopeError
 from napari_scope.fileio import replace_file
 from napari_scope.formats.ometiff.document import FileRef, OmeDocument, OmeImage
 from napari_scope.formats.ometiff.failure import disk_failure
 from napari_scope.formats.ometiff.frames import blank_strip
-from napari_scope.formats.ometiff.ifd import FIRST_LINK, IfdTemplate
-from napari_scope.formats.ometiff.layout import SECTOR, aligned, blank_ifd
+from napari_scope.formats.ometiff.ifd import FIRST_LINK
+from napari_scope.formats.ometiff.layout import SECTOR, aligned
 from napari_scope.formats.ometiff.names import companion_of, tiff_files
 from napari_scope.formats.ometiff.omexml import document_pieces
 from napari_scope.formats.ometiff.reading import decode_document
@@ -180,7 +178,6 @@ def _fitted(image: OmeImage, killed: WrittenFile, number: int) -> OmeImage:
 def _describe(killed: WrittenFile, end: int) -> None:
     """Write the final XML behind the frames, then point to it."""
     file, chain, image = killed.file, killed.chain, killed.document.images[0]
-    shape, dtype = image.frame_shape, np.dtype(image.dtype)
     first, blank = chain.first, 0
     starts = (
         (n, (0, 0, 0)) in chain.numbers for n in range(len(killed.document.images))
@@ -202,8 +199,9 @@ def _describe(killed: WrittenFile, end: int) -> None:
         words = b"".join(n.to_bytes(8, "little") for n in description)
         file.write_at(first.describing, words)
     else:
-        template = IfdTemplate(shape, dtype, pixel_um=image.pixel_um, described=True)
         place = aligned(position, SECTOR)
-        file.write_at(place, blank_ifd(template, place, description))
+        layout = killed.kind.layout(image.pixel_um)
+        laid = layout.lay_out([blank_strip(killed.kind)], place, description)
+        file.write_at(place, *laid.buffers)
         file.write_at(FIRST_LINK, place.to_bytes(8, "little"))
     file.sync()

@@ -21,7 +21,6 @@ from napari_scope.formats.ometiff.layout import (
     ALIGNMENT,
     SECTOR,
     aligned,
-    blank_ifd,
 )
 from napari_scope.formats.ometiff.window import read_pieces
 
@@ -168,30 +167,29 @@ class GrowingTiff:
         self._lengths.extend([strip.nbytes for strip in group])
         self._offsets.extend(laid.offsets)
 
-    def append_blank(self, strip: Strip | None) -> None:
+    def append_blank(self, strip: Strip) -> None:
         """Write an image that is no frame, if there is none; the next replaces it.
+
+        It stands for planes that never came; in a file without frames it has the XML,
+        too.
 
         Parameters
         ----------
-        strip : Strip, optional
-            A frame without facts, for planes that never came. None for no pixels at
-            all, so that the XML of a file without frames is found.
+        strip : Strip
+            A frame without facts.
         """
         if self._after:
             return
         start = aligned(self.end, SECTOR)
+        alone = not len(self)
         with self._handles.use(self.path) as file:
-            if strip is not None:
-                laid = self._layout.lay_out([strip], start, None)
-                file.write_at(start, *laid.buffers)
-                end = laid.end
-            else:
-                template = self._layout.blank
-                data = blank_ifd(template, start, self._description)
-                end = start + file.write_at(start, data)
-                self._describing = start + template.description
+            description = self._description if alone else None
+            laid = self._layout.lay_out([strip], start, description)
+            file.write_at(start, *laid.buffers)
+            if alone:
+                self._describing = start + self._layout.blank.description
             file.write_at(self._link, start.to_bytes(8, "little"))
-        self.end, self._after = end, start
+        self.end, self._after = laid.end, start
 
     def describe(self, text: Iterable[str], *, durable: bool = False) -> None:
         """Replace the OME-XML.

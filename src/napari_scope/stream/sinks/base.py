@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from crc32c import crc32c
 
-from napari_scope.errors import OutputExistsError
+from napari_scope.errors import OutputExistsError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_scope.model import Axes
+    from napari_scope.stream.resumption import Resumption
     from napari_scope.stream.router import Address
     from napari_scope.stream.spec import StoreSpec
 
@@ -109,8 +111,35 @@ class Sink(ABC):
     durable: bool = True
     """Whether `close` waits until the store survives a loss of power."""
 
+    tailored: Mapping[str, Any] = MappingProxyType({})
+    """Fields of `StoreSpec` that this store has otherwise than the stream: how it is
+    cut and packed where several stores are written at once."""
+
+    arranged: Callable[[StoreSpec], StoreSpec] | None = None
+    """Puts the images where they are to lie in this store, if not where the stage was."""
+
     under_pressure: Callable[[], bool] = staticmethod(lambda: False)
     """Whether frames pile up, so that a sink puts off what can wait."""
+
+    @property
+    def place(self) -> Path | None:
+        """Where it takes room on a disk; None where it takes none."""
+        return self.path
+
+    def overflow(self, spec: StoreSpec) -> tuple[Path | None, int]:
+        """Return where else a run will take room, and how many bytes."""
+        return None, 0
+
+    def own(self, spec: StoreSpec) -> StoreSpec:
+        """Return what this store stores; the same object for the same ``spec``."""
+        if not self.tailored and self.arranged is None:
+            return spec
+        if self._own is None or self._own[0] is not spec:
+            own = replace(spec, **self.tailored) if self.tailored else spec
+            self._own = spec, own if self.arranged is None else self.arranged(own)
+        return self._own[1]
+
+    _own: tuple[StoreSpec, StoreSpec] | None = None
 
     def check(self, spec: StoreSpec) -> None:
         """Raise what `open` would refuse, as far as is known; creates nothing.
@@ -130,6 +159,33 @@ class Sink(ABC):
     @abstractmethod
     def open(self, spec: StoreSpec) -> None:
         """Create the store with complete metadata; refuse to overwrite anything."""
+
+    def resume(self, spec: StoreSpec, resumption: Resumption) -> None:
+        """Open the store of a finished run again, instead of `open`, to go on with it.
+
+        From then on everything works as after `open`. Whatever happens to the process
+        meanwhile, nothing that is in the store may be lost: the first thing is to
+        reopen the journal, which says from then on that the store is being written.
+
+        Parameters
+        ----------
+        spec : StoreSpec
+            What is stored by now; an axis that grows has the length that it came to.
+        resumption : Resumption
+            What is there already. That the plans agree was checked.
+
+        Raises
+        ------
+        SettingsError
+            If the format, or this store of it, cannot be continued.
+        StreamError
+            If another program writes to it.
+        """
+        raise SettingsError(
+            f"a run that was saved as {self.format} cannot be continued",
+            path=self.path,
+            hint="save the rest as a run of its own",
+        )
 
     @abstractmethod
     def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:

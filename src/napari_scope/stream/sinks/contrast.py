@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -58,6 +58,11 @@ class ContrastMeter:
         found = display_range(frame)
         if found is not None:
             self._ranges[channel] = found
+
+    def know(self, names: Iterable[str | int], limits: tuple[float, float]) -> None:
+        """Take the range of a channel as known, by all its names."""
+        for name in names:
+            self._ranges.setdefault(name, limits)
 
     def apply(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
         """Return the channels with the ranges found, where they state none."""

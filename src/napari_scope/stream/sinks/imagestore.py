@@ -2,31 +2,37 @@
 
 The arrays are level 0 and the coarse levels, all cut and compressed alike. Addresses
 of frames follow the index axes of the stream; here they are put into the order of
-storage, in which time comes first, then the channel or a custom axis, then space.
-What is asked of a store is checked before anything is made: `check_storage`.
+storage: time first, then the channel or a custom axis, then space, unless another
+order is asked for. What is asked of a store is checked before anything is made:
+`check_storage`, `forbidden_orders`.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.arrays import pyramid_shapes
 from napari_scope.errors import SettingsError
+from napari_scope.fileio import sync_folder
 from napari_scope.formats.ngff.chunks import ChunkPlan, plan_chunks
 from napari_scope.formats.ngff.codecs import make_codec
+from napari_scope.formats.ngff.images import ome_block
 from napari_scope.formats.ngff.metadata import (
     NGFF_VERSION,
     NGFF_VERSIONS,
     LevelInfo,
     axis_rank,
     encode,
+    follows_order,
     group_documents,
     image_attributes,
 )
+from napari_scope.formats.ngff.reopening import plan_on_disk
 from napari_scope.stream.spec import PLACE_AXES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
     from napari_scope.model import Axis, Channel
     from napari_scope.stream.spec import ImageSpec, StoreSpec
 
-__all__ = ["ImageStore", "check_storage", "ngff_version"]
+__all__ = ["ImageStore", "check_storage", "forbidden_orders", "ngff_version"]
 
 
 def ngff_version(spec: StoreSpec) -> str:
@@ -46,7 +52,7 @@ def ngff_version(spec: StoreSpec) -> str:
 
 
 def check_storage(spec: StoreSpec) -> None:
-    """Refuse chunks, codecs, orders and versions that OME-Zarr does not have.
+    """Refuse chunks, codecs, axes and versions that OME-Zarr does not have.
 
     Raises
     ------
@@ -84,6 +90,17 @@ def check_storage(spec: StoreSpec) -> None:
         cut.plan(spec.frame_shape[:2])
 
 
+def forbidden_orders(spec: StoreSpec) -> list[str]:
+    """Return the orders of axes that are asked for and that OME-NGFF forbids."""
+    orders = (_Cut(spec, image).axes for image in spec.images)
+    found = (
+        ", ".join(axis.name for axis in axes)
+        for axes in orders
+        if not follows_order(axes)
+    )
+    return list(dict.fromkeys(found))
+
+
 class _Cut:
     """How the arrays of one image are ordered and cut.
 
@@ -110,6 +127,10 @@ class _Cut:
     def stored(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Put numbers that follow the index axes into the order of storage."""
         return tuple(index[i] for i in self.order)
+
+    def taken(self, stored: tuple[int, ...]) -> tuple[int, ...]:
+        """Put numbers that are in the order of storage into that of the index axes."""
+        return tuple(stored[self.order.index(i)] for i in range(len(self.order)))
 
     def plan(self, frame: tuple[int, ...]) -> ChunkPlan:
         """Return the cut of a level whose frames have this shape."""
@@ -152,16 +173,18 @@ def _order(spec: StoreSpec, image: ImageSpec) -> tuple[int, ...]:
 class ImageStore:
     """One image.
 
+    Made by `create`, or by `find` for one that is there.
+
     Parameters
     ----------
     folder : Path
-        Its group; made here.
-    spec : StoreSpec
-        What the store holds.
-    image : ImageSpec
-        The image.
-    levels : int, optional
-        Number of levels; see `OmeZarrSink`.
+        Its group.
+    cut : object
+        How its arrays are ordered and cut.
+    plans : sequence of ChunkPlan
+        The cut of each level.
+    shape : tuple of int
+        Number of frames on each index axis.
     workshop : Workshop
         Makes the writers.
     put : callable
@@ -171,28 +194,108 @@ class ImageStore:
     def __init__(
         self,
         folder: Path,
+        cut: _Cut,
+        plans: Sequence[ChunkPlan],
+        shape: tuple[int, ...],
+        workshop: Workshop,
+        put: Callable[[Path, bytes], None],
+    ) -> None:
+        self.folder = folder
+        self.shape = shape
+        self._cut = cut
+        self._put = put
+        self._format = workshop.format
+        self.plans = plans
+        self.writers: list[ChunkStore] = [
+            workshop.writer(folder / str(level), plan)
+            for level, plan in enumerate(plans)
+        ]
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
         spec: StoreSpec,
         image: ImageSpec,
         levels: int | None,
         workshop: Workshop,
         put: Callable[[Path, bytes], None],
-    ) -> None:
-        self.folder = folder
-        self._put = put
-        self._format = workshop.format
-        self.shape = spec.shape(image)
-        self._cut = _Cut(spec, image)
+    ) -> ImageStore:
+        """Make an image with its arrays; for ``levels`` see `OmeZarrSink`."""
+        cut = _Cut(spec, image)
         height, width = spec.frame_shape[:2]
-        self.plans: list[ChunkPlan] = []
-        self.writers: list[ChunkStore] = []
+        frames = pyramid_shapes((height, width), levels=levels)
+        plans = [cut.plan(frame) for frame in frames]
+        store = cls(folder, cut, plans, spec.shape(image), workshop, put)
         folder.mkdir(parents=True, exist_ok=True)
-        for frame in pyramid_shapes((height, width), levels=levels):
-            plan = self._cut.plan(frame)
-            array = folder / str(len(self.writers))
-            array.mkdir()
-            self.plans.append(plan)
-            self.writers.append(workshop.writer(array, plan))
+        for writer in store.writers:
+            writer.folder.mkdir()
+        store.write_arrays(spec)
+        return store
+
+    @classmethod
+    def find(
+        cls,
+        folder: Path,
+        spec: StoreSpec,
+        image: ImageSpec,
+        levels: int | None,
+        workshop: Workshop,
+        put: Callable[[Path, bytes], None],
+    ) -> ImageStore:
+        """Return an image that is finished; nothing is changed, see `go_on`.
+
+        Raises
+        ------
+        SettingsError
+            If it has another number of levels than is asked for.
+        FormatError
+            If it is not stored as this run stores it.
+        """
+        cut = _Cut(spec, image)
+        height, width = spec.frame_shape[:2]
+        count = 1
+        while (folder / str(count)).is_dir():
+            count += 1
+        frames = pyramid_shapes(
+            (height, width), levels=count if levels is None else levels
+        )
+        if len(frames) != count:
+            raise SettingsError(
+                f"the image has {count} levels, not {len(frames)}",
+                path=folder,
+                hint="leave the number of levels out",
+            )
+        names = [axis.name for axis in cut.axes]
+        plans, shapes = [], []
+        for level, frame in enumerate(frames):
+            planned = cut.plan(frame)
+            array = folder / str(level)
+            plan, there = plan_on_disk(array, workshop.format, planned, names)
+            plans.append(plan)
+            shapes.append(cut.taken(there[:-2]))
+        shape = spec.shape(image)
+        if spec.growing:  # it may have been planned to be longer
+            shape = tuple(map(max, zip(shape, shapes[0], strict=True)))
+        return cls(folder, cut, plans, shape, workshop, put)
+
+    def go_on(self, spec: StoreSpec, came: Iterable[tuple[int, ...]]) -> None:
+        """Get ready to add frames to an image that was found.
+
+        Parameters
+        ----------
+        spec : StoreSpec
+            What the store holds.
+        came : iterable of tuple of int
+            Places of the frames that are there, or were given up.
+        """
+        stored = [self._cut.stored(index) for index in came]
+        for writer in self.writers:
+            writer.take_over(stored)
+        # Only files of which both is true allow the metadata to say that they grow.
         self.write_arrays(spec)
+        for writer in self.writers:
+            sync_folder(writer.folder)
 
     def write_arrays(self, spec: StoreSpec) -> None:
         """Write the metadata of all arrays for the present shape."""
@@ -207,11 +310,14 @@ class ImageStore:
         self._put(self.writers[level].folder / name, encode(document))
 
     def write(
-        self, frames: Sequence[tuple[tuple[int, ...], npt.NDArray[np.generic]]]
+        self,
+        frames: Sequence[tuple[tuple[int, ...], npt.NDArray[np.generic]]],
+        level: int = 0,
     ) -> None:
-        """Write frames at full resolution."""
+        """Write frames of a level, by default at full resolution."""
         stored = self._cut.stored
-        self.writers[0].write_all([(stored(index), frame) for index, frame in frames])
+        pairs = [(stored(index), frame) for index, frame in frames]
+        self.writers[level].write_all(pairs)
 
     def write_at_once(
         self, index: tuple[int, ...], frame: npt.NDArray[np.generic]
@@ -221,12 +327,6 @@ class ImageStore:
             return False
         self.writers[0].write(self._cut.stored(index), frame)
         return True
-
-    def write_level(
-        self, level: int, index: tuple[int, ...], frame: npt.NDArray[np.generic]
-    ) -> None:
-        """Write a frame of a coarse level."""
-        self.writers[level].write(self._cut.stored(index), frame)
 
     def skip(self, index: tuple[int, ...]) -> None:
         """Note that a frame will not come."""
@@ -261,6 +361,23 @@ class ImageStore:
         )
         for name, document in group_documents(attributes, ngff_version(spec)):
             self._put(self.folder / name, encode(document))
+
+    def display_ranges(self) -> dict[int, tuple[float, float]]:
+        """Return the range of each channel that the metadata say, if not the whole."""
+        name = ".zattrs" if self._format.zarr_version == 2 else "zarr.json"
+        document: Any = json.loads((self.folder / name).read_bytes())
+        found = {}
+        block = ome_block(document.get("attributes", document))
+        try:
+            channels: Any = block["omero"]["channels"]  # type: ignore[index]
+            for number, channel in enumerate(channels):
+                window = channel["window"]
+                limits = float(window["start"]), float(window["end"])
+                if limits != (window["min"], window["max"]):
+                    found[number] = limits
+        except (KeyError, TypeError, ValueError):
+            return found  # somebody has changed them
+        return found
 
     def finish(self, spec: StoreSpec, *, durable: bool) -> None:
         """Bring all files and the metadata of the arrays into their final form.

@@ -11,6 +11,7 @@ import numpy as np
 from napari_scope.errors import SettingsError
 from napari_scope.formats.ndtiff import NDTiffWriter
 from napari_scope.stream.journal import JOURNAL_NAME, Journal, jsonable, plan_header
+from napari_scope.stream.router import Address
 from napari_scope.stream.sinks.base import FrameItem, Sink
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_scope.stream.router import Address
+    from napari_scope.formats.ndtiff import TiledNDTiffWriter
+    from napari_scope.stream.resumption import Resumption
     from napari_scope.stream.spec import StoreSpec
 
-__all__ = ["NDTiffSink"]
+__all__ = ["MICRO_MANAGER_KEYS", "NDTiffSink", "summary_facts"]
 
 # Our keys -> those of Micro-Manager and pycro-manager, which readers look for.
-_KEYS = {
+MICRO_MANAGER_KEYS = {
     "elapsed_ms": "ElapsedTime-ms",
     "exposure_ms": "Exposure",
     "x_um": "XPositionUm",
@@ -53,7 +55,7 @@ class NDTiffSink(Sink):
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path: Path = Path(path)
-        self._writer: NDTiffWriter | None = None
+        self._writer: NDTiffWriter | TiledNDTiffWriter | None = None
         self._journal: Journal | None = None
         self._axes: dict[Address, dict[str, int | str]] = {}
         self._closed = False
@@ -76,11 +78,24 @@ class NDTiffSink(Sink):
         self._writer = NDTiffWriter(
             self.path,
             prefix=spec.name,
-            summary=_summary(spec),
+            summary=summary_facts(spec),
             channels=spec.display_channels(),
         )
         header = plan_header(spec, self.format)
         self._journal = Journal.create(self.path / JOURNAL_NAME, header)
+
+    def resume(self, spec: StoreSpec, resumption: Resumption) -> None:
+        """Go on in a new file, behind those that are there."""
+        header = plan_header(spec, self.format)
+        self._journal = Journal.reopen(
+            resumption.journal, header, after=resumption.count
+        )
+        self._writer = NDTiffWriter(
+            self.path, channels=spec.display_channels(), resume=True
+        )
+        for line in resumption.lines:
+            if line.status == "saved":
+                self._axes[Address(line.image, line.index)] = dict(line.axes)
 
     def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:
         """Store a batch: pixels, index record, then the lines of the journal."""
@@ -128,7 +143,8 @@ class NDTiffSink(Sink):
                 self._journal.close(totals)
 
 
-def _summary(spec: StoreSpec) -> dict[str, Any]:
+def summary_facts(spec: StoreSpec) -> dict[str, Any]:
+    """Return the summary metadata of a store."""
     height, width = spec.frame_shape[:2]
     summary: dict[str, Any] = {
         "Prefix": spec.name,
@@ -157,7 +173,7 @@ def _pixel_type(spec: StoreSpec) -> str:
 
 def _metadata(item: FrameItem, spec: StoreSpec) -> dict[str, Any]:
     metadata: dict[str, Any] = {
-        _KEYS.get(key, key): value for key, value in item.metadata.items()
+        MICRO_MANAGER_KEYS.get(key, key): value for key, value in item.metadata.items()
     }
     metadata["Axes"] = dict(item.axes)
     if spec.pixel_um:

@@ -13,7 +13,11 @@ How pixels are cut and compressed, and why each committed frame can be read, is 
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shutil
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +38,7 @@ from napari_scope.formats.ngff.plates import (
     plate_attributes,
     well_attributes,
 )
+from napari_scope.formats.ngff.reopening import copy_of
 from napari_scope.formats.ngff.writers import ArrayFormat, Workshop
 from napari_scope.model import short
 from napari_scope.stream.journal import (
@@ -41,23 +46,26 @@ from napari_scope.stream.journal import (
     Journal,
     jsonable,
     plan_header,
+    read_journal,
 )
 from napari_scope.stream.sinks.base import FrameItem, Sink
 from napari_scope.stream.sinks.contrast import ContrastMeter
 from napari_scope.stream.sinks.imagestore import (
     ImageStore,
     check_storage,
+    forbidden_orders,
     ngff_version,
 )
 from napari_scope.stream.sinks.pyramid import PyramidWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from os import PathLike
 
     import numpy as np
     import numpy.typing as npt
 
+    from napari_scope.stream.resumption import Resumption
     from napari_scope.stream.router import Address
     from napari_scope.stream.spec import ImageSpec, StoreSpec
 
@@ -128,6 +136,7 @@ class OmeZarrSink(Sink):
         self._contrast = ContrastMeter()
         self._labels: Mapping[str, tuple[str, ...]] = {}
         self._closed = False
+        self._resumed: list[dict[str, object]] = []  # when, and after how many lines
         self._unsynced: set[Path] = set()  # metadata
         # Guards the list of images, which a growing store extends while others read.
         self._lock = threading.Lock()
@@ -151,13 +160,21 @@ class OmeZarrSink(Sink):
             )
 
     def open(self, spec: StoreSpec) -> None:
-        """Create the store with complete metadata."""
+        """Create the store with complete metadata.
+
+        Of an order of axes that OME-NGFF forbids only a warning is given: who takes
+        the names of the axes from the metadata reads it all the same.
+        """
         self.check(spec)
-        self._collection = _is_collection(spec)
-        self._labels = spec.labels
-        zarr_version = NGFF_VERSIONS[ngff_version(spec)]
-        storage = ArrayFormat(spec.dtype, spec.storage.compression, zarr_version)
-        self._workshop = Workshop(storage)
+        self._begin(spec)
+        for order in forbidden_orders(spec):
+            warnings.warn(
+                f"axes stored in the order {order} do not follow OME-NGFF, which wants "
+                "time first, then the channel or a custom axis, then space: some "
+                'readers refuse such a store; storage_order="ome" follows it',
+                UserWarning,
+                stacklevel=2,
+            )
         self.path.mkdir(parents=True)
         if self._collection:
             root = collection_attributes(self._extra(spec))
@@ -173,11 +190,82 @@ class OmeZarrSink(Sink):
         header = plan_header(spec, self.format)
         self._journal = Journal.create(acquisition / JOURNAL_NAME, header)
         height, width = spec.frame_shape[:2]
-        count = len(pyramid_shapes((height, width), levels=self._levels))
+        self._make_levels(
+            spec, len(pyramid_shapes((height, width), levels=self._levels))
+        )
+
+    def _begin(self, spec: StoreSpec) -> None:
+        self._collection = _is_collection(spec)
+        self._labels = spec.labels
+        zarr_version = NGFF_VERSIONS[ngff_version(spec)]
+        storage = ArrayFormat(spec.dtype, spec.storage.compression, zarr_version)
+        self._workshop = Workshop(storage)
+        if spec.plate is not None:
+            self._fields = field_paths(_wells(spec))
+
+    def _make_levels(self, spec: StoreSpec, count: int) -> None:
         if count > 1:
             self._pyramid = PyramidWorker(
-                self.read, self._write_level, count, self.under_pressure
+                self.read,
+                self._write_level,
+                count,
+                spec.frame_bytes,
+                self.under_pressure,
             )
+
+    def resume(self, spec: StoreSpec, resumption: Resumption) -> None:
+        """Go on in the arrays that are there; files are taken over one by one.
+
+        Coarse levels are complete for the frames so far, and not listed until they
+        are for all again.
+        """
+        self._begin(spec)
+        images = self._find_images(spec)
+        journal = resumption.journal
+        header = plan_header(spec, self.format)
+        self._journal = Journal.reopen(journal, header, after=resumption.count)
+        self._images = images
+        self._keep_ranges(spec)
+        self._resumed = [
+            {key: line[key] for key in ("time", "after") if key in line}
+            for line in read_journal(journal).resumed
+        ]
+        for image in spec.images[len(images) :]:
+            self._add(spec, image)
+        self._write_groups(spec, complete=False)
+        if self._collection:
+            self._write_series(spec)
+        self._write_acquisition(spec, self._journal.summary())
+        came: list[list[tuple[int, ...]]] = [[] for _ in self._images]
+        for line in resumption.lines:
+            came[line.image].append(line.index)
+        for store, indices in zip(self._images, came, strict=True):
+            store.go_on(spec, indices)
+        self.sync()  # what follows may stand only behind what the metadata say now
+        count = max((len(store.writers) for store in self._images), default=1)
+        self._make_levels(spec, count)
+
+    def _find_images(self, spec: StoreSpec) -> list[ImageStore]:
+        """Return the images that are there; changes nothing."""
+        assert self._workshop is not None  # made by the caller
+        images = []
+        for number, image in enumerate(spec.images):
+            folder = self._folder(spec, number)
+            if spec.growing and number and not folder.exists():
+                break
+            images.append(
+                ImageStore.find(
+                    folder, spec, image, self._levels, self._workshop, self._put
+                )
+            )
+        return images
+
+    def _keep_ranges(self, spec: StoreSpec) -> None:
+        """Show what is there as before."""
+        for store in self._images:
+            for number, limits in store.display_ranges().items():
+                names = [channel.name for channel in spec.display_channels()]
+                self._contrast.know([number, *names[number : number + 1]], limits)
 
     def _write_acquisition(
         self, spec: StoreSpec, frames: Mapping[str, object] | None = None
@@ -186,6 +274,8 @@ class OmeZarrSink(Sink):
         own = {"napari_scope": jsonable(spec.summary)}
         if frames is not None:
             own["frames"] = dict(frames)
+            if self._resumed:
+                own["frames"]["resumed"] = self._resumed
         self._put_group(spec, self.path / ACQUISITION_GROUP, own)
 
     def _put_group(
@@ -197,6 +287,9 @@ class OmeZarrSink(Sink):
             self._put(folder / name, encode(document))
 
     def _put(self, path: Path, document: bytes) -> None:
+        if self._resumed and path.suffix != ".xml" and path.exists():
+            old = json.loads(path.read_bytes())
+            document = encode(copy_of(old, json.loads(document)))
         replace_file(path, document)
         with self._lock:
             self._unsynced.add(path)
@@ -205,14 +298,14 @@ class OmeZarrSink(Sink):
         return {"name": spec.name, "journal": f"{ACQUISITION_GROUP}/{JOURNAL_NAME}"}
 
     def _add(self, spec: StoreSpec, image: ImageSpec) -> None:
-        number = len(self._images)
-        folder = self.path
-        if spec.plate is not None:
-            folder = self.path / self._fields[number]
-        elif self._collection:
-            folder = self.path / str(number)
+        folder = self._folder(spec, len(self._images))
+        if self._resumed and folder.exists():
+            # Made for a frame that never came.
+            shutil.rmtree(folder)
         assert self._workshop is not None  # made before the first image
-        store = ImageStore(folder, spec, image, self._levels, self._workshop, self._put)
+        store = ImageStore.create(
+            folder, spec, image, self._levels, self._workshop, self._put
+        )
         store.write_group(
             spec,
             image,
@@ -222,6 +315,12 @@ class OmeZarrSink(Sink):
         )
         with self._lock:
             self._images.append(store)
+
+    def _folder(self, spec: StoreSpec, number: int) -> Path:
+        """Return the group of an image."""
+        if spec.plate is not None:
+            return self.path / self._fields[number]
+        return self.path / str(number) if self._collection else self.path
 
     def _image_extra(self, spec: StoreSpec, image: ImageSpec) -> dict[str, Any]:
         extra: dict[str, Any] = {"axes": dict(image.place)} if image.place else {}
@@ -236,7 +335,6 @@ class OmeZarrSink(Sink):
         """Make the groups of the plate, of its rows and of its wells."""
         plate, wells = spec.plate, _wells(spec)
         assert plate is not None  # asked for by the caller
-        self._fields = field_paths(wells)
         extra = {**self._extra(spec), "images": self._fields}
         root = plate_attributes(plate.name, plate.rows, plate.columns, wells, extra)
         self._put_group(spec, self.path, root)
@@ -264,16 +362,29 @@ class OmeZarrSink(Sink):
                 pair = item.address.index, item.frame
                 frames.setdefault(item.address.image, []).append(pair)
                 self._contrast.add(item.axes.get("channel", 0), item.frame)
-        for number, pairs in frames.items():
-            self._images[number].write(pairs)
-        for item in items:
-            if item.status != "saved":
-                self._images[item.address.image].skip(item.address.index)
-        self._journal.write(item.journal_entry() for item in items)
-        if self._pyramid is not None:
+        with self._halving(items):
+            for number, pairs in frames.items():
+                self._images[number].write(pairs)
             for item in items:
-                if item.status == "saved":
-                    self._pyramid.add(item.address)
+                if item.status != "saved":
+                    self._images[item.address.image].skip(item.address.index)
+            self._journal.write(item.journal_entry() for item in items)
+
+    @contextlib.contextmanager
+    def _halving(self, items: Sequence[FrameItem]) -> Iterator[None]:
+        """Let the worker of the levels have the frames while they are written."""
+        if self._pyramid is None:
+            yield
+            return
+        saved = [item for item in items if item.status == "saved"]
+        self._pyramid.lend(
+            (item.address, item.frame) for item in saved if item.frame is not None
+        )
+        try:
+            yield
+        finally:
+            self._pyramid.take_back()
+        self._pyramid.add(*(item.address for item in saved if item.frame is None))
 
     def write_at_once(
         self, item: FrameItem, pixels: npt.NDArray[np.generic], spec: StoreSpec
@@ -319,9 +430,13 @@ class OmeZarrSink(Sink):
             )
 
     def _write_level(
-        self, level: int, address: Address, frame: npt.NDArray[np.generic]
+        self, level: int, frames: Sequence[tuple[Address, npt.NDArray[np.generic]]]
     ) -> None:
-        self._images[address.image].write_level(level, address.index, frame)
+        by_image: dict[int, list[tuple[tuple[int, ...], npt.NDArray[np.generic]]]] = {}
+        for address, frame in frames:
+            by_image.setdefault(address.image, []).append((address.index, frame))
+        for number, pairs in by_image.items():
+            self._images[number].write(pairs, level)
 
     def read(self, address: Address) -> npt.NDArray[np.generic] | None:
         """Read a committed frame at full resolution."""

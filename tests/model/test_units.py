@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_scope.layers.units import factor, known_unit
-from napari_scope.stream.units import (
+from napari_scope.model.units import (
     _SIGNS,
     _UNITS,
+    factor,
     standard_unit,
     unit_factor,
     unit_kind,
@@ -32,21 +32,41 @@ from napari_scope.stream.units import (
         ("min", "minute"),
         ("h", "hour"),
         ("Å", "angstrom"),
+        ("nanometres", "nanometer"),
+        (" um ", "micrometer"),
+        ("\u03bcm", "micrometer"),  # Greek letter
+        ("UM", "micrometer"),
+        ("MM", "millimeter"),
+        ("\xe5", "angstrom"),
+        ("microns", "micrometer"),
+        ("secs", "second"),
         ("degree", None),
+        ("pixel", None),
+        ("furlong", None),
         ("", None),
+        (None, None),
     ],
 )
-def test_spellings(text: str, expected: str | None) -> None:
+def test_spellings(text: str | None, expected: str | None) -> None:
     assert standard_unit(text) == expected
 
 
-def test_every_unit_is_the_one_that_readers_know() -> None:
-    """Two tables, one for what is written and one for what is read, agree."""
-    for name in _UNITS:
-        kind = unit_kind(name)
-        base = "micrometer" if kind == "space" else "second"
-        assert known_unit(name) == name
-        assert factor(name, base) == pytest.approx(unit_factor(name))
+@pytest.mark.parametrize("name", _UNITS)
+def test_the_unit_library_of_napari_agrees(name: str) -> None:
+    pint = pytest.importorskip("pint")
+    registry = pint.get_application_registry()
+    base = {"space": "micrometer", "time": "second"}[unit_kind(name)]
+    magnitude = registry.Quantity(1, name).to(base).magnitude
+    assert magnitude == pytest.approx(unit_factor(name))
+
+
+def test_factors() -> None:
+    assert factor("nanometer", "micrometer") == 0.001
+    assert factor("micrometer", "micrometer") == 1.0
+    assert factor("hour", "minute") == 60.0
+    assert factor("inch", "millimeter") == pytest.approx(25.4)
+    assert factor("second", "micrometer") is None
+    assert (unit_factor("nanometer"), unit_factor("millisecond")) == (1e-3, 1e-3)
 
 
 def test_every_unit_of_ome_writers_is_known() -> None:
