@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from benchmarks import demo_run, ndtiff, ndtiff_view, ndtiff_write, stream
-from benchmarks.harness import (
-    Benchmark,
-    Case,
-    MemoryTarget,
-    Result,
-    Target,
-    Times,
-    TimeTarget,
-    measure,
+from benchmarks import (
+    demo_run,
+    ndtiff,
+    ndtiff_view,
+    ndtiff_write,
+    recording,
+    stream,
+    stream_layouts,
 )
+from benchmarks.goals import MemoryTarget, SizeTarget, Target, TimeTarget
+from benchmarks.harness import Benchmark, Case, Result, Times, measure, missing
 from benchmarks.machine import Machine
 from benchmarks.memory import growth
 from benchmarks.ndtiff_store import Frames, Tiles
+from benchmarks.recording import Recording
 from benchmarks.report import markdown, write_json
+from benchmarks.sheets import sheet
+from benchmarks.writers import Ours, Raw
 
 from napari_scope.formats.ndtiff.index import INDEX_NAME, parse_index
 
@@ -165,10 +168,68 @@ def test_rates_and_ratios_are_of_medians() -> None:
 
 @pytest.mark.parametrize("size", [16, 64])
 def test_streaming(tmp_path: Path, size: int) -> None:
-    benchmark = stream.streaming(size, 3, over_peer=1, over_limit=1)
+    benchmark = stream.streaming(size, 3, over_peer=1, over_limit=1, pyramid=True)
     result = measure(benchmark, tmp_path, rounds=1, seed=0)
-    assert set(result.times) == {case.name for case in benchmark.cases}
+    cases = result.benchmark.cases
+    assert set(result.times) == {case.name for case in cases}
+    assert {case.role for case in cases} == {"ours", "peer", "limit"}
     assert not list(tmp_path.iterdir())
+
+
+LAYOUTS: dict[str, Callable[[], Benchmark]] = {
+    "shards": lambda: stream_layouts.time_shards(16, 4, 2),
+    "lz4": lambda: stream_layouts.packed("blosc-lz4", 16, 3, 16, over_peer=1),
+    "lz4 chunks": lambda: stream_layouts.packed("blosc-lz4", 16, 3, 8, over_peer=1),
+    "zstd": lambda: stream_layouts.packed("blosc-zstd", 16, 3, 16, over_peer=1),
+    "deep": lambda: stream_layouts.deep_chunks(16, 4, 2),
+    "chunks": lambda: stream_layouts.small_chunks(16, 3, 8),
+    "tiff": lambda: stream_layouts.ome_tiff(16, 3),
+    "ndtiff": lambda: stream_layouts.ndtiff(16, 3),
+    "positions": lambda: stream_layouts.places(16, 2, 4, plate=False),
+    "plate": lambda: stream_layouts.places(16, 2, 4, plate=True),
+    "permuted": lambda: stream_layouts.permuted(16, 2, 3, 2),
+}
+
+
+@LEAKS
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts(tmp_path: Path, name: str) -> None:
+    benchmark = LAYOUTS[name]()
+    result = measure(benchmark, tmp_path, rounds=1, seed=0)
+    first, *_ = result.benchmark.cases
+    assert first.role == "ours"
+    sized = result.times[first.name].size
+    assert (sized is not None) == (name in ("lz4", "lz4 chunks", "zstd", "deep"))
+    assert sized is None or sized > 0
+    assert "| case |" in markdown(Machine.look(tmp_path), [sheet(result)], rounds=1)
+    assert not list(tmp_path.iterdir())
+
+
+@LEAKS
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_wrong_frame_in_a_layout_is_seen(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each writer gets other frames than those that its store is compared with."""
+    cases = LAYOUTS[name]().cases
+    absent = missing(cases)
+    for number, case in enumerate(cases):
+        if case in absent:
+            continue
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        case.prepare(folder)()
+        assert case.check is not None
+        case.check(folder)
+
+        def others(n: int, size: int) -> recording.Frames:
+            *same, last = recording.camera_frames(n, size)
+            return [*same, last + 1]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stream, "_cached_frames", others)
+            with pytest.raises(ValueError, match=r"not what was written|is wrong"):
+                case.check(folder)
 
 
 def test_the_check_of_streaming_sees_a_wrong_pixel(tmp_path: Path) -> None:
@@ -184,8 +245,63 @@ def test_the_check_of_streaming_sees_a_wrong_pixel(tmp_path: Path) -> None:
         case.check(tmp_path)
 
 
+def test_frames_that_are_missing_are_seen(tmp_path: Path) -> None:
+    few, all_of_them = Recording(16, (("t", 2),)), Recording(16, (("t", 3),))
+    frames = recording.camera_frames(3, 16)
+    for number, writer in enumerate((Ours(), Ours("ome-tiff"), Ours("ndtiff"), Raw())):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        opened = writer.open(few, folder)
+        for frame in frames[:2]:
+            opened.append(frame)
+        opened.close()
+        writer.check(few, folder, frames)
+        with pytest.raises((ValueError, IndexError)):
+            writer.check(all_of_them, folder, frames)
+
+
+def test_a_case_whose_module_is_missing_is_left_out(tmp_path: Path) -> None:
+    def case(name: str, needs: str | None) -> Case:
+        return Case(name, "ours", "", lambda folder: lambda: None, needs=needs)
+
+    cases = [case("a", None), case("b", "no_such_module"), case("c", "json")]
+    targets = [Target("a", "b", 2), Target("a", "c", 2)]
+    benchmark = Benchmark("", "", "", 1, 1, 0, cases, targets)
+    result = measure(benchmark, tmp_path, rounds=1, seed=0)
+    assert list(result.times) == ["a", "c"]
+    assert result.benchmark.targets == targets[1:]
+    assert sheet(result).lines[-1] == "b is left out: no_such_module is not installed"
+
+
+def test_the_size_on_disk_is_of_what_was_stored(tmp_path: Path) -> None:
+    def work(folder: Path, size: int) -> None:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "data").write_bytes(b"1" * size)
+
+    cases = [
+        Case(
+            name,
+            role,
+            "",
+            lambda folder, size=size: lambda: work(folder, size),
+            size=recording.stored_bytes,
+        )
+        for name, role, size in (("a", "ours", 1 << 20), ("b", "peer", 4 << 20))
+    ]
+    targets = [SizeTarget("a", "b", 1), SizeTarget("a", "b", 0.1)]
+    benchmark = Benchmark("", "", "MB/s", 1, 1, 0, cases, targets)
+    result = measure(benchmark, tmp_path, rounds=1, seed=0)
+    assert (result.size("a"), result.size("b")) == (1 << 20, 4 << 20)
+    found = sheet(result)
+    assert found.rows[0][found.head.index("on disk, MB")] == "1.0"
+    assert found.lines == [
+        "a: 0.25 x the bytes on disk of b; target at most 1: met",
+        "a: 0.25 x the bytes on disk of b; target at most 0.1: missed",
+    ]
+
+
 def test_camera_frames_differ_and_have_noise() -> None:
-    frames = stream.camera_frames(6, 64)
+    frames = recording.camera_frames(6, 64)
     assert all(frame.dtype == np.uint16 and frame.std() > 5 for frame in frames)
     assert not any(np.array_equal(frames[0], frame) for frame in frames[1:])
     assert not any(np.shares_memory(frames[0], frame) for frame in frames[1:])
@@ -219,7 +335,7 @@ def test_reading_ndtiff(tmp_path: Path, name: str) -> None:
     assert {case.role for case in benchmark.cases} == {"ours", "peer", "limit"}
     assert set(result.times) == {case.name for case in benchmark.cases}
     assert not list(tmp_path.iterdir())
-    assert "| case |" in markdown(Machine.look(tmp_path), [result], rounds=1)
+    assert "| case |" in markdown(Machine.look(tmp_path), [sheet(result)], rounds=1)
 
 
 def spoil(folder: Path) -> None:
@@ -316,14 +432,14 @@ def test_the_check_of_writing_ndtiff_sees_what_is_wrong(tmp_path: Path) -> None:
 def test_reports(tmp_path: Path) -> None:
     result = measure(naps([]), tmp_path, rounds=2, seed=0)
     machine = Machine.look(tmp_path).at_the_end()
-    write_json(tmp_path / "a" / "out.json", machine, [result], rounds=2, seed=0)
+    write_json(tmp_path / "a" / "out.json", machine, [sheet(result)], rounds=2, seed=0)
     document = json.loads((tmp_path / "a" / "out.json").read_text())
     assert document["machine"]["cores"] == machine.cores
     (written,) = document["benchmarks"]
     assert [case["name"] for case in written["cases"]] == ["a", "b", "c"]
     assert written["cases"][0]["wall"] == result.times["a"].wall
     assert written["targets"][0]["reached"] == result.ratio("a", "b")
-    text = markdown(machine, [result], rounds=2)
+    text = markdown(machine, [sheet(result)], rounds=2)
     assert "## nap" in text
     assert text.count("\n| a | nothing |") == 1
     assert "of 2 rounds" in text
@@ -347,7 +463,7 @@ def test_reports_of_memory_and_of_time_for_one_frame(tmp_path: Path) -> None:
     }
     result = Result(benchmark, times)
     machine = Machine.look(tmp_path)
-    text = markdown(machine, [result], rounds=3)
+    text = markdown(machine, [sheet(result)], rounds=3)
     head = "| case | frames/s, median | best | CPU us/frame | memory, MB | x peer |"
     assert head in text
     assert "| --- | --: | --: | --: | --: | --: |" in text
@@ -357,7 +473,7 @@ def test_reports_of_memory_and_of_time_for_one_frame(tmp_path: Path) -> None:
     assert "a: 5.00 x less memory than b; target 6: missed" in text
     assert "a: 5.00 ms for each (best round 4.00); target at most 5: met" in text
     assert "target at most 4: missed" in text
-    write_json(tmp_path / "out.json", machine, [result], rounds=3, seed=0)
+    write_json(tmp_path / "out.json", machine, [sheet(result)], rounds=3, seed=0)
     (written,) = json.loads((tmp_path / "out.json").read_text())["benchmarks"]
     assert [case["memory"] for case in written["cases"]] == [
         times["a"].memory,

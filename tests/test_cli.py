@@ -114,6 +114,10 @@ main()
         ),
         (["--out", "run", "--format", "ndtiff"], ["run.ndtiff"]),
         (["--out", "run", "--format", "both"], ["run.ome.zarr", "run.ndtiff"]),
+        (
+            ["--out", "run", "--compression", "zstd", "--zarr-version", "0.4"],
+            ["run.ome.zarr"],
+        ),
     ],
 )
 def test_acquire(
@@ -126,6 +130,35 @@ def test_acquire(
         assert f": {path}\n" in done.stdout
         (image,) = open_dataset(tmp_path / path).images
         assert np.asarray(image.levels[0]).reshape(6, -1).any(axis=1).all()
+
+
+def test_acquire_packed_in_two_formats(tmp_path: Path, plan: Path) -> None:
+    import zarr
+    from tifffile import TiffFile
+
+    formats = ["--format", "ome-zarr", "--format", "ome-tiff"]
+    codecs = ["--compression", "blosc-lz4", "--compression", "zlib"]
+    done = scope(
+        "acquire", plan, "--out", "r", *formats, *codecs, "--chunk", 256, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    array = zarr.open_array(tmp_path / "r.ome.zarr" / "0", mode="r")
+    assert array.chunks[-2:] == (256, 256)
+    with TiffFile(tmp_path / "r.ome.tiff") as file:
+        assert file.pages.first.compression.name == "ADOBE_DEFLATE"
+        assert (file.asarray() == array[:]).all()
+
+
+def test_positions_of_ome_tiff_are_a_folder(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("stage_positions: [{x: 0, y: 0}, {x: 600, y: 0}]\n")
+    done = scope("acquire", plan, "--out", "r.ome.tiff", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "  ome-tiff: r\n" in done.stdout
+    assert len([*(tmp_path / "r").glob("*.tiff")]) == 2
+    done = scope("acquire", plan, "--out", "r.ome.tiff", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "exists already" in done.stderr
 
 
 def test_info(tmp_path: Path, plan: Path) -> None:
@@ -408,6 +441,20 @@ def test_recover_finds_nothing(tmp_path: Path, left: str) -> None:
     assert not list((tmp_path / "a").glob("*.recovered*"))
 
 
+def test_recover_ome_tiff(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    with Stream(make_spec(n_frames=5), [make_sink("ome-tiff", tmp_path / "a")]) as s:
+        s.append(frame_of(0))
+        s.flush()
+        for path in tmp_path.glob("a*"):
+            shutil.copy(path, tmp_path / "copy")
+    done = scope("recover", "copy/a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("copy/a: recovered, 1 of 5 frames saved, 4 missing")
+    done = scope("recover", "copy/a", cwd=tmp_path)
+    assert done.stdout.startswith("copy/a: nothing to do, 1 of 5 frames saved")
+
+
 @pytest.mark.parametrize("format", ["ome-zarr", "ndtiff"])
 def test_recover_a_run(tmp_path: Path, format: str) -> None:
     spec = make_spec({"time": 6}, n_frames=6)
@@ -450,7 +497,7 @@ def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
     for arguments, text in [
         (["acquire", "nope.yaml", "--out", "r"], "nope.yaml"),
         (["acquire", "typo.yaml", "--out", "r"], "unknown key 'time_plann'"),
-        (["acquire", "list.yaml", "--out", "r"], "a plan is a mapping"),
+        (["acquire", "list.yaml", "--out", "r"], "list.yaml"),
         (["acquire", "preset.yaml", "--out", "r"], "has no preset 'NOPE'"),
         (["acquire", plan, "--out", "taken.ndtiff"], "exists already"),
         (["acquire", plan, "--out", "file/r"], "cannot be created"),
@@ -466,6 +513,8 @@ def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
         (["demo", "--headless", "--screenshot", "x.nope"], "'.nope'"),
         (["demo", "--headless", "--screenshot", "taken.d/p.png"], "a folder"),
         (["acquire", plan, "--out", "r.ndtiff", "--format", "ome-zarr"], "suffix"),
+        (["acquire", plan, "--out", "r", "--compression", "lzw"], "'lzw'"),
+        (["acquire", plan, "--out", "r.tif", "--chunk", "64"], "ome-zarr"),
         (["acquire", plan, "--out", "r", "--config", "nope.cfg"], "nope.cfg"),
         (["acquire", plan, "--out", "r", "--config", "broken.cfg"], "Nope"),
         (["convert", "nowhere", "r.zarr"], "nowhere"),

@@ -62,7 +62,7 @@ class WitnessedRun(Run):
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
     ) -> None:
         """Note the frame, then hand it on."""
-        axes = self._cameras.axes(self._plan.naming.axes(event))
+        axes = self.axes_of(event)
         self.witnessed[tuple(sorted(axes.items()))] = _checksum(image)
         super().frame(image, event, meta)
 

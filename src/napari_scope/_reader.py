@@ -44,7 +44,8 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
     Positions are shown as the user prefers (`napari_scope.layers.preferences`). What
     could not be read of a data set becomes a warning in napari; a data set that cannot
     be opened at all raises. The layers of a store that is still being written grow in
-    the current viewer, if there is one and the user has not switched it off.
+    the current viewer, if there is one and the user has not switched it off. Of a run
+    that was interrupted it is said so, with the offer to finish it.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
             _warn(dataset.path, dataset.problems)
         if preferences.follow:
             _follow(dataset)
+        _tell_of_interruption(dataset)
     return layers
 
 
@@ -75,13 +77,34 @@ def _follow(dataset: Dataset) -> None:
     """Let the layers of an unfinished store grow, where a viewer has a window."""
     if dataset.finished or dataset.reload is None:
         return
-    # Without Qt there is no window, and timers belong to the thread of the windows.
-    no_qt = "qtpy.QtWidgets" not in sys.modules
-    if no_qt or threading.current_thread() is not threading.main_thread():
+    if not _may_use_qt():
         return
     from napari_scope.widgets.store_watcher import follow_in_current_viewer
 
     follow_in_current_viewer(dataset)
+
+
+def _may_use_qt() -> bool:
+    """Return whether there may be a window that something can be tied to."""
+    # Without Qt there is no window, and timers belong to the thread of the windows.
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and "qtpy.QtWidgets" in sys.modules
+
+
+def _tell_of_interruption(dataset: Dataset) -> None:
+    """Offer to finish the run of a store, where it was interrupted."""
+    if not _may_use_qt():
+        return
+    from napari_scope.stream.run_state import StoredRun, run_state
+
+    try:
+        state = run_state(dataset.path)
+    except OSError:
+        return  # its pixels can be read all the same
+    if state is StoredRun.INTERRUPTED:
+        from napari_scope.widgets.recovery_offer import offer_recovery
+
+        offer_recovery(dataset)
 
 
 def _warn(path: str, problems: Sequence[str]) -> None:

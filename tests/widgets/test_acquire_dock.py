@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import useq
 from qtpy.QtCore import QPoint, Qt, QTimer
-from qtpy.QtWidgets import QMessageBox, QToolButton
+from qtpy.QtWidgets import QMessageBox, QScrollArea, QToolButton
 
 from napari_scope.acquire import RunState
 from napari_scope.errors import (
@@ -633,6 +633,45 @@ def test_closing_the_dock_during_a_run_asks(
 def test_the_dock_fits_beside_the_viewer(dock: AcquireDock, qtbot: QtBot) -> None:
     assert dock.minimumSizeHint().width() <= 520
     assert dock.minimumSizeHint().height() <= 700
+
+
+def test_nothing_is_cut_off_beside_the_scroll_bar(
+    dock: AcquireDock, viewer: napari.Viewer, qtbot: QtBot
+) -> None:
+    viewer.window.resize(1200, 600)
+    dock.save_box.options.unfold_button.click()
+    (area,) = (
+        a
+        for a in dock.findChildren(QScrollArea)
+        if a.widget() is not None and a.widget().isAncestorOf(dock.save_box)
+    )
+    qtbot.waitUntil(area.verticalScrollBar().isVisible)
+    inner = area.widget()
+    assert area.viewport().width() >= inner.minimumSizeHint().width()
+
+
+def test_several_formats_are_saved_packed_as_chosen(
+    dock: AcquireDock, tmp_path: Path, qtbot: QtBot
+) -> None:
+    box = dock.save_box
+    box.format_boxes["ome-tiff"].setChecked(True)
+    for name, codec in (("ome-zarr", "blosc-lz4"), ("ome-tiff", "zlib")):
+        codecs = box.options.compression_boxes[name]
+        codecs.setCurrentIndex(codecs.findData(codec))
+    dock.editor.setValue(SHORT)
+    dock.start()
+    qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
+    assert dock.errors.error is None
+    report = dock.run.report if dock.run is not None else None
+    assert report is not None
+    zarr, tiff = report.outputs
+    assert len(open_dataset(zarr.path).images) == 2
+    assert (zarr.compression, tiff.compression) == ("blosc-lz4", "zlib")
+    # Several positions are a folder, whose name has no suffix.
+    assert tiff.path.suffix == ""
+    assert len([*tiff.path.glob("*.ome.tif*")]) == 2
+    # The next name is free for the folder, too.
+    assert box.next_name().endswith("_002")
 
 
 def test_everything_can_be_reached_with_the_keyboard(

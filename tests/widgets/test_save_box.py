@@ -51,6 +51,42 @@ def test_both_formats_share_a_name_that_is_free_in_both(
     ]
 
 
+def test_ome_tiff_counts_up_past_its_folder_and_its_journal(
+    box: SaveBox, tmp_path: Path
+) -> None:
+    box.format_boxes["ome-zarr"].click()
+    box.format_boxes["ome-tiff"].click()
+    (tmp_path / "cells_001").mkdir()  # the folder of several positions
+    (tmp_path / "cells_002.frames.jsonl").touch()
+    (output,) = box.outputs()
+    assert output.path == tmp_path / "cells_003.ome.tiff"
+
+
+def test_outputs_are_packed_as_chosen(box: SaveBox) -> None:
+    box.format_boxes["ome-tiff"].click()
+    zarr, tiff = (box.options.compression_boxes[n] for n in ("ome-zarr", "ome-tiff"))
+    zarr.setCurrentIndex(zarr.findData("blosc-zstd"))
+    tiff.setCurrentIndex(tiff.findData("zlib"))
+    box.options.chunk_box.setCurrentIndex(box.options.chunk_box.findData(256))
+    first, second = box.outputs()
+    assert (first.compression, first.chunk_px) == ("blosc-zstd", 256)
+    assert (second.compression, second.chunk_px) == ("zlib", None)
+
+
+def test_the_size_of_packed_files_is_an_upper_bound(
+    box: SaveBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(save_box, "free_bytes", lambda path: 10**12)
+    box.set_estimate(Estimate(frames=1200, bytes=900_000, duration_s=75))
+    assert "at most" not in box.estimate_label.text()
+    codecs = box.options.compression_boxes["ome-zarr"]
+    codecs.setCurrentIndex(codecs.findData("zstd"))
+    assert "at most 1.2 MB" in box.estimate_label.text()
+    box.format_boxes["ome-zarr"].click()
+    box.format_boxes["ndtiff"].click()  # which is not compressed
+    assert "at most" not in box.estimate_label.text()
+
+
 def test_the_name_counts_up(box: SaveBox, tmp_path: Path) -> None:
     for number in (1, 2, 3):
         (output,) = box.outputs()

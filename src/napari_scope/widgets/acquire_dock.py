@@ -430,7 +430,10 @@ class _TallArea(QScrollArea):
         hint = super().minimumSizeHint()
         inner, bar = self.widget(), self.verticalScrollBar()
         if inner is not None and bar is not None:
-            hint.setWidth(inner.minimumSizeHint().width() + bar.sizeHint().width())
+            # A style sheet may draw a border all the same.
+            edges = self.contentsMargins()
+            width = bar.sizeHint().width() + edges.left() + edges.right()
+            hint.setWidth(inner.minimumSizeHint().width() + width)
         return hint
 
 

@@ -2,7 +2,8 @@
 
 It follows the selected layer and the point that is looked at (`viewed_point`), shows
 the store (`store_box`, `store_facts`) and the frame (`frame_report`), opens data sets
-(`store_opener`) and lets them grow (`store_follower`). Everything that touches files is
+(`store_opener`), lets them grow (`store_follower`) and finishes runs that were
+interrupted (`store_recovery`). Everything that touches files is
 read in a thread. The dock owns no data: what it shows comes from the origin that each
 layer carries (`napari_scope.layers.origin`). Here the parts are tied together.
 
@@ -39,6 +40,7 @@ from napari_scope.widgets.store_box import StoreBox
 from napari_scope.widgets.store_facts import about_image
 from napari_scope.widgets.store_follower import StoreFollower
 from napari_scope.widgets.store_opener import StoreOpener
+from napari_scope.widgets.store_recovery import StoreRecovery, report_words
 from napari_scope.widgets.viewed_point import ViewedPoint
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from napari_scope.layers import LayerOrigin
     from napari_scope.layers.preferences import BrowsePreferences
     from napari_scope.model import Dataset
+    from napari_scope.stream.recovery import RecoveryReport
+    from napari_scope.stream.run_state import StoredRun
 
 __all__ = ["BrowseDock"]
 
@@ -79,6 +83,8 @@ class BrowseDock(QWidget):
         self._reader = BackgroundCall(self, abandon=True)
         self._opener = StoreOpener(napari_viewer, self)
         self._follower = StoreFollower(napari_viewer, self)
+        self._recovery = StoreRecovery(self)
+        self._news: tuple[str, str] = ("", "")
         self._undocking = QTimer(self)
         self._undocking.setSingleShot(True)
         self._undocking.setInterval(0)
@@ -116,6 +122,16 @@ class BrowseDock(QWidget):
         if dataset is not None:
             self._follower.refresh(dataset)
 
+    def recover(self) -> None:
+        """Finish the interrupted run of the selected layer, then open it anew."""
+        dataset = self.dataset
+        if dataset is None or self._recovery.busy or self._opener.busy:
+            return
+        self.errors.clear()
+        self._recovery.recover(dataset.path)
+        self._set_note("Recovering …")
+        self._update_buttons(dataset)
+
     def shut_down(self) -> None:
         """Stop all timers and threads and let go of the viewer; idempotent."""
         if self._closed:
@@ -125,6 +141,7 @@ class BrowseDock(QWidget):
         self._point.stop()
         self._reader.close()
         self._opener.close()
+        self._recovery.close()
 
     # ---- layout
 
@@ -167,7 +184,12 @@ class BrowseDock(QWidget):
         self._follower.refresh_begun.connect(self._on_refresh_begun)
         self._follower.refreshed.connect(self._on_refreshed)
         self._follower.refresh_ended.connect(self._on_refresh_ended)
+        self._recovery.looked.connect(self._on_run_known)
+        self._recovery.progressed.connect(self._on_recovering)
+        self._recovery.recovered.connect(self._on_recovered)
+        self._recovery.failed.connect(self._on_not_recovered)
         box = self.store_box
+        box.recover_button.clicked.connect(self.recover)
         box.open_button.clicked.connect(self._choose)
         box.reopen_button.clicked.connect(self.reopen)
         box.refresh_button.clicked.connect(self.refresh)
@@ -237,12 +259,14 @@ class BrowseDock(QWidget):
         self._dataset = dataset
         self._point.cursor_counts = True
         self.store_box.show_dataset(dataset)
+        self._recovery.look(dataset.path)
         self.store_view.set_metadata(
             about_image(dataset, origin.first_image), "Nothing is known of this store."
         )
 
     def _update_buttons(self, dataset: Dataset | None) -> None:
-        self.store_box.enable_buttons(dataset, opening=self._opener.busy)
+        busy = self._opener.busy or self._recovery.busy
+        self.store_box.enable_buttons(dataset, opening=busy)
 
     # ---- opening
 
@@ -253,23 +277,50 @@ class BrowseDock(QWidget):
             self.open_path(chosen)
 
     def _open(self, path: str, instead_of: Dataset | None) -> None:
-        if self._opener.busy:
+        if self._opener.busy or self._recovery.busy:
             return
         self.errors.clear()
         self._opener.open(path, self.store_box.preferences.positions, instead_of)
-        self.store_box.note_label.setText("Opening …")
+        self._set_note("Opening …")
         self._update_buttons(self._dataset)
 
     def _on_opened(self, dataset: Dataset) -> None:
-        self.store_box.note_label.clear()
+        self._set_note(*self._news)
+        self._news = ("", "")
         if self.store_box.preferences.follow:
             self._follower.watch(dataset)
         self._look()
 
     def _on_not_opened(self, error: BaseException) -> None:
-        self.store_box.note_label.clear()
+        self._set_note("")
         self.errors.show_error(error, "The data set could not be opened")
         self._look()
+
+    def _set_note(self, text: str, tip: str = "") -> None:
+        self.store_box.note_label.setText(text)
+        self.store_box.note_label.setToolTip(tip)
+
+    # ---- recovering
+
+    def _on_run_known(self, path: str, state: StoredRun) -> None:
+        if self._dataset is not None and self._dataset.path == path:
+            self.store_box.show_run(state)
+
+    def _on_recovering(self, done: int, total: int) -> None:
+        self._set_note(f"Recovering: {done:,} of {total:,} frames")
+
+    def _on_recovered(self, report: RecoveryReport) -> None:
+        self._news = report_words(report)
+        self._set_note(*self._news)
+        self._update_buttons(self._dataset)
+        dataset = self._dataset
+        if dataset is not None and Path(dataset.path) == report.path:
+            self._open(dataset.path, dataset)
+
+    def _on_not_recovered(self, error: BaseException) -> None:
+        self._set_note("")
+        self.errors.show_error(error, "The run could not be recovered")
+        self._update_buttons(self._dataset)
 
     # ---- following
 

@@ -26,7 +26,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_scope.errors import PlanError
-from napari_scope.events import load_plan, save_plan
+from napari_scope.events import load_sequence, save_plan
 from napari_scope.widgets.icons import icon
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ class PlanEditor(MDASequenceWidget):
         The tables know less than useq: presets of one group, some kinds of stacks and
         grids. What they would change without a word is refused.
         """
-        plan = load_plan(path)
+        plan = load_sequence(path)
         before = super().value()
         try:
             self.setValue(plan)

@@ -1,5 +1,7 @@
 """Where a run is saved: formats, folder, a name that counts up, and whether it fits.
 
+How each format is packed is chosen in `napari_scope.widgets.format_options`.
+
 It proposes outputs; it writes nothing and creates nothing. The estimate is shown
 against the free space of the disk that the folder is on, or will be on.
 """
@@ -28,6 +30,7 @@ from napari_scope.errors import SettingsError
 from napari_scope.fileio import free_bytes
 from napari_scope.stream import room_needed
 from napari_scope.stream.outputs import RESERVE_BYTES
+from napari_scope.widgets.format_options import FormatOptions
 from napari_scope.widgets.icons import RED, icon
 from napari_scope.widgets.remembered import Remembered
 from napari_scope.widgets.wording import duration_text, size_text
@@ -38,7 +41,17 @@ if TYPE_CHECKING:
 
 __all__ = ["SaveBox"]
 
-_TITLES: Final[dict[FormatName, str]] = {"ome-zarr": "OME-&Zarr", "ndtiff": "&NDTiff"}
+_FORMATS: Final[dict[FormatName, tuple[str, str]]] = {
+    "ome-zarr": (
+        "OME-&Zarr",
+        "For viewers, the web and big data; with smaller copies, plates as plates",
+    ),
+    "ndtiff": ("&NDTiff", "NDTiff 3: the format of Micro-Manager and pycro-manager"),
+    "ome-tiff": (
+        "OME-&TIFF",
+        "For programs that open single files; several positions are a folder of files",
+    ),
+}
 _FORBIDDEN = set('/\\:*?"<>|')
 _PATIENCE_MS = 200
 
@@ -71,14 +84,12 @@ class SaveBox(QGroupBox):
         self._estimate: Estimate | None = None
         self._problem = ""
 
-        self.format_boxes = {name: QCheckBox(title) for name, title in _TITLES.items()}
+        self.format_boxes: dict[FormatName, QCheckBox] = {}
+        for name, (title, tip) in _FORMATS.items():
+            self.format_boxes[name] = box = QCheckBox(title)
+            box.setToolTip(tip)
         self.format_boxes["ome-zarr"].setChecked(True)
-        self.format_boxes["ome-zarr"].setToolTip(
-            "OME-Zarr 0.5: for viewers, the web and big data; with smaller copies"
-        )
-        self.format_boxes["ndtiff"].setToolTip(
-            "NDTiff 3: the format of Micro-Manager and pycro-manager"
-        )
+        self.options = FormatOptions()
         self.memory_label = QLabel("<i>in memory only: lost when napari closes</i>")
         self.folder_edit = QLineEdit(str(self._remembered.folder))
         self.folder_edit.setToolTip("Folder to save in; it is created when needed")
@@ -108,6 +119,7 @@ class SaveBox(QGroupBox):
         form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("As", formats)
+        form.addRow(self.options)
         form.addRow("Folder", folder)
         form.addRow("Name", self.name_edit)
         form.addRow(self.path_label)
@@ -122,6 +134,7 @@ class SaveBox(QGroupBox):
             edit.textChanged.connect(self._patience.start)
         for box in self.format_boxes.values():
             box.toggled.connect(self.refresh)
+        self.options.valueChanged.connect(self.refresh)
         self.browse_button.clicked.connect(self._browse)
         self.refresh()
 
@@ -171,9 +184,16 @@ class SaveBox(QGroupBox):
             If the folder cannot be looked at.
         """
         name = self.next_name()
-        return tuple(
-            Output(path=output_path(self.folder, name, kind), format=kind)
-            for kind in self.formats
+        return tuple(self._output(name, kind) for kind in self.formats)
+
+    def _output(self, name: str, kind: FormatName) -> Output:
+        packing = self.options.choices(kind)
+        return Output(
+            output_path(self.folder, name, kind),
+            kind,
+            compression=packing.compression,
+            version=packing.version,
+            chunk_px=packing.chunk_px,
         )
 
     def remember(self) -> None:
@@ -202,6 +222,7 @@ class SaveBox(QGroupBox):
         self._patience.stop()
         saving = bool(self.formats)
         self.memory_label.setVisible(not saving)
+        self.options.show_formats(self.formats)
         for widget in (self.folder_edit, self.browse_button):
             widget.setEnabled(saving)
         self._show_path()
@@ -240,10 +261,12 @@ class SaveBox(QGroupBox):
         needed = self._room_needed(estimate)
         if needed:
             files = needed - RESERVE_BYTES
-            parts.append(size_text(files))
+            most = "at most " if self._packed() else ""
+            parts.append(f"{most}{size_text(files)}")
             self.estimate_label.setToolTip(
-                f"{size_text(files)} of files; {size_text(RESERVE_BYTES)} more must "
-                f"stay free so that they can be closed, {size_text(needed)} in all"
+                f"{most}{size_text(files)} of files; {size_text(RESERVE_BYTES)} more "
+                f"must stay free so that they can be closed, {size_text(needed)} in all"
+                + ("\nHow much compression saves is not known before" if most else "")
             )
         elif estimate.bytes is not None:
             parts.append(size_text(estimate.bytes))
@@ -266,6 +289,10 @@ class SaveBox(QGroupBox):
             return 0
         frame_bytes = estimate.bytes // estimate.frames
         return room_needed(estimate.frames, frame_bytes, self.formats)
+
+    def _packed(self) -> bool:
+        """Whether files may become smaller than their pixels."""
+        return any(self.options.choices(kind).compression for kind in self.formats)
 
     def _browse(self) -> None:
         chosen = QFileDialog.getExistingDirectory(

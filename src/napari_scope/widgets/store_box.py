@@ -33,6 +33,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scope.layers.preferences import BrowsePreferences
+from napari_scope.stream.run_state import StoredRun
 from napari_scope.widgets.icons import AMBER, GREEN, icon
 from napari_scope.widgets.store_facts import facts_line
 
@@ -134,7 +135,18 @@ class StoreBox(QGroupBox):
         self.refresh_button = _button(
             "refresh", "Re&fresh", "Look now whether frames were added"
         )
+        self.recover_button = _button(
+            "check-circle",
+            "Re&cover",
+            "Complete the files of this run; nothing that was saved is changed",
+        )
+        self.recover_button.setVisible(False)
         self.note_label = QLabel()
+        self.note_label.setWordWrap(True)
+        # What is said for a moment must not decide how wide the dock is.
+        self.note_label.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )
 
     def _lay_out(self) -> None:
         title = QHBoxLayout()
@@ -148,7 +160,12 @@ class StoreBox(QGroupBox):
         store.addWidget(self.problems_label)
         store.addWidget(self.problems_text)
         buttons = QHBoxLayout()
-        for button in (self.open_button, self.reopen_button, self.refresh_button):
+        for button in (
+            self.open_button,
+            self.reopen_button,
+            self.refresh_button,
+            self.recover_button,
+        ):
             buttons.addWidget(button)
         buttons.addStretch()
         store.addLayout(buttons)
@@ -158,8 +175,8 @@ class StoreBox(QGroupBox):
         follow = QHBoxLayout()
         follow.addWidget(self.follow_check)
         follow.addStretch()
-        follow.addWidget(self.note_label)
         store.addLayout(follow)
+        store.addWidget(self.note_label)
 
     # ---- what is shown
 
@@ -181,6 +198,7 @@ class StoreBox(QGroupBox):
         self.name_label.setText("No data" if layer_name is None else layer_name)
         self.name_label.setToolTip("")
         self.path_edit.setVisible(False)
+        self.recover_button.setVisible(False)
         self.state_icon.clear()
         self.state_label.clear()
         self.note_label.clear()
@@ -191,6 +209,21 @@ class StoreBox(QGroupBox):
         )
         self._show_problems(())
 
+    def show_run(self, state: StoredRun) -> None:
+        """Show what became of the run of the store, after `show_dataset`."""
+        interrupted = state is StoredRun.INTERRUPTED
+        self.recover_button.setVisible(interrupted)
+        if interrupted:
+            self._set_state(
+                "circle",
+                AMBER,
+                "interrupted",
+                "What wrote it ended before the files were closed; nobody writes to it",
+            )
+        elif state is StoredRun.CLOSED:
+            # Files of NDTiff that were recovered look as if they were still open.
+            self._set_finished()
+
     def enable_buttons(self, dataset: Dataset | None, *, opening: bool) -> None:
         """Let the user press what makes sense.
 
@@ -199,8 +232,9 @@ class StoreBox(QGroupBox):
         dataset : Dataset or None
             What is shown.
         opening : bool
-            Whether a data set is being opened.
+            Whether a data set is being opened, or a run recovered.
         """
+        self.recover_button.setEnabled(dataset is not None and not opening)
         self.open_button.setEnabled(not opening)
         self.reopen_button.setEnabled(dataset is not None and not opening)
         self.refresh_button.setEnabled(
@@ -208,13 +242,18 @@ class StoreBox(QGroupBox):
         )
 
     def _show_state(self, dataset: Dataset) -> None:
-        size = self.state_label.fontMetrics().height()
+        self.recover_button.setVisible(False)
         if dataset.finished:
-            name, color, text = "check-circle", GREEN, "finished"
-            tip = "The store is complete"
+            self._set_finished()
         else:
-            name, color, text = "circle", AMBER, "being written"
             tip = "The store is being written, or what wrote it was interrupted"
+            self._set_state("circle", AMBER, "being written", tip)
+
+    def _set_finished(self) -> None:
+        self._set_state("check-circle", GREEN, "finished", "The store is complete")
+
+    def _set_state(self, name: str, color: str, text: str, tip: str) -> None:
+        size = self.state_label.fontMetrics().height()
         self.state_icon.setPixmap(icon(name, color).pixmap(QSize(size, size)))
         for label in (self.state_icon, self.state_label):
             label.setToolTip(tip)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["about_image", "facts_line"]
 
-_FORMATS: Final = {"ndtiff": "NDTiff", "ome-zarr": "OME-Zarr"}
+_FORMATS: Final = {"ndtiff": "NDTiff", "ome-zarr": "OME-Zarr", "ome-tiff": "OME-TIFF"}
 
 
 def facts_line(dataset: Dataset) -> str:

@@ -99,10 +99,12 @@ class StoreOpener(QObject):
         viewer = self._viewer
         old = [] if former is None else layers_of(viewer, former)
         empty = len(old) == len(viewer.layers)
-        for data, arguments, _ in layers:
-            viewer.add_image(data, **arguments)
+        new = [viewer.add_image(data, **arguments) for data, arguments, _ in layers]
         for layer in old:
             viewer.layers.remove(layer)
+        for layer, (_, arguments, _) in zip(new, layers, strict=True):
+            # It has a number behind its name because the old one was still there.
+            layer.name = arguments["name"]
         if empty and layers:
             # Tiles and a slider lie at different places.
             viewer.reset_view()
