@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_scope.errors import FormatError
 from napari_scope.stream import read_journal
-from napari_scope.stream.journal import Journal, jsonable
+from napari_scope.stream.journal import Journal, Summary, jsonable
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -176,3 +176,25 @@ def test_any_metadata_is_a_single_strict_line(
         json.loads(line, parse_constant=refuse)
     (frame,) = read_journal(path).frames
     assert frame["metadata"].keys() == metadata.keys()
+
+
+def test_the_table_has_the_metadata_of_what_was_saved() -> None:
+    summary = Summary()
+    summary.add({"axes": {"time": 0}, "status": "saved", "metadata": {"exposure": 5}})
+    summary.add({"axes": {"time": 1}, "status": "skipped", "reason": "dark"})
+    summary.add({"axes": {"time": 2}, "status": "saved"})
+    assert summary.table() == {
+        "frame_metadata": [
+            {"axes": {"time": 0}, "exposure": 5},
+            {"axes": {"time": 2}},
+        ]
+    }
+
+
+def test_the_table_is_bounded() -> None:
+    summary = Summary()
+    for number in range(5001):
+        summary.add({"axes": {"time": number}, "status": "saved"})
+        if number == 4999:
+            assert len(summary.table()["frame_metadata"]) == 5000  # type: ignore[arg-type]
+    assert summary.table() == {"frame_metadata_in": "frames.jsonl"}

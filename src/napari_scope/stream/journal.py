@@ -12,9 +12,10 @@ Lines of one batch are written with one call. A torn last line, as a loss of pow
 leave, is ignored when reading. As long as the journal is open its file is locked (see
 `lock`): that tells a run that goes on from one that was killed.
 
-The table of frames stays in this file. What a reader of the format should know without
-it, how many frames are saved and which are not, is `Journal.summary`; a format that has
-no place for it by itself takes it into its metadata at close.
+What a reader of the format should know without this file is `Journal.summary` (how many
+frames are saved, which are not) and `Journal.table` (the metadata of each frame, unless
+there are very many); a format that has no place for them by itself takes them into its
+metadata at close.
 
 Examples
 --------
@@ -67,6 +68,7 @@ JOURNAL_NAME = "frames.jsonl"
 _VERSION = 1
 _PLANNED = ("frames", "plan")  # what of the first line a resumption may change
 _MOST_LISTED = 1000  # frames that are not there, in a summary
+_MOST_IN_TABLE = 5000  # saved frames whose metadata are repeated in a format's own
 
 
 def jsonable(value: object) -> Any:
@@ -127,12 +129,15 @@ class Summary:
     def __init__(self) -> None:
         self._counts = {"saved": 0, "skipped": 0, "dropped": 0}
         self._not_saved: list[dict[str, object]] = []
+        self._saved: list[tuple[object, object]] = []
 
     def add(self, entry: Mapping[str, object]) -> None:
         """Count a line."""
         status = entry.get("status")
         if status == "saved":  # all lines, as a rule
             self._counts["saved"] += 1
+            if len(self._saved) <= _MOST_IN_TABLE:
+                self._saved.append((entry.get("axes"), entry.get("metadata")))
         elif isinstance(status, str) and status in self._counts:
             self._counts[status] += 1
             if len(self._not_saved) < _MOST_LISTED:
@@ -146,6 +151,20 @@ class Summary:
         journal has them all.
         """
         return {**self._counts, "not_saved": jsonable(self._not_saved)}
+
+    def table(self) -> dict[str, object]:
+        """Return axes and metadata of the saved frames, for a format.
+
+        A run of very many frames has them in the journal only: metadata that every
+        reader goes through must stay quick to read.
+        """
+        if len(self._saved) > _MOST_IN_TABLE:
+            return {"frame_metadata_in": JOURNAL_NAME}
+        rows = [
+            {"axes": axes, **(facts if isinstance(facts, dict) else {})}
+            for axes, facts in self._saved
+        ]
+        return {"frame_metadata": jsonable(rows)}
 
 
 class Journal:
@@ -243,6 +262,10 @@ class Journal:
     def summary(self) -> dict[str, object]:
         """Return what the lines so far say, for the metadata of the format."""
         return self._summary.document()
+
+    def table(self) -> dict[str, object]:
+        """Return what the lines so far say of each frame; see `Summary.table`."""
+        return self._summary.table()
 
     def sync(self) -> None:
         """Wait until the lines survive a loss of power."""

@@ -128,7 +128,8 @@ def _recover(
     summary = Summary()
     for entry in content.frames:
         summary.add(entry)
-    lost, done = _repair(journal.path, kind, run, summary.document(), missing, progress)
+    known = {**summary.document(), **summary.table()}
+    lost, done = _repair(journal.path, kind, run, known, missing, progress)
     report = _report(path, kind, run, missing, lost, (*notes, *done))
     journal.close_run(_last_line(report))
     return report

@@ -503,7 +503,8 @@ class OmeZarrSink(Sink):
             store.finish(spec, durable=self.durable)
         self._write_groups(spec, complete=True)
         if self._journal is not None:
-            self._write_acquisition(spec, self._journal.summary())
+            found = {**self._journal.summary(), **self._journal.table()}
+            self._write_acquisition(spec, found)
 
 
 def _xml_image(spec: StoreSpec, image: ImageSpec) -> XmlImage:
