@@ -23,3 +23,13 @@ def owner() -> Iterator[CoreOwner]:
 @pytest.fixture
 def core(owner: CoreOwner) -> CMMCorePlus:
     return owner.core
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[CoreOwner]:
+    """A microscope for all tests of a module: small images, short exposures."""
+    with CoreOwner(CMMCorePlus()) as owner:
+        owner.load()
+        owner.core.setROI(0, 0, 32, 24)
+        owner.core.setExposure(1)
+        yield owner

@@ -285,10 +285,8 @@ def test_what_we_use_of_pymmcore_plus_is_there() -> None:
         "event_iterator",
         "get_frame_metadata",
         "_update_grid_fov_sizes",
-        "_execute_autofocus",
-        "_frame_timeout",
-        "_initial_timeout",
         "_create_seqimg_payload_from_popped",
+        "_get_current_props",
     ):
         assert callable(getattr(MDAEngine, name)), name
     assert list(inspect.signature(SkipEvent).parameters) == ["num_frames", "reason"]

@@ -11,6 +11,7 @@ from tests.stream.streams import all_images, frame_of
 from napari_scope.errors import (
     DiskSpaceError,
     OutputExistsError,
+    SettingsError,
     StreamError,
 )
 from napari_scope.formats import open_dataset
@@ -204,3 +205,27 @@ def test_the_old_store_makes_room_for_the_new(
             create_stream(found)
         assert (pixels(path)[0] == frame_of(0)).all()
     assert os.listdir(tmp_path) == ["run.ome.zarr"]
+
+
+@pytest.mark.parametrize("name", ["run.ome.zarr", "run.ome.tiff", "run.ndtiff"])
+def test_a_program_may_go_to_another_folder_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    with create_stream(settings(dims(t=None), root_path=name), levels=1) as stream:
+        stream.append(frame_of(0))
+        os.chdir(there)
+        stream.append(frame_of(1))
+        stream.flush(sync=True)
+    assert not list(there.iterdir())
+    assert stream.stats().saved == 2
+    assert (here / name).exists()
+
+
+@pytest.mark.parametrize("also", ["b.ome.tiff", {"root_path": "b.ome.tiff"}])
+def test_further_outputs_are_a_list(also: Any) -> None:
+    with pytest.raises(SettingsError, match="also= is a list"):
+        create_stream(settings(dims(t=2)), also=also)

@@ -161,3 +161,10 @@ def test_the_enumeration_of_ome_writers_names_axes() -> None:
     writers = pytest.importorskip("ome_writers")
     axes = {writers.StandardAxis.Y: 3, writers.StandardAxis.X: 4}
     assert [d.name for d in dims_from_standard_axes(axes)] == ["y", "x"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan")])
+def test_coords_that_are_no_place(value: float) -> None:
+    with pytest.raises(ValidationError, match="give finite numbers") as caught:
+        Dimension(name="z", coords=[1, value])
+    assert caught.value.error_count() == 1

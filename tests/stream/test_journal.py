@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,23 @@ def test_the_table_is_bounded() -> None:
         if number == 4999:
             assert len(summary.table()["frame_metadata"]) == 5000  # type: ignore[arg-type]
     assert summary.table() == {"frame_metadata_in": "frames.jsonl"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="tests the lock of POSIX")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_closed_journal_is_free_though_a_forked_process_lives(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    journal = Journal.create(path, {})
+    ended, end = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(end)
+        os.read(ended, 1)  # until the parent has closed its end
+        os._exit(0)
+    try:
+        journal.close({})
+        Journal.reopen(path, {}, after=0).close({})
+    finally:
+        os.close(end)
+        os.close(ended)
+        os.waitpid(child, 0)

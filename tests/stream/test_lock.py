@@ -18,7 +18,7 @@ import pytest
 
 from napari_scope.fileio import DataFile
 from napari_scope.stream import lock as lock_module
-from napari_scope.stream.lock import Held, hold
+from napari_scope.stream.lock import Held, hold, release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,3 +141,28 @@ time.sleep(600)
                 assert hold(file) is Held.YES
         finally:
             process.kill()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="tests the lock of POSIX")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_lock_that_is_released_does_not_live_on_in_a_forked_process(
+    tmp_path: Path,
+) -> None:
+    mine, other = two_files(tmp_path)
+    with other:
+        assert hold(mine) is Held.YES
+        ended, end = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(end)
+            os.read(ended, 1)  # until the parent has closed its end
+            os._exit(0)
+        try:
+            release(mine)
+            mine.close()
+            assert hold(other) is Held.YES
+        finally:
+            os.close(end)
+            os.close(ended)
+            os.waitpid(child, 0)
+    release(mine)  # of a closed file there is nothing to release

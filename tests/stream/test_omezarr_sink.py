@@ -24,6 +24,7 @@ from napari_scope import fileio
 from napari_scope.arrays import halve
 from napari_scope.errors import ScopeError, SettingsError
 from napari_scope.fileio import DataFile, portable_io, uses_portable_io
+from napari_scope.formats.ngff import codecs, encoding
 from napari_scope.formats.ngff.codecs import CODECS
 from napari_scope.formats.opening import open_dataset
 from napari_scope.model import Axis, short
@@ -792,3 +793,28 @@ def test_whatever_operation_fails_the_error_comes_and_committed_frames_are_there
             if text.count(b"\n") > 0:
                 check_committed(path)
     assert at > 10, "every operation had its turn"
+
+
+@pytest.mark.parametrize("compression", CODECS)
+def test_frames_compressed_ahead_are_saved_in_order_with_their_checksums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str
+) -> None:
+    monkeypatch.setattr(encoding, "LEAST_BYTES_AHEAD", 1)
+    monkeypatch.setattr(codecs.os, "cpu_count", lambda: 2)
+    spec = make_spec({"time": 60}, storage=StorageSpec(compression=compression))
+    sink = OmeZarrSink(tmp_path / "run.ome.zarr", levels=2)
+    with Stream(spec, [sink]) as stream:
+        assert sink.ahead > 0
+        for number in range(60):
+            if number % 20 == 7:
+                stream.skip()
+            else:
+                stream.append(frame_of(number))
+    lines = read_journal(sink.path / "acquisition" / "frames.jsonl").frames
+    assert [line["n"] for line in lines] == list(range(60))
+    for number, line in enumerate(lines):
+        saved = number % 20 != 7
+        assert line.get("crc32c") == (checksum(frame_of(number)) if saved else None)
+        found = sink.read(Address(0, (number,)))
+        if saved:
+            np.testing.assert_array_equal(found, frame_of(number))

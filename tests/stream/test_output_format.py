@@ -42,7 +42,7 @@ def test_every_backend_stands_for_its_format(backend: str) -> None:
         ({"name": "memory", "suffix": ".tif"}, "use one of none"),
         ({"name": "ome-zarr", "max_memory_bytes": 1}, "for memory only"),
         ({"name": "memory", "max_memory_bytes": 0}, "greater than or equal to 1"),
-        ({"name": "ndtiff", "prefer_single_file": "auto"}, "for ome-tiff only"),
+        ({"name": "ndtiff", "prefer_single_file": "always"}, "for ome-tiff only"),
         ({"name": "ome-tiff", "prefer_single_file": "never"}, "'auto' or 'always'"),
         ({"name": "ome-zarr", "level": 1}, "not permitted"),
         (3, "neither a name nor a mapping"),
@@ -81,3 +81,10 @@ def test_several_images_of_tiff_are_a_folder(
 ) -> None:
     found = OutputFormat(name="ome-tiff", prefer_single_file=single)
     assert found.path(root, images) == Path(expected)
+
+
+def test_all_fields_of_a_format_make_it_again() -> None:
+    for name in FORMATS:
+        found = chosen_format("a", name)
+        assert found is not None
+        assert chosen_format("a", found.model_dump()) == found

@@ -44,14 +44,28 @@ def test_memory_is_made_when_first_needed(monkeypatch: pytest.MonkeyPatch) -> No
     made = []
     real = ring_module.mmap.mmap
     monkeypatch.setattr(
-        ring_module.mmap, "mmap", lambda *a: made.append(a[1]) or real(*a)
+        ring_module.mmap,
+        "mmap",
+        lambda *a, **more: made.append(a[1]) or real(*a, **more),
     )
     ring = Ring((2, 2), U2, limit_bytes=0)
     for _ in range(5):
         buffer = ring.acquire()
         assert buffer is not None
         ring.release(buffer)
-    assert made == [8]
+    assert made == [8 * ring_module.mmap.PAGESIZE], "room for all of them, not used yet"
+
+
+def test_buffers_that_share_memory_do_not_overlap() -> None:
+    ring = Ring((700, 1000), U2, limit_bytes=30 * 1_400_000)
+    out = [ring.acquire() for _ in range(ring.slots)]
+    for number, buffer in enumerate(out):
+        assert buffer is not None
+        assert buffer.ctypes.data % 4096 == 0
+        buffer[...] = number
+    for number, buffer in enumerate(out):
+        assert buffer is not None
+        assert (buffer == number).all()
 
 
 def test_waiting_ends_with_a_buffer_and_is_counted() -> None:
@@ -89,7 +103,7 @@ def test_a_machine_without_memory_loses_no_slot(
 ) -> None:
     ring = Ring((2, 2), U2, limit_bytes=0)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
     with monkeypatch.context() as patch:

@@ -283,3 +283,15 @@ class TestGrowing:
         found = [router.claim(router.next_axes()).index for _ in range(7)]
         assert found == [(n // 2, n % 2) for n in range(7)]
         assert router.spec.shape(router.spec.images[0]) == (4, 2)
+
+
+def test_a_position_may_be_given_by_a_number_of_numpy() -> None:
+    images = tuple(ImageSpec(n, {"position": n}, {"time": 2}) for n in "AB")
+    router = Router(make_spec(order=("time", "position"), images=images))
+    axes: Any = {"time": np.int64(1), "position": np.int64(1)}
+    address = router.claim(axes)
+    assert address == Address(1, (1,))
+    assert router.axes_of(address, axes) == {"time": 1, "position": "B"}
+    for wrong in (np.int64(2), np.int64(-1), 0.0, None):
+        with pytest.raises(FrameError, match="no image"):
+            router.claim({"time": 0, "position": wrong})  # type: ignore[dict-item]

@@ -115,3 +115,10 @@ def test_no_two_images_have_one_name(places: list[tuple[str, Any, Any]]) -> None
     names = image_names(positions)
     assert len(set(names)) == len(names) == len(positions)
     assert all(p.name in n for p, n in zip(positions, names, strict=True))
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_wavelengths_are_lengths(value: float) -> None:
+    for name in ("excitation_wavelength_nm", "emission_wavelength_nm"):
+        with pytest.raises(ValidationError, match=name):
+            Channel(name="A", **{name: value})  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -403,3 +404,48 @@ def test_a_path_that_says_nothing_is_stored_as_ome_zarr_with_a_warning() -> None
         found = AcquisitionSettings(root_path="a", dtype="u1", dimensions=dims(t=2))
     assert found.format_name == "ome-zarr"
     assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["float128", "longdouble", "complex64", "bool"])
+def test_pixels_that_no_format_has_are_refused(name: str) -> None:
+    if name == "float128" and np.dtype("longdouble").itemsize <= 8:
+        pytest.skip("there is no such type here")
+    if name == "longdouble" and np.dtype(name).itemsize <= 8:
+        pytest.skip("it is an ordinary one here")
+    with pytest.raises(ValidationError, match=r"cannot be stored|not the name"):
+        settings(dims(t=2), dtype=name)
+
+
+def test_settings_survive_json() -> None:
+    places = ["A", Position(name="B", x_coord=3, sizes={"z": 1})]
+    for more in (
+        {},
+        {"root_path": "run.ome.tiff", "compression": "zlib"},
+        {"root_path": "run", "format": {"name": "memory", "max_memory_bytes": 9}},
+    ):
+        found = settings(
+            [
+                Dimension(name="p", coords=places),
+                Dimension(name="c", coords=["DAPI", Channel(name="GFP", color="red")]),
+                *dims(z=3),
+            ],
+            **more,
+        )
+        again = AcquisitionSettings.model_validate_json(found.model_dump_json())
+        assert again == found
+
+
+def test_paths_of_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    home = settings(dims(t=2), root_path="~/a/run.ome.zarr")
+    assert home.output_path == tmp_path / "a" / "run.ome.zarr"
+    other = settings(dims(t=2), root_path="a~b.ome.zarr")
+    assert other.output_path == Path("a~b.ome.zarr")
+
+
+def test_a_path_that_no_system_takes() -> None:
+    with pytest.raises(ValidationError, match="zero character"):
+        settings(dims(t=2), root_path="a\0b.ome.zarr")

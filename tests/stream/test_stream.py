@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -789,3 +791,50 @@ def test_nothing_is_left_of_a_closed_stream() -> None:
     del stream
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("index", [(0, 0), 3, "t"])
+def test_an_index_names_its_axes(index: Any) -> None:
+    with Stream(make_spec({"time": 2}), [MemorySink()]) as stream:
+        for call in (
+            lambda: stream.append(frame_of(1), index=index),
+            lambda: stream.skip(index=index),
+            lambda: stream.has(index),
+        ):
+            with pytest.raises(FrameError, match="does not name the axes") as caught:
+                call()
+            assert "mapping" in str(caught.value)
+    assert stream.stats().appended == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked on Windows")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_leaves_the_stream_to_its_parent(
+    tmp_path: Path, format: str
+) -> None:
+    if format == "memory":
+        pytest.skip("nothing is shared")
+    sink = make_sink(format, tmp_path / "out")
+    stream = Stream(make_spec({"time": 20}), [sink])
+    for number in range(10):
+        stream.append(frame_of(number))
+    child = os.fork()
+    if not child:
+        code = 1
+        signal.alarm(20)  # rather dead than waiting for a thread that is not there
+        try:
+            stream.flush()
+            with pytest.raises(StreamClosedError, match="forked"):
+                stream.append(frame_of(99))
+            stream.close()
+            stream_module._close_all()  # as when a process ends
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for number in range(10, 20):
+        stream.append(frame_of(number))
+    stream.close()
+    content = read_journal(journal_of(tmp_path / "out"))
+    assert [line["n"] for line in content.frames] == list(range(20))
+    assert content.closed is not None

@@ -23,51 +23,63 @@ Examples
 from __future__ import annotations
 
 import contextlib
-import queue
 import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from useq import MDAEvent, MDASequence
 
+from napari_scope.acquire.callbacks import Callbacks
 from napari_scope.acquire.core import CoreOwner
 from napari_scope.acquire.event_queue import EventQueue
-from napari_scope.acquire.futures import AcquisitionFuture
+from napari_scope.acquire.futures import AcquisitionFuture, FrameKey, key_of
+from napari_scope.acquire.live_dataset import LiveDataset
 from napari_scope.acquire.notifications import AcqNotification
 from napari_scope.acquire.processing import FrameProcessor
-from napari_scope.acquire.run import Run
 from napari_scope.acquire.script_hooks import (
-    arity,
     engine_hooks,
     generation_hook,
     process_function,
 )
-from napari_scope.acquire.store import CameraNames
+from napari_scope.acquire.script_run import ScriptRun
+from napari_scope.acquire.store import CameraNames, camera_frame
 from napari_scope.acquire.tiling import TileGrid, tiled_sinks
-from napari_scope.errors import AcquisitionError, HardwareError, SettingsError
+from napari_scope.errors import (
+    AcquisitionError,
+    HardwareError,
+    PlanError,
+    ScopeError,
+    SettingsError,
+)
 from napari_scope.events import acquires_image, frame_axes, from_pycro
+from napari_scope.events.grids import (
+    settled,
+    wants_field_of_view,
+    with_field_of_view,
+)
 from napari_scope.stream import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
     from types import TracebackType
 
     from pymmcore_plus import CMMCorePlus
 
-    from napari_scope.acquire.engine import EngineStep, ErrorPolicy
+    from napari_scope.acquire.engine import ErrorPolicy
     from napari_scope.acquire.progress import RunReport
+    from napari_scope.acquire.run import Run
     from napari_scope.acquire.script_hooks import ScriptHook
     from napari_scope.events import PlanLike
     from napari_scope.formats.ndtiff import Dataset
-    from napari_scope.stream import Stream
-    from napari_scope.stream.events import FrameEvent
 
 __all__ = ["Acquisition"]
+
+_LOOK_S = 0.5
 
 
 class Acquisition:
@@ -92,14 +104,10 @@ post_camera_hook_fn : callable, optional
         hardware is set and when the camera was triggered, there with a list if
         hardware sequencing merged events. They return the event, another one, a list,
         or None to drop it.
-    notification_callback_fn : callable, optional
-        Takes an `AcqNotification`.
-    image_saved_fn : callable, optional
-        Takes (axes, dataset) or (axes, dataset, event queue) of each saved image.
+    show_display : bool
+        Accepted and without effect: there is no viewer of its own.
     storage_monitor_callback_fn : callable, optional
         Takes the axes of each saved image.
-    show_display : bool
-        Accepted; viewers look at runs by themselves.
     tile_overlap : int or tuple of int, optional
         Overlap of neighbouring tiles in pixels (x, y). Events with ``row`` and
         ``column`` are laid out by the camera's affine transform, saved with several
@@ -114,6 +122,12 @@ post_camera_hook_fn : callable, optional
         Refused: they are part of a Java plugin.
     bridge_timeout, port, debug, core_log_debug
         Accepted and without effect: there is no Java side.
+    notification_callback_fn : callable, optional
+        Takes an `AcqNotification`.
+    image_saved_fn : callable, optional
+        Takes (axes, dataset) or (axes, dataset, event queue) of each saved image.
+    napari_viewer : napari.Viewer, optional
+        Gets the images as layers when the acquisition is complete.
     core : CMMCorePlus or CoreOwner, optional
         The microscope; by default the one of this process.
     outputs : sequence of Output, optional
@@ -130,6 +144,16 @@ post_camera_hook_fn : callable, optional
         If a hook takes arguments that it cannot be given.
     HardwareError
         If no microscope is loaded.
+    AcquisitionError
+        If another acquisition goes on with it.
+    OutputExistsError
+        If one of ``outputs`` exists.
+
+    Notes
+    -----
+    All methods may be called from any thread, from hooks and from callbacks. After the
+    end was announced the acquisition goes on as long as events are pending, and images
+    or callbacks under way that may submit more.
     """
 
     def __init__(
@@ -156,7 +180,7 @@ post_camera_hook_fn : callable, optional
         *,
         notification_callback_fn: Callable[[AcqNotification], object] | None = None,
         image_saved_fn: Callable[..., object] | None = None,
-        napari_viewer: object = None,
+        napari_viewer: Any = None,
         core: CMMCorePlus | CoreOwner | None = None,
         outputs: Sequence[Output] | None = None,
         on_error: ErrorPolicy = "stop",
@@ -173,48 +197,58 @@ post_camera_hook_fn : callable, optional
                 "no microscope is loaded",
                 hint="call CoreOwner().load(configuration) before, or start_headless",
             )
-        self._name = name or "acquisition"
+        self._viewer = self._viewer_to_fill = napari_viewer
         self._temporary: _TemporaryFolder | None = None
-        if outputs is not None:
-            self._outputs = tuple(outputs)
-        else:
-            if directory is None:
-                self._temporary = _TemporaryFolder()
-                directory = self._temporary.path
-            self._outputs = (_place(directory, self._name),)
-        self._queue = EventQueue(busy=self._is_processing)
+        self._outputs = self._places(directory, name or "acquisition", outputs)
+        if image_saved_fn is not None and self._stored() is None:
+            raise SettingsError(
+                "image_saved_fn gets an NDTiff data set, which is none of the outputs",
+                hint="add an NDTiff output, or use notification_callback_fn",
+            )
+        self._cameras = CameraNames.of(self._owner.core)
+        self._queue = EventQueue(busy=self._is_busy)
+        self._queue.settled = self._settled
         self._queue.dropped = self._event_dropped
+        given = self._given_core()
         if event_generation_hook_fn is not None:
             self._queue.changed = generation_hook(
-                event_generation_hook_fn, self._owner.core, self._queue
+                event_generation_hook_fn, given, self._queue
             )
         self._grid: TileGrid | None = None
         if tile_overlap is not None:
             self._grid = TileGrid.of(self._owner.core, tile_overlap)
             self._queue.placed = self._grid.placed
         self._processor = _processor(
-            image_process_fn, self._owner.core, self._queue, process, saving_queue_size
+            image_process_fn, given, self._queue, process, saving_queue_size
         )
-        self._futures: list[weakref.ref[AcquisitionFuture]] = []
-        self._lock = threading.Lock()
+        self._callbacks = Callbacks(
+            notification_callback_fn,
+            image_saved_fn,
+            storage_monitor_callback_fn,
+            dataset=self.get_dataset,
+            events=self._queue,
+            failed=self.abort,
+        )
+        self._futures: weakref.WeakSet[AcquisitionFuture] = weakref.WeakSet()
+        self._expected: dict[FrameKey, tuple[weakref.ref[AcquisitionFuture], ...]] = {}
+        self._lock = threading.RLock()
+        self._ended: BaseException | None = None  # why nothing more will come
         self._reason: BaseException | None = None
-        self._dataset: Any = None
-        self._callbacks = _Callbacks(
-            self, notification_callback_fn, image_saved_fn, storage_monitor_callback_fn
-        )
-        self._run = _ScriptRun(
-            self,
+        self._dataset: LiveDataset | None = None
+        self._run = ScriptRun(
+            _Listener(self),
             self._owner,
             iter(self._queue),
             self._outputs,
-            name=self._name,
+            name=name or "acquisition",
             sync_interval_s=None if self._temporary else 1.0,
             on_error=on_error,
             use_hardware_sequencing=hardware_sequencing,
             hooks=engine_hooks(
-                self._owner.core,
+                given,
                 self._queue,
                 lambda: self._run.table,
+                self._event_dropped,
                 pre_hardware=pre_hardware_hook_fn,
                 post_hardware=post_hardware_hook_fn,
                 post_camera=post_camera_hook_fn,
@@ -222,14 +256,56 @@ post_camera_hook_fn : callable, optional
             processor=self._processor,
             make_sinks=(
                 None
-                if tile_overlap is None
-                else tiled_sinks(self._outputs, tile_overlap, max_multi_res_index)
+                if self._grid is None
+                else tiled_sinks(self._outputs, self._grid, max_multi_res_index)
             ),
         )
         self._run.start()
+        self._callbacks.start()
 
-    def _is_processing(self) -> bool:
-        return self._processor is not None and self._processor.is_busy()
+    def _places(
+        self,
+        directory: str | PathLike[str] | None,
+        name: str,
+        outputs: Sequence[Output] | None,
+    ) -> tuple[Output, ...]:
+        """Return where to save: as asked for, or in a folder that goes."""
+        if outputs is not None:
+            return tuple(outputs)
+        if directory is None:
+            self._temporary = _TemporaryFolder()
+            directory = self._temporary.path
+        return (_place(directory, name),)
+
+    def _given_core(self) -> object:
+        """Return what hooks get as the core."""
+        return self._owner.core
+
+    def _is_busy(self) -> bool:
+        """Whether somebody who may still submit events is at work."""
+        if self._ended is not None:
+            return False
+        if self._processor is not None and self._processor.is_busy():
+            return True
+        stream = self._run.stream
+        images = stream.stats().appended if stream is not None else 0
+        return self._callbacks.is_busy(images)
+
+    def _settled(self, sequence: MDASequence) -> MDASequence:
+        """Return a copy of a sequence whose places are all known."""
+        sequence = settled(sequence.model_copy(deep=True))
+        if not wants_field_of_view(sequence):
+            return sequence
+        pixel_um = self._owner.core.getPixelSizeUm()
+        if not pixel_um:
+            raise PlanError(
+                "the sequence lays out a grid in fields of view, but the size of a "
+                "pixel is not known",
+                hint="set the pixel size in the hardware configuration, or fov_width "
+                "and fov_height in the grid",
+            )
+        (height, width, *_), _ = camera_frame(self._owner.core)
+        return with_field_of_view(sequence, width * pixel_um, height * pixel_um)
 
     # ------------------------------------------------------------- events
 
@@ -262,8 +338,8 @@ post_camera_hook_fn : callable, optional
         if events is None:
             self.mark_finished()
             return None
-        if self._run.done:
-            raise self._over()
+        if isinstance(events, MDASequence):
+            events = self._settled(events)
         if keep_shutter_open:
             events = _with_open_shutter(events)
         if isinstance(events, Iterator):
@@ -273,16 +349,10 @@ post_camera_hook_fn : callable, optional
             return future
         if isinstance(events, Mapping | MDAEvent):
             events = [events]
-        elif not isinstance(events, MDASequence):
-            events = list(events)
-        future = AcquisitionFuture(self, complete=True)
-        future.expect(
-            axes for number, e in enumerate(events) for axes in self._axes(e, number)
-        )
-        self._watch(future)
+        elif not isinstance(events, MDASequence | list):
+            events = _listed(events)
+        future = self._expecting(events)
         self._queue.put(events)
-        if self._run.done:
-            future.end(self._over())
         return future
 
     def acquire_each(self, events: Iterable[Any]) -> AcquisitionFuture:
@@ -290,32 +360,36 @@ post_camera_hook_fn : callable, optional
 
         Raises as `acquire` does.
         """
-        if self._run.done:
-            raise self._over()
-        found = list(events)
-        future = AcquisitionFuture(self, complete=True)
-        future.expect(
-            axes for number, e in enumerate(found) for axes in self._axes(e, number)
-        )
-        self._watch(future)
+        found = _listed(events)
+        future = self._expecting(found)
         for event in found:
             self._queue.put(event)
-        if self._run.done:
-            future.end(self._over())
         return future
 
-    def _axes(self, event: object, number: int) -> list[dict[str, int | str]]:
-        """Return the axes of the frames of an event: one for each camera."""
+    def _expecting(self, events: Iterable[Any]) -> AcquisitionFuture:
+        """Return a future of all these events, which are looked at."""
+        keys = [k for n, e in enumerate(events) for k in self._keys(e, n)]
+        future = AcquisitionFuture(self, complete=True)
+        self._watch(future)
+        self._expect(future, keys)
+        return future
+
+    def _keys(self, event: object, number: int) -> list[FrameKey]:
         if isinstance(event, Mapping):
             event = from_pycro(event, number=number)
-        if not isinstance(event, MDAEvent) or not acquires_image(event):
+        if not isinstance(event, MDAEvent):
+            return []  # the queue says what is wrong with it
+        return [key_of(axes) for axes in self._frames_of(event)]
+
+    def _frames_of(self, event: MDAEvent) -> list[dict[str, int | str]]:
+        """Return the axes of the frames of an event: one for each camera."""
+        if not acquires_image(event):
             return []
         axes = frame_axes(event)
-        cameras = CameraNames.of(self._owner.core)
-        count = len(cameras.names)
+        count = len(self._cameras.names)
         if count < 2:
             return [axes]
-        return [cameras.axes({**axes, "camera": i}) for i in range(count)]
+        return [self._cameras.axes({**axes, "camera": i}) for i in range(count)]
 
     def _noted(
         self, events: Iterable[Any], future: weakref.ref[AcquisitionFuture]
@@ -325,8 +399,14 @@ post_camera_hook_fn : callable, optional
             for number, item in enumerate(events):
                 waiting = future()
                 if waiting is not None:
-                    batch = item if isinstance(item, list | tuple) else [item]
-                    waiting.expect(a for e in batch for a in self._axes(e, number))
+                    batch: Iterable[Any] = [item]
+                    if isinstance(item, MDASequence):
+                        batch = item = self._settled(item)
+                    elif isinstance(item, list | tuple):
+                        batch = item
+                    keys = [k for e in batch for k in self._keys(e, number)]
+                    self._expect(waiting, keys)
+                    # The caller may let go of it while the event is run.
                     del waiting
                 yield item
         finally:
@@ -334,15 +414,77 @@ post_camera_hook_fn : callable, optional
             if waiting is not None:
                 waiting.complete()
 
+    # ------------------------------------------------------------- futures
+
     def _watch(self, future: AcquisitionFuture) -> None:
         with self._lock:
-            # Who does not keep its future does not wait for it.
-            self._futures = [f for f in self._futures if f() is not None]
-            self._futures.append(weakref.ref(future))
+            if self._ended is not None:
+                raise self._over()
+            self._futures.add(future)
 
-    def _waiting(self) -> list[AcquisitionFuture]:
+    def _expect(self, future: AcquisitionFuture, keys: list[FrameKey]) -> None:
+        future.expect(keys)
+        one = weakref.ref(future)
         with self._lock:
-            return [f for ref in self._futures if (f := ref()) is not None]
+            for key in keys:
+                self._expected[key] = (*self._expected.get(key, ()), one)
+
+    def _waiting_for(self, key: FrameKey) -> list[AcquisitionFuture]:
+        with self._lock:
+            known = self._expected.get(key, ())
+        return [future for one in known if (future := one()) is not None]
+
+    def _note(
+        self,
+        kind: type,
+        milestone: str,
+        frames: Sequence[Mapping[str, int | str]] = (),
+    ) -> None:
+        """Note a milestone for those who wait, and for callbacks."""
+        for axes in frames:
+            key = key_of(axes)
+            for future in self._waiting_for(key):
+                future.reached(milestone, key)
+            if milestone == AcqNotification.Image.IMAGE_SAVED:
+                self._forget(key)
+        self._callbacks.tell(kind, milestone, frames)
+
+    def _gone(self, axes: Mapping[str, int | str]) -> None:
+        key = key_of(axes)
+        for future in self._waiting_for(key):
+            future.leave_out(key)
+        self._forget(key)
+
+    def _forget(self, key: FrameKey) -> None:
+        with self._lock:
+            self._expected.pop(key, None)
+
+    def _event_dropped(self, event: MDAEvent | Mapping[str, Any]) -> None:
+        if isinstance(event, Mapping):
+            event = from_pycro(event)
+        for axes in self._frames_of(event):
+            self._gone(axes)
+
+    def _end(self, reason: BaseException) -> None:
+        """Wake all who wait; nobody can wait any more."""
+        with self._lock:
+            reason = self._ended = self._ended or reason
+            waiting = list(self._futures)
+            self._expected.clear()
+        self._queue.close()
+        for future in waiting:
+            future.end(reason)
+
+    def _over(self) -> BaseException:
+        if self._run.error is not None:
+            return self._run.error
+        error = AcquisitionError("the acquisition is over", hint="make a new one")
+        error.__cause__ = self._reason
+        return error
+
+    def holds_up_the_run(self) -> bool:
+        """Return whether the microscope waits for the thread that asks."""
+        return threading.current_thread() in self._run.threads
 
     # ------------------------------------------------------------- ending
 
@@ -351,19 +493,42 @@ post_camera_hook_fn : callable, optional
         self._queue.put(None)
 
     def await_completion(self) -> None:
-        """Wait until all events were run and all files are closed.
+        """Wait until all events were run, callbacks called, and files closed.
 
         Raises
         ------
         ScopeError
             What ended the acquisition early; or the error given to `abort`.
+        AcquisitionError
+            In a hook or a callback of this acquisition, which is part of it.
         """
-        try:
-            self._run.wait()
-        finally:
-            self._callbacks.finish()
+        own = (
+            self._callbacks.thread,
+            self._processor and self._processor.thread,
+            *self._run.threads,
+        )
+        if threading.current_thread() in own:
+            raise AcquisitionError(
+                "a hook or a callback cannot wait for the end of its own acquisition",
+                hint="use mark_finished(), or abort()",
+            )
+        # Ctrl-C does not wake a thread that waits without end, on Windows.
+        while not self._run.done:
+            with contextlib.suppress(TimeoutError, ScopeError):
+                self._run.wait(_LOOK_S)
+        self._callbacks.finish()
+        self._show()
+        self._run.wait()
         if self._reason is not None:
             raise self._reason
+
+    def _show(self) -> None:
+        """Show the images in the viewer that was given, once."""
+        viewer, self._viewer_to_fill = self._viewer_to_fill, None
+        if viewer is not None and self.path.exists():
+            for layer in viewer.open(self.path, plugin="napari-scope"):
+                # The images live as long as the layer.
+                layer.metadata["folder"] = self._temporary
 
     def abort(self, exception: BaseException | None = None) -> None:
         """Forget all pending events and end at once; what was taken is saved.
@@ -373,10 +538,14 @@ post_camera_hook_fn : callable, optional
         exception : Exception, optional
             The reason, which `await_completion` raises.
         """
+        if self._run.done:
+            return
         self._reason = self._reason or exception
-        self._queue.clear()
-        self._queue.put(None)
+        reason = exception or AcquisitionError("the acquisition was aborted")
+        with self._lock:
+            self._ended = self._ended or reason
         self._run.cancel()
+        self._end(reason)
 
     def set_paused(self, paused: bool) -> None:
         """Pause before the next event, or go on."""
@@ -402,8 +571,19 @@ post_camera_hook_fn : callable, optional
         """Mark it finished and wait; after an error of the block, abort."""
         if error is None:
             self.mark_finished()
-            self.await_completion()
+            try:
+                self.await_completion()
+            except BaseException:
+                if not self._run.done:  # Ctrl-C
+                    self._give_up()
+                raise
             return
+        self._give_up()
+        failure = self._run.error or self._reason
+        if failure is not None and not _is_known(failure, error):
+            error.add_note(f"The acquisition failed, too: {failure!r}")
+
+    def _give_up(self) -> None:
         self.abort()
         with contextlib.suppress(Exception):
             self.await_completion()
@@ -440,196 +620,71 @@ post_camera_hook_fn : callable, optional
         return self._run.done
 
     def get_dataset(self) -> Dataset:
-        """Return the images taken so far, during and after the acquisition.
+        """Return the images taken so far; before the first one there are none.
+
+        The data set grows while the acquisition goes on.
 
         Raises
         ------
         AcquisitionError
-            If there is no image yet, or they are saved in a format of their own.
+            If the images are not saved as NDTiff.
         """
-        if self._run.stream is None:
+        path = self._stored()
+        if path is None:
             raise AcquisitionError(
-                "there is no image yet", hint="await an image before"
+                "the images are not saved as NDTiff",
+                path=self._outputs[0].path if self._outputs else None,
+                hint="open them with napari_scope.formats.open_dataset",
             )
         with self._lock:
-            if self._dataset is None:
-                self._dataset = self._open()
-        self._dataset.refresh()
-        return self._dataset  # type: ignore[no-any-return]
+            if self._dataset is None or self._dataset.is_closed:
+                run = self._run
 
-    def _open(self) -> Any:
-        for output in self._outputs:
-            if output.format == "ndtiff":
-                from napari_scope.formats.ndtiff import Dataset
-
-                dataset = Dataset(output.path)
                 # Who holds the data set may let go of the acquisition.
-                dataset._folder = self._temporary  # type: ignore[attr-defined]
-                return dataset
-        raise AcquisitionError(
-            "the images are not saved as NDTiff",
-            path=self._outputs[0].path,
-            hint="open them with napari_scope.formats.open_dataset",
-        )
+                self._dataset = LiveDataset(
+                    path, lambda: run.report is not None, self._temporary
+                )
+            dataset = self._dataset
+        dataset.refresh()
+        return dataset
 
-    def get_viewer(self) -> None:
-        """Return None: viewers look at runs by themselves."""
+    def _stored(self) -> Path | None:
+        """Return where the images are as NDTiff."""
+        found = (o.path for o in self._outputs if o.format == "ndtiff")
+        return next(found, None)
 
-    # ------------------------------------------------------------- what the run says
-
-    def _over(self) -> BaseException:
-        return self._run.error or AcquisitionError(
-            "the acquisition is over", hint="make a new one"
-        )
-
-    def _note(
-        self, kind: type, milestone: str, frames: list[dict[str, int | str]]
-    ) -> None:
-        """Note a milestone for those who wait, and for callbacks."""
-        for future in self._waiting():
-            for axes in frames:
-                future.reached(milestone, axes)
-        self._callbacks.tell(kind, milestone, frames)
-
-    def _gone(self, axes: Mapping[str, int | str]) -> None:
-        for future in self._waiting():
-            future.leave_out(axes)
-
-    def _event_dropped(self, event: dict[str, Any]) -> None:
-        for axes in self._axes(event, 0):
-            self._gone(axes)
-
-    def _ended(self) -> None:
-        for future in self._waiting():
-            future.end(self._run.error or AcquisitionError("the acquisition is over"))
+    def get_viewer(self) -> object:
+        """Return the viewer that was given as ``napari_viewer``."""
+        return self._viewer
 
 
-class _ScriptRun(Run):
-    """A run that tells its acquisition."""
+class _Listener:
+    """What the run tells; its names are not those of the public class."""
 
-    def __init__(self, acquisition: Acquisition, *args: Any, **options: Any) -> None:
+    def __init__(self, acquisition: Acquisition) -> None:
         self._acquisition = acquisition
-        super().__init__(*args, **options)
 
-    def opened(self, stream: Stream) -> None:
-        super().opened(stream)
-        stream.events.relay("frame_saved", self, "saved", lambda news: news)
+    def frames_of(self, event: MDAEvent) -> list[dict[str, int | str]]:
+        return self._acquisition._frames_of(event)
 
-    # A relay asks and tells, on the thread that has saved the frame.
-    def wanted(self, kind: str) -> bool:
-        return True
-
-    def tell(self, kind: str, news: object) -> None:
-        axes = dict(cast("FrameEvent", news).axes)
-        image = AcqNotification.Image
-        self._acquisition._note(image, image.IMAGE_SAVED, [axes])
+    def note(
+        self,
+        kind: type,
+        milestone: str,
+        frames: Sequence[Mapping[str, int | str]] = (),
+    ) -> None:
+        self._acquisition._note(kind, milestone, frames)
 
     def gone(self, axes: Mapping[str, int | str]) -> None:
         self._acquisition._gone(axes)
 
-    def step(self, step: EngineStep, event: MDAEvent) -> None:
-        super().step(step, event)
-        parts = [e for e in getattr(event, "events", (event,)) if acquires_image(e)]
-        if not parts:
-            return
-        frames = [axes for e in parts for axes in self._acquisition._axes(e, 0)]
-        merged = len(parts) > 1 or parts[0] is not event
-        hardware, camera = AcqNotification.Hardware, AcqNotification.Camera
-        note = self._acquisition._note
-        if step == "pre_hardware":
-            note(hardware, hardware.PRE_HARDWARE, frames)
-            if event.z_pos is not None:
-                note(hardware, hardware.PRE_Z_DRIVE, frames)
-        elif step == "hardware":
-            note(hardware, hardware.POST_HARDWARE, frames)
-        elif step == "pre_exposure":
-            before = camera.PRE_SEQUENCE_STARTED if merged else camera.PRE_SNAP
-            note(camera, before, frames)
-        elif step == "exposed":
-            after = camera.POST_SEQUENCE_STOPPED if merged else camera.POST_SNAP
-            note(camera, after, frames)
+    def failing(self) -> None:
+        # The run may be waiting for events and would not notice.
+        self._acquisition._queue.close()
 
-    def _drive(self) -> None:
-        kind = AcqNotification.Acquisition
-        callbacks = self._acquisition._callbacks
-        callbacks.tell(kind, kind.ACQ_STARTED, [])
-        try:
-            super()._drive()
-        finally:
-            callbacks.tell(kind, kind.ACQ_EVENTS_FINISHED, [])
-
-    def _make_report(self) -> None:
-        super()._make_report()
-        self._acquisition._ended()
-        image = AcqNotification.Image
-        self._acquisition._callbacks.tell(image, image.DATA_SINK_FINISHED, [])
-
-
-class _Callbacks:
-    """Calls a script's callbacks on a thread of their own, in order.
-
-    An error of a callback aborts the acquisition and is raised at its end.
-    """
-
-    def __init__(
-        self,
-        acquisition: Acquisition,
-        notified: Callable[[AcqNotification], object] | None,
-        image_saved: Callable[..., object] | None,
-        storage_monitor: Callable[..., object] | None,
-    ) -> None:
-        self._acquisition = acquisition
-        self._notified = notified
-        self._saved = image_saved
-        self._saved_arguments = (
-            arity(image_saved, "image_saved_fn", 3) if image_saved is not None else 0
-        )
-        self._monitor = storage_monitor
-        self._news: queue.SimpleQueue[AcqNotification | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        if any(f is not None for f in (notified, image_saved, storage_monitor)):
-            self._thread = threading.Thread(
-                target=self._run, name="napari-scope callbacks", daemon=True
-            )
-            self._thread.start()
-
-    def tell(
-        self, kind: type, milestone: str, frames: list[dict[str, int | str]]
-    ) -> None:
-        if self._thread is None:
-            return
-        payload: Any = None
-        if frames:
-            payload = frames[0] if len(frames) == 1 else frames
-        self._news.put(AcqNotification(kind, payload, milestone))
-
-    def finish(self) -> None:
-        """Let all callbacks be called; their last error counts."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._news.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _run(self) -> None:
-        while (news := self._news.get()) is not None:
-            try:
-                self._call(news)
-            except Exception as error:
-                self._acquisition.abort(error)
-                return
-
-    def _call(self, news: AcqNotification) -> None:
-        if self._notified is not None:
-            self._notified(news)
-        if not news.is_image_saved_notification():
-            return
-        if self._monitor is not None:
-            self._monitor(news.payload)
-        if self._saved is None:
-            return
-        dataset = self._acquisition.get_dataset()
-        more = (self._acquisition.queue,) if self._saved_arguments == 3 else ()
-        self._saved(news.payload, dataset, *more)
+    def over(self) -> None:
+        acquisition = self._acquisition
+        acquisition._end(acquisition._over())
 
 
 class _TemporaryFolder:
@@ -649,9 +704,28 @@ def _place(directory: str | PathLike[str], name: str) -> Output:
     return Output(path, "ndtiff")
 
 
+def _listed(events: object) -> list[Any]:
+    if isinstance(events, Iterable) and not isinstance(events, str | bytes):
+        return list(events)
+    raise PlanError(
+        "events are a dictionary, a useq.MDAEvent, a list or generator of these, or a "
+        f"useq.MDASequence, found {type(events).__name__}"
+    )
+
+
+def _is_known(failure: BaseException, error: BaseException) -> bool:
+    """Return whether an error says of another one where it comes from."""
+    known: BaseException | None = error
+    while known is not None:
+        if known is failure:
+            return True
+        known = known.__cause__ or known.__context__
+    return False
+
+
 def _processor(
     function: Callable[..., Any] | None,
-    core: CMMCorePlus,
+    core: object,
     events: EventQueue,
     process: bool,
     most_waiting: int,

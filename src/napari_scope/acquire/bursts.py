@@ -23,17 +23,28 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from pymmcore_plus import CMMCorePlus
-    from pymmcore_plus.core import Metadata
+    from pymmcore_plus.core import Keyword, Metadata
     from useq import MDAEvent
+
+    from napari_scope.acquire.aside import Aside
 
 __all__ = ["Burst", "merged"]
 
 _LOOK_S = 0.0005
 _MOST_EARLY = 64
 
+# Events of one hardware sequence: each takes some kilobytes, and merging them takes
+# some 40 microseconds, before the first image is taken.
+_MOST_EVENTS = 20_000
+
 
 def merged(
-    core: CMMCorePlus, events: Iterable[MDAEvent], most: Callable[[], int]
+    core: CMMCorePlus,
+    events: Iterable[MDAEvent],
+    most: Callable[[], int],
+    *,
+    z_shift: Callable[[MDAEvent], float] = lambda event: 0.0,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[MDAEvent]:
     """Iterate over events, put together where the hardware can run them by itself.
 
@@ -45,31 +56,90 @@ def merged(
         In their order.
     most : callable
         Most events of one hardware sequence.
+    z_shift : callable
+        What the autofocus adds to the height of an event.
+    given_up : callable
+        Whether nobody wants the next event any more.
     """
     combiner = EventCombiner(core)
-    waiting = 0
+    batch = combiner.event_batch
+    limit = 1
     for event in events:
-        full = waiting >= most()
-        if full and (whole := combiner.flush()) is not None:
-            yield _completed(whole)
-            waiting = 0
+        if batch and (
+            len(batch) >= limit
+            or not _may_join(combiner, event)
+            or z_shift(event) != z_shift(batch[0])
+        ):
+            yield _flushed(combiner)
+        if given_up():
+            return
+        if not batch:
+            limit = min(most(), _MOST_EVENTS)
         if (ready := combiner.feed_event(event)) is not None:
             yield _completed(ready)
-            waiting = 0
-        waiting += 1
-    if (last := combiner.flush()) is not None:
-        yield _completed(last)
+            limit = min(most(), _MOST_EVENTS)
+    if batch:
+        yield _flushed(combiner)
+
+
+def _flushed(combiner: EventCombiner) -> MDAEvent:
+    event = combiner.flush()
+    assert event is not None  # the batch is not empty
+    return _completed(event)
+
+
+def _may_join(combiner: EventCombiner, event: MDAEvent) -> bool:
+    """Return whether an event may follow those that wait, as far as we decide.
+
+    The combiner of pymmcore-plus asks the devices. It would merge events that are due
+    at different times and have no time axis, lose light patterns, load more values
+    than a device can hold when the last ones are like the first, and fail on events of
+    which only some give a coordinate, an exposure, or a property.
+    """
+    first, longer = combiner.event_batch[0], len(combiner.event_batch) + 1
+    for part, changes in combiner.attribute_changes.items():
+        if changes and longer > _longest(combiner, part):
+            return False
+    if (event.min_start_time or 0) != (first.min_start_time or 0):
+        return False
+    if event.reset_event_timer or event.slm_image != first.slm_image:
+        return False
+    given = (event.x_pos, event.y_pos, event.z_pos, event.exposure)
+    others = (first.x_pos, first.y_pos, first.z_pos, first.exposure)
+    if any((a is None) != (b is None) for a, b in zip(given, others, strict=True)):
+        return False
+    if given[:2] != others[:2] and None in given[:2]:
+        return False
+    if event.channel is first.channel and event.properties is first.properties:
+        return True
+    names = combiner._event_properties(event).keys()
+    return names == combiner.first_event_props.keys()
+
+
+def _longest(combiner: EventCombiner, part: Keyword | tuple[str, str]) -> int:
+    """Return how many values the device of a part of the hardware can hold."""
+    if isinstance(part, tuple):
+        return combiner._get_property_max_length(part)
+    return combiner.max_lengths[part]
 
 
 def _completed(event: MDAEvent) -> MDAEvent:
-    """Give a merged event what merging leaves out: the shutter, and facts."""
+    """Give a merged event what merging leaves out: the shutter, pattern and facts."""
     if not isinstance(event, SequencedEvent):
         return event
     first, last = event.events[0], event.events[-1]
+    # Those of the channel are set with it.
+    constant = [
+        (device, name, value)
+        for device, name, value in first.properties or ()
+        if (device, name) not in event.property_sequences
+    ]
     return event.model_copy(
         update={
             "index": dict(first.index),
             "metadata": dict(first.metadata),
+            "properties": constant or None,
+            "slm_image": first.slm_image,
             "keep_shutter_open": last.keep_shutter_open,
         }
     )
@@ -88,6 +158,9 @@ class Burst:
         Whether the run is to end at once.
     first_s, next_s : float
         Longest time to wait for the first image, and from one image to the next.
+    aside : Aside
+        Stops the camera when the run is given up: some only stop when the exposure is
+        over.
     """
 
     def __init__(
@@ -98,6 +171,7 @@ class Burst:
         *,
         first_s: float,
         next_s: float,
+        aside: Aside,
     ) -> None:
         self._core = core
         self._events = [e for e in event.events if acquires_image(e)]
@@ -105,6 +179,7 @@ class Burst:
         self._given_up = given_up
         self._first_s = first_s
         self._next_s = next_s
+        self._aside = aside
         self.problem: str | None = None
         """Why images are missing, once the burst is over."""
 
@@ -114,26 +189,35 @@ class Burst:
 
     def images(
         self,
-    ) -> Iterator[tuple[npt.NDArray[np.generic], Metadata, MDAEvent, int, int]]:
+    ) -> Iterator[tuple[npt.NDArray[np.generic], Metadata, int, int, int]]:
         """Iterate over the images in order; ends when all are there or none comes.
 
         Yields
         ------
-        image, tags, event, camera, left
-            The pixels, what the camera tells, the event and the number of the camera
-            it belongs to, and how many images wait in the buffer.
+        image, tags, number, camera, left
+            The pixels, what the camera tells, the number of the event and of the
+            camera that it belongs to, and how many images wait in the buffer.
         """
         if self._cameras == 1:
             for number, (image, tags, left) in enumerate(self._popped()):
                 if number < len(self._events):
-                    yield image, tags, self._events[number], 0, left
+                    yield image, tags, number, 0, left
             return
         yield from self._sorted()
 
     def stop(self) -> None:
-        """Stop the camera."""
+        """Stop the camera; images that it has delivered stay in its buffer."""
+        if self._aside.is_busy:
+            return  # it is being stopped
+        if self._given_up():
+            self._aside.call(self._stop)
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
         with contextlib.suppress(RuntimeError):
-            self._core.stopSequenceAcquisition()
+            if self._core.isSequenceRunning():
+                self._core.stopSequenceAcquisition()
 
     def _popped(self) -> Iterator[tuple[npt.NDArray[np.generic], Metadata, int]]:
         core = self._core
@@ -163,7 +247,8 @@ class Burst:
             elif not core.getRemainingImageCount():
                 # An image may come between the two questions, so it is asked again.
                 break
-        if count < expected:
+        # A camera that was stopped because the run is given up has no problem.
+        if count < expected and not self._given_up():
             self.problem = (
                 "the camera's buffer overflowed"
                 if core.isBufferOverflowed()
@@ -172,7 +257,7 @@ class Burst:
 
     def _sorted(
         self,
-    ) -> Iterator[tuple[npt.NDArray[np.generic], Metadata, MDAEvent, int, int]]:
+    ) -> Iterator[tuple[npt.NDArray[np.generic], Metadata, int, int, int]]:
         """Put the images of several cameras into the order of events and cameras."""
         counts = [0] * self._cameras
         early: dict[tuple[int, int], tuple[Any, Metadata, int]] = {}
@@ -196,12 +281,13 @@ class Burst:
         for key in sorted(early):
             yield self._filed(key, early[key])
 
+    @staticmethod
     def _filed(
-        self, key: tuple[int, int], found: tuple[Any, Metadata, int]
-    ) -> tuple[npt.NDArray[np.generic], Metadata, MDAEvent, int, int]:
+        key: tuple[int, int], found: tuple[Any, Metadata, int]
+    ) -> tuple[npt.NDArray[np.generic], Metadata, int, int, int]:
         image, tags, left = found
         number, camera = key
-        return image, tags, self._events[number], camera, left
+        return image, tags, number, camera, left
 
     def _camera_of(self, tags: Metadata) -> int:
         """Return the number of the camera that took an image.

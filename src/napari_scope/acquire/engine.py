@@ -8,15 +8,15 @@ before it is yielded, on the thread of the run, so that saving holds back the ca
 and not the other way round.
 
 How the hardware is set is in `hardware`, what the hardware runs by itself in `bursts`,
-what callers may do between the steps in `hooks`. This module knows no files and no
-viewer.
+what must not keep a cancelled run waiting in `aside`, what callers may do between the
+steps in `hooks`. This module knows no files and no viewer.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
@@ -25,6 +25,7 @@ from pymmcore_plus.mda import MDAEngine, SkipEvent
 from pymmcore_plus.mda._engine import ImagePayload
 from useq import CustomAction, HardwareAutofocus
 
+from napari_scope.acquire.aside import Aside
 from napari_scope.acquire.bursts import Burst, merged
 from napari_scope.acquire.hardware import Hardware
 from napari_scope.acquire.hooks import EngineHooks, HookError
@@ -32,13 +33,14 @@ from napari_scope.errors import HardwareError, ScopeError
 from napari_scope.events import acquires_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
     from pymmcore_plus import CMMCorePlus
     from pymmcore_plus.mda._protocol import PImagePayload
     from pymmcore_plus.metadata import SummaryMetaV1
+    from pymmcore_plus.metadata.schema import PropertyValue
     from useq import MDAEvent, MDASequence
 
 __all__ = ["Action", "EngineStep", "ErrorPolicy", "FrameReceiver", "ScopeEngine"]
@@ -55,6 +57,14 @@ Action: TypeAlias = "Callable[[MDAEvent, CMMCorePlus], object]"
 """What a custom action of a plan does."""
 
 _Signal: TypeAlias = 'Literal["cancel", "pause"] | None'
+
+# Exposures from here on do not keep a run that is given up waiting.
+_LONG_MS = 100.0
+
+# Longest time from one image of a hardware sequence to the next, at least; and in
+# exposures.
+_NEXT_IMAGE_S = 5.0
+_NEXT_IMAGE_EXPOSURES = 5
 
 # What the core and its devices raise (IndexError: no image in its buffer).
 _DEVICE_ERRORS = (RuntimeError, ValueError, MemoryError, TimeoutError, IndexError)
@@ -116,6 +126,9 @@ class ScopeEngine(MDAEngine):
         What is called between the steps of an event.
     actions : mapping, optional
         What the custom actions of a plan do, by their names.
+    first_image_s : float
+        Longest time that the camera of a hardware sequence may wait for its first
+        trigger.
     """
 
     def __init__(
@@ -129,6 +142,7 @@ class ScopeEngine(MDAEngine):
         use_hardware_sequencing: bool = True,
         hooks: EngineHooks | None = None,
         actions: Mapping[str, Action] | None = None,
+        first_image_s: float = 20.0,
     ) -> None:
         super().__init__(
             core,
@@ -141,14 +155,48 @@ class ScopeEngine(MDAEngine):
         self._given_up = given_up
         self._hooks = hooks or EngineHooks()
         self._actions = dict(actions or {})
-        self._hardware = Hardware(core, given_up)
+        self._first_image_s = first_image_s
+        self._aside = Aside(given_up)
+        self._hardware = Hardware(core, given_up, self._aside)
         self._changed: MDAEvent | None = None  # by a hook, after the set-up
+        self._unfinished: SequencedEvent | None = None
+        self._cameras = 1
         self._holds_shutter = False
 
     @property
     def hardware(self) -> Hardware:
         """The devices, and what they were like before the run."""
         return self._hardware
+
+    @property
+    def is_exposing(self) -> bool:
+        """Whether the camera, left behind by a run that was given up, still exposes.
+
+        Other calls of the core wait for it.
+        """
+        return self._aside.is_busy
+
+    def halt(self) -> None:
+        """Stop the camera and close the shutter; from any thread, at any time."""
+        core = self.mmcore
+        with contextlib.suppress(RuntimeError):
+            if core.isSequenceRunning():
+                core.stopSequenceAcquisition()
+        if self._autoshutter_was_set:
+            with contextlib.suppress(RuntimeError):
+                core.setShutterOpen(False)
+
+    def rest(self) -> None:
+        """Bring the devices to rest once the run is over, however it ended."""
+        self._aside.rest()
+        self.halt()
+        if self._unfinished is not None:
+            self._hardware.end_sequence(self._unfinished)
+            self._unfinished = None
+        if self._autoshutter_was_set:
+            with contextlib.suppress(RuntimeError):
+                self.mmcore.setAutoShutter(True)
+        self._holds_shutter = False
 
     # ------------------------------------------------------------- set-up
 
@@ -201,7 +249,13 @@ class ScopeEngine(MDAEngine):
         if not self.use_hardware_sequencing:
             yield from events
             return
-        together = merged(self.mmcore, events, self._receiver.most_in_a_burst)
+        together = merged(
+            self.mmcore,
+            events,
+            self._receiver.most_in_a_burst,
+            z_shift=self._correction,
+            given_up=self._given_up,
+        )
         while True:
             try:
                 event = next(together)
@@ -235,6 +289,7 @@ class ScopeEngine(MDAEngine):
         self._receiver.tell("pre_hardware", event)
         try:
             if isinstance(event, SequencedEvent):
+                self._unfinished = event
                 self._hardware.set_sequence(event, self._correction(event))
             else:
                 self._hardware.set(event, self._correction(event))
@@ -256,18 +311,17 @@ class ScopeEngine(MDAEngine):
     def _after_post_hardware(self, event: MDAEvent) -> None:
         before = _parts(event)
         after = self._hooks.call("post_hardware", before)
-        dropped = _missing_in(before, after)
-        if len(after) > len(before) or (dropped and len(before) > 1):
+        if after and len(after) != len(before):
             raise HookError(
                 "post_hardware_hook_fn changed the number of events",
                 hint="it comes when the hardware is set: it may return what it got, "
                 "with other axes or tags, or None",
             )
-        if dropped and acquires_image(event):
+        if not after and acquires_image(event):
             for sub_event in self._frames_of(event):
                 self._receiver.left_out(sub_event, "dropped by post_hardware_hook_fn")
             raise SkipEvent(0, "dropped by post_hardware_hook_fn")
-        if after != before:
+        if after and after != before:
             self._changed = (
                 event.model_copy(update={"events": tuple(after)})
                 if isinstance(event, SequencedEvent)
@@ -286,15 +340,19 @@ class ScopeEngine(MDAEngine):
             self._holds_shutter = True
 
     def _correction(self, event: MDAEvent) -> float:
-        return self._z_correction.setdefault(event.index.get("p", None), 0.0)
+        return self._z_correction.get(event.index.get("p", None), 0.0)
 
     def teardown_event(self, event: MDAEvent) -> None:
         """Give the shutter back, and stop what runs by itself."""
+        if self._aside.is_busy:
+            return  # everything else waits for the camera; `rest` does it then
         if self._holds_shutter and not event.keep_shutter_open:
+            self.mmcore.setShutterOpen(False)
             self.mmcore.setAutoShutter(True)
             self._holds_shutter = False
-        if isinstance(event, SequencedEvent):
-            self._hardware.end_sequence(event)
+        if self._unfinished is not None:
+            self._hardware.end_sequence(self._unfinished)
+            self._unfinished = None
 
     # ------------------------------------------------------------- images
 
@@ -314,17 +372,19 @@ class ScopeEngine(MDAEngine):
         if not acquires_image(event):
             self._act(event)
             return
-        delivered: set[tuple[tuple[str, int], ...]] = set()
+        self._cameras = self.mmcore.getNumberOfCameraChannels()
+        delivered: list[MDAEvent] = []
         signal: _Signal = None
         reason = ""
         try:
             if self._af_was_engaged and self._af_succeeded:
+                self._hardware.memory.focus_lock()
                 self.mmcore.enableContinuousFocus(True)
             images = self._images(event)
             with contextlib.closing(images):
                 for image, sub_event, meta in images:
                     self._receiver.frame(image, sub_event, meta)
-                    delivered.add(_identity(sub_event))
+                    delivered.append(sub_event)
                     signal = yield _payload(image, sub_event, meta)
                     if signal == "cancel":
                         return
@@ -341,9 +401,21 @@ class ScopeEngine(MDAEngine):
             reason = str(failure)
         if self._given_up():
             return
-        absent = [e for e in self._frames_of(event) if _identity(e) not in delivered]
-        for sub_event in absent:
-            self._receiver.missing(sub_event, reason)
+        self._note_missing(event, delivered, reason)
+
+    def _note_missing(
+        self, event: MDAEvent, delivered: list[MDAEvent], reason: str
+    ) -> None:
+        if len(delivered) == len(_parts(event)) * self._cameras:
+            return
+        # Events may have the same axes, so they are counted.
+        seen = Counter(map(_identity, delivered))
+        for sub_event in self._frames_of(event):
+            identity = _identity(sub_event)
+            if seen[identity]:
+                seen[identity] -= 1
+            else:
+                self._receiver.missing(sub_event, reason)
 
     def _images(
         self, event: MDAEvent
@@ -360,17 +432,15 @@ class ScopeEngine(MDAEngine):
         core = self.mmcore
         self._hardware.show_pattern(event)
         self._receiver.tell("pre_exposure", event)
-        if self._hooks.post_camera is None:
-            core.snapImage()
-        else:
-            self._snap_and_call(event)
+        if not self._expose(event):
+            return
         start = event.metadata.get("runner_t0") or time.perf_counter()
         elapsed_ms = (time.perf_counter() - start) * 1000
         if self._holds_shutter and not event.keep_shutter_open:
             core.setShutterOpen(False)
         self._receiver.tell("exposure", event)
         self._receiver.tell("exposed", event)
-        cameras = core.getNumberOfCameraChannels()
+        cameras = self._cameras
         for camera in range(cameras):
             sub_event = event if cameras == 1 else _for_camera(event, camera)
             meta = self.get_frame_metadata(
@@ -381,24 +451,26 @@ class ScopeEngine(MDAEngine):
             )
             yield core.getImage(camera), sub_event, cast("dict[str, Any]", meta)
 
-    def _snap_and_call(self, event: MDAEvent) -> None:
-        """Let the hook run while the camera exposes, or waits for its trigger."""
-        errors: list[BaseException] = []
+    def _expose(self, event: MDAEvent) -> bool:
+        """Take an image; returns False if the run was given up meanwhile."""
+        core = self.mmcore
+        if self._hooks.post_camera is not None:
+            # The camera exposes, or waits for the trigger that the hook gives.
+            return self._aside.call(
+                core.snapImage,
+                meanwhile=lambda: self._hooks.call("post_camera", _parts(event)),
+            )
+        if self._exposure_ms(event) >= _LONG_MS:
+            return self._aside.call(core.snapImage)
+        core.snapImage()
+        return True
 
-        def snap() -> None:
-            try:
-                self.mmcore.snapImage()
-            except BaseException as error:  # raised below, by the thread of the run
-                errors.append(error)
-
-        camera = threading.Thread(target=snap, name="napari-scope snap", daemon=True)
-        camera.start()
-        try:
-            self._hooks.call("post_camera", _parts(event))
-        finally:
-            camera.join()
-        if errors:
-            raise errors[0]
+    def _exposure_ms(self, event: MDAEvent) -> float:
+        if isinstance(event, SequencedEvent) and event.exposure_sequence:
+            return max(event.exposure_sequence)
+        if event.exposure is not None:
+            return event.exposure
+        return self.mmcore.getExposure()
 
     def _burst(
         self, event: SequencedEvent
@@ -408,14 +480,19 @@ class ScopeEngine(MDAEngine):
         start = event.metadata.get("runner_t0")
         t0_ms = (time.perf_counter() - start) * 1000 if start else 0.0
         self._hardware.show_pattern(event)
+        exposure_s = self._exposure_ms(event) / 1000
+        next_s = max(_NEXT_IMAGE_S, exposure_s * _NEXT_IMAGE_EXPOSURES)
         burst = Burst(
             core,
             event,
             self._given_up,
-            first_s=self._initial_timeout(event),
-            next_s=self._frame_timeout(event),
+            first_s=max(self._first_image_s, next_s),
+            next_s=next_s,
+            aside=self._aside,
         )
-        cameras = core.getNumberOfCameraChannels()
+        properties = _BurstProperties(event, self._known_properties(event))
+        taken = [e for e in event.events if acquires_image(e)]
+        cameras = self._cameras
         delivered = 0
         self._receiver.tell("pre_exposure", event)
         try:
@@ -423,7 +500,8 @@ class ScopeEngine(MDAEngine):
             if self._hooks.post_camera is not None:
                 self._hooks.call("post_camera", _parts(event))
             self._receiver.tell("exposure", event)
-            for image, tags, one, camera, left in burst.images():
+            for image, tags, number, camera, left in burst.images():
+                one = taken[number]
                 payload = self._create_seqimg_payload_from_popped(
                     image,
                     tags,
@@ -432,12 +510,17 @@ class ScopeEngine(MDAEngine):
                     event_t0=t0_ms,
                     remaining=left,
                 )
+                meta = cast("dict[str, Any]", payload[2])
+                meta["property_values"] = properties.of(number)
+                if event.exposure_sequence:
+                    meta["exposure_ms"] = event.exposure_sequence[number]
                 sub_event = one if cameras == 1 else _for_camera(one, camera)
-                yield image, sub_event, cast("dict[str, Any]", payload[2])
+                yield image, sub_event, meta
                 delivered += 1
         finally:
-            if core.isSequenceRunning():
-                burst.stop()
+            burst.stop()
+        if self._given_up():
+            return
         self._receiver.tell("exposed", event)
         if burst.problem is not None:
             absent = len(self._frames_of(event)) - delivered
@@ -447,6 +530,12 @@ class ScopeEngine(MDAEngine):
                 hint="check triggers and cables, enlarge the camera's buffer, or "
                 "switch hardware sequencing off",
             )
+
+    def _known_properties(self, event: MDAEvent) -> Sequence[PropertyValue]:
+        """Return what the presets of an event's channel group have set."""
+        if event.channel is None:
+            return ()
+        return self._get_current_props(event.channel.group)
 
     def _frames_of(self, event: MDAEvent) -> list[MDAEvent]:
         """Return one event for each frame that an event takes."""
@@ -469,14 +558,8 @@ class ScopeEngine(MDAEngine):
 
     def _focus(self, event: MDAEvent, action: HardwareAutofocus) -> None:
         """Focus by hardware; the correction applies to the rest of the position."""
-        self._hardware.memory.z()
         try:
-            if not self.mmcore.getAutoFocusDevice():
-                raise HardwareError(
-                    "the plan focuses by hardware, but there is no autofocus device",
-                    hint="choose one as default autofocus, or switch autofocus off",
-                )
-            moved = self._execute_autofocus(action)
+            moved = self._hardware.focus(action)
         except (HardwareError, *_DEVICE_ERRORS) as error:
             self._af_succeeded = False
             failure = _failure("the autofocus failed", error, event)
@@ -488,6 +571,30 @@ class ScopeEngine(MDAEngine):
         position = event.index.get("p", None)
         before = self._z_correction.get(position, 0.0)
         self._z_correction[position] = before + moved
+
+
+class _BurstProperties:
+    """The properties that presets set, for each image of a hardware sequence.
+
+    Those that do not change are read before it starts; the others run by themselves.
+    """
+
+    def __init__(self, event: SequencedEvent, before: Sequence[PropertyValue]) -> None:
+        self._before = tuple(before)
+        changing = event.property_sequences
+        self._at = [
+            (place, changing[key])
+            for place, found in enumerate(self._before)
+            if (key := (found["dev"], found["prop"])) in changing
+        ]
+
+    def of(self, number: int) -> tuple[PropertyValue, ...]:
+        if not self._at:
+            return self._before
+        found = list(self._before)
+        for place, values in self._at:
+            found[place] = {**found[place], "val": str(values[number])}
+        return tuple(found)
 
 
 def _payload(
@@ -518,10 +625,11 @@ def _for_camera(event: MDAEvent, camera: int) -> MDAEvent:
     return event.model_copy(update={"index": {**event.index, "cam": camera}})
 
 
-def _identity(event: MDAEvent) -> tuple[tuple[str, int], ...]:
+def _identity(event: MDAEvent) -> tuple[tuple[str, str], ...]:
+    """Return what tells frames apart; labels of axes may be numbers or words."""
     axes = event.metadata.get("axes") or {}
     pairs = [*event.index.items(), *axes.items()]
-    return tuple(sorted((str(k), v) for k, v in pairs))
+    return tuple(sorted((str(k), repr(v)) for k, v in pairs))
 
 
 def _failure(

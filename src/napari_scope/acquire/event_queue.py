@@ -50,6 +50,8 @@ class EventQueue:
 
     Attributes
     ----------
+    settled : callable
+        Completes each sequence that leaves the queue.
     placed : callable, optional
         Completes each event that leaves the queue, as a dictionary.
     dropped : callable
@@ -62,6 +64,7 @@ class EventQueue:
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self.changed = changed
+        self.settled: Callable[[MDASequence], MDASequence] = lambda sequence: sequence
         self.placed: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.dropped: Callable[[dict[str, Any]], None] = lambda event: None
         self._busy = busy
@@ -88,21 +91,25 @@ class EventQueue:
         """
         if events is not None:
             _check(events)
-        if isinstance(events, list | tuple):
-            # The caller may use its list again.
-            events = [dict(e) if isinstance(e, Mapping) else e for e in events]
-        elif isinstance(events, Mapping):
-            events = dict(events)
+            events = _own(events)
         with self._there:
             if events is None:
                 self._ended = True
             elif self._over:
                 raise AcquisitionError(
-                    "no events can be added to an acquisition that was marked finished",
+                    "no events can be added to an acquisition that is over",
                     hint="add them before, or make a new acquisition",
                 )
             else:
                 self._items.append(events)
+            self._there.notify_all()
+
+    def close(self) -> None:
+        """Take no more events."""
+        with self._there:
+            self._over = self._ended = True
+            self._items.clear()
+            self._generator = None
             self._there.notify_all()
 
     def clear(self) -> None:
@@ -145,13 +152,13 @@ class EventQueue:
             else:
                 with self._there:
                     while not self._items:
-                        if self._ended and not self._busy():
+                        if self._over or (self._ended and not self._busy()):
                             self._over = True
                             return None
                         self._there.wait(_LOOK_S if self._ended else None)
                     item = self._items.popleft()
             if isinstance(item, MDASequence):
-                return item
+                return self.settled(item)
             if isinstance(item, Iterator):
                 self._generator = item
                 continue
@@ -162,7 +169,7 @@ class EventQueue:
         found: list[Any] = []
         for event in batch:
             one = _as_dict(event)
-            axes = copy.deepcopy(one.get("axes"))
+            axes = dict(one["axes"]) if isinstance(one.get("axes"), Mapping) else None
             kept = self.changed(one)
             if axes is not None and not any(_axes_of(e) == axes for e in kept):
                 self.dropped({"axes": axes})
@@ -171,7 +178,24 @@ class EventQueue:
 
 
 def _as_dict(event: Any) -> dict[str, Any]:
-    return to_pycro(event) if isinstance(event, MDAEvent) else dict(event)
+    return to_pycro(event) if isinstance(event, MDAEvent) else dict(_own(event))
+
+
+def _own(events: Any) -> Any:
+    """Return a copy: callers use their lists and dictionaries again, and hooks too."""
+    if isinstance(events, list | tuple):
+        return [_own(event) for event in events]
+    if isinstance(events, Mapping):
+        # Much faster than deepcopy, which is left to what is deeper than usual.
+        return {
+            key: value
+            if isinstance(value, str | int | float)
+            else dict(value)
+            if key in ("axes", "channel") and isinstance(value, Mapping)
+            else copy.deepcopy(value)
+            for key, value in events.items()
+        }
+    return events
 
 
 def _axes_of(event: object) -> object:

@@ -3,7 +3,10 @@
 An `Explorer` is an acquisition without an end. Whoever looks at the sample asks for
 tiles, places or regions, at any height and in any of its channels; the stage goes
 there, and the mosaic grows, with several resolutions, on disk and for every viewer
-that has it open. A tile that was taken is not taken again.
+that has it open. A tile that was taken, or failed, is not taken again.
+
+Tiles are taken in the order in which they were asked for, one region after the other.
+Any thread may ask; the microscope belongs to the acquisition underneath.
 
 Examples
 --------
@@ -22,15 +25,20 @@ Examples
 
 from __future__ import annotations
 
+import math
+import operator
 import threading
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_scope.acquire.acquisition import Acquisition
-from napari_scope.errors import PlanError, SettingsError
+from napari_scope.acquire.futures import key_of
+from napari_scope.acquire.notifications import AcqNotification
+from napari_scope.errors import AcquisitionError, PlanError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from os import PathLike
     from pathlib import Path
     from types import TracebackType
@@ -38,11 +46,14 @@ if TYPE_CHECKING:
     from pymmcore_plus import CMMCorePlus
 
     from napari_scope.acquire.core import CoreOwner
-    from napari_scope.acquire.futures import AcquisitionFuture
+    from napari_scope.acquire.futures import AcquisitionFuture, FrameKey
     from napari_scope.acquire.tiling import TileGrid
     from napari_scope.model import Image
 
 __all__ = ["ExploreChannel", "Explorer"]
+
+_Wish: TypeAlias = "tuple[FrameKey, dict[str, Any]]"
+_SAVED = AcqNotification.Image.IMAGE_SAVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,9 @@ class Explorer:
         What is taken of each tile; a single image as the camera stands by default.
     z_step_um : float, optional
         Distance of two levels in height; without it there is only one.
+    z_below : int
+        How many levels there are below the one where the focus is at the beginning,
+        which is level 0. The axis ``z`` of the store counts from the lowest.
     core : CMMCorePlus or CoreOwner, optional
         The microscope; that of this process by default.
     options
@@ -88,6 +102,8 @@ class Explorer:
     ------
     HardwareError
         Without a microscope, a stage, or the size of a pixel.
+    SettingsError
+        If channels or heights make no sense, or no output is NDTiff.
     """
 
     def __init__(
@@ -98,11 +114,17 @@ class Explorer:
         tile_overlap: int | tuple[int, int],
         channels: Sequence[ExploreChannel | str] = (),
         z_step_um: float | None = None,
+        z_below: int = 0,
         core: CMMCorePlus | CoreOwner | None = None,
         **options: Any,
     ) -> None:
-        if z_step_um is not None and z_step_um == 0:
+        if z_step_um is not None and not (math.isfinite(z_step_um) and z_step_um):
             raise SettingsError("levels in height need a distance that is not zero")
+        if z_below < 0 or (z_below and z_step_um is None):
+            raise SettingsError(
+                f"there cannot be {z_below} levels below the first",
+                hint="count them from 0, and give z_step_um",
+            )
         self._channels = tuple(
             ExploreChannel(c) if isinstance(c, str) else c for c in channels
         )
@@ -110,6 +132,13 @@ class Explorer:
         if len(set(names)) < len(names):
             raise SettingsError(f"a channel is named twice: {', '.join(names)}")
         self._z_step_um = z_step_um
+        self._z_below = z_below
+        outputs = options.get("outputs")
+        if outputs is not None and all(o.format != "ndtiff" for o in outputs):
+            raise SettingsError(
+                "an explorer needs an output of NDTiff for its mosaic",
+                hint="add one; others may stand beside it",
+            )
         self._acquisition = Acquisition(
             directory,
             name,
@@ -121,11 +150,14 @@ class Explorer:
         mmc = self._acquisition.run.core
         self._z_origin_um = mmc.getZPosition() if mmc.getFocusDevice() else None
         if z_step_um is not None and self._z_origin_um is None:
-            self._acquisition.abort()
+            self.abort()
             raise SettingsError(
                 "there is no focus drive", hint="leave z_step_um out, or choose one"
             )
-        self._wanted: set[tuple[tuple[str, int | str], ...]] = set()
+        # What was asked for and not cleared, with what becomes of it; of that, what
+        # the stage has not left for.
+        self._wanted: dict[FrameKey, AcquisitionFuture | None] = {}
+        self._regions: list[deque[_Wish]] = []
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------- asking for tiles
@@ -151,31 +183,97 @@ class Explorer:
         Returns
         -------
         AcquisitionFuture
-            Of those that were not asked for before.
+            Of all of them, also of those that somebody asked for before.
 
         Raises
         ------
         PlanError
-            If there is no such channel or height.
+            If there is no such channel or height, or there are no tiles.
+        AcquisitionError
+            If the explorer is closed; what ended it, if it failed.
         """
+        levels = self._levels(z)
+        chosen = self._chosen(channels)
+        places = [_place(tile) for tile in tiles]
+        asked: list[dict[str, Any]] = []
+        wishes: deque[_Wish] = deque()
+        with self._lock:
+            for row, column in places:
+                for level in levels:
+                    for channel in chosen:
+                        event = self._event(row, column, level, channel)
+                        asked.append(event)
+                        key = key_of(event["axes"])
+                        if key not in self._wanted:
+                            self._wanted[key] = None
+                            wishes.append((key, event))
+            try:
+                if wishes:
+                    fate = self._acquisition._expecting([event for _, event in wishes])
+                    self._wanted.update(dict.fromkeys((key for key, _ in wishes), fate))
+                future = self._future(asked)
+                if wishes:
+                    self._regions.append(wishes)
+                    # One by one, so that `clear` can forget the rest of a region.
+                    self._acquisition.queue.put(self._events(wishes))
+            except BaseException:
+                self._forget(wishes)
+                raise
+        return future
+
+    def _future(self, asked: list[dict[str, Any]]) -> AcquisitionFuture:
+        """Return a future of these tiles, whatever became of them; under the lock."""
+        acquisition = self._acquisition
+        frames = {key: event for event in asked for key in acquisition._keys(event, 0)}
+        if not frames:
+            raise PlanError("there are no tiles to take", hint="give at least one")
+        saved = frames.keys() & self._saved()
+        future = acquisition._expecting(
+            [event for key, event in frames.items() if key not in saved]
+        )
+        future.expect(saved)
+        # What happened before the future was there, it has to be told.
+        for key in frames.keys() & self._saved():
+            for milestone in (AcqNotification.Camera.POST_SNAP, _SAVED):
+                future.reached(milestone, key)
+        fates = {key: self._wanted[key_of(e["axes"])] for key, e in frames.items()}
+        coming = {
+            key_of(axes) for fate in set(fates.values()) if fate for axes in fate.axes
+        }
+        for key in frames.keys() - coming:
+            future.leave_out(key)  # a hook dropped it, or it failed
+        return future
+
+    def _events(self, wishes: deque[_Wish]) -> Iterator[dict[str, Any]]:
+        """Give the tiles of a region, each when the one before is done."""
+        while True:
+            with self._lock:
+                if not wishes:
+                    self._forget(wishes)
+                    return
+                _, event = wishes.popleft()
+            yield event
+
+    def _forget(self, wishes: deque[_Wish]) -> None:
+        """Let a region go; under the lock."""
+        for key, _ in wishes:
+            self._wanted.pop(key, None)
+        wishes.clear()
+        self._regions = [other for other in self._regions if other is not wishes]
+
+    def _levels(self, z: int | Iterable[int]) -> list[int]:
         levels = [z] if isinstance(z, int) else list(z)
         if self._z_step_um is None and levels != [0]:
             raise PlanError(
                 "this explorer has one level in height only", hint="give it a z_step_um"
             )
-        chosen = self._chosen(channels)
-        events: list[dict[str, Any]] = []
-        with self._lock:
-            for row, column in tiles:
-                for level in levels:
-                    for channel in chosen:
-                        event = self._event(row, column, level, channel)
-                        key = tuple(sorted(event["axes"].items()))
-                        if key not in self._wanted:
-                            self._wanted.add(key)
-                            events.append(event)
-        # One by one, so that `clear` can forget the rest of a region.
-        return self._acquisition.acquire_each(events)
+        for level in levels:
+            if _whole(level, "a level in height") < -self._z_below:
+                raise PlanError(
+                    f"there is no level {level} in height",
+                    hint=f"make the explorer with z_below={-level} or more",
+                )
+        return [operator.index(level) for level in levels]
 
     def acquire_at(self, x_um: float, y_um: float, **what: Any) -> AcquisitionFuture:
         """Ask for the tile whose centre is nearest to a place; see `acquire`."""
@@ -211,15 +309,21 @@ class Explorer:
                 event["exposure"] = channel.exposure_ms
         if self._z_step_um is not None:
             assert self._z_origin_um is not None  # checked when it was made
-            axes["z"] = level
+            axes["z"] = level + self._z_below
             event["z"] = self._z_origin_um + level * self._z_step_um
         return event
 
     def clear(self) -> None:
-        """Forget the tiles that were asked for and not taken yet."""
-        self._acquisition.queue.clear()
+        """Forget the tiles that were asked for, but for the one being taken.
+
+        Futures of what is forgotten have nothing more to wait for.
+        """
         with self._lock:
-            self._wanted = {tuple(sorted(axes.items())) for axes in self._taken()}
+            forgotten = [event for wishes in self._regions for _, event in wishes]
+            for wishes in list(self._regions):
+                self._forget(wishes)
+        for event in forgotten:
+            self._acquisition._event_dropped(event)
 
     # ------------------------------------------------------------- looking
 
@@ -237,13 +341,17 @@ class Explorer:
 
     @property
     def path(self) -> Path:
-        """Where it saves."""
-        return self._acquisition.path
+        """Where the mosaic is saved."""
+        outputs = self._acquisition.run.outputs
+        return next(o.path for o in outputs if o.format == "ndtiff")
 
     def _taken(self) -> list[dict[str, int | str]]:
         if self._acquisition.run.stream is None:
             return []
         return self._acquisition.get_dataset().get_index_keys()
+
+    def _saved(self) -> set[FrameKey]:
+        return {key_of(axes) for axes in self._taken()}
 
     def tiles(self) -> set[tuple[int, int]]:
         """Return row and column of all tiles that were taken so far."""
@@ -257,9 +365,10 @@ class Explorer:
         AcquisitionError
             Before the first tile.
         """
+        if not self._taken():
+            raise AcquisitionError("there is no tile yet", hint="await one before")
         from napari_scope.formats.ndtiff import open_ndtiff
 
-        self._acquisition.get_dataset()  # raises before there is an image
         return open_ndtiff(self.path).images[0]
 
     # ------------------------------------------------------------- ending
@@ -286,3 +395,17 @@ class Explorer:
     ) -> None:
         """Take what was asked for and close; after an error, abort."""
         self._acquisition.__exit__(kind, error, trace)
+
+
+def _whole(value: object, what: str) -> int:
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise PlanError(f"{what} is a whole number, found {value!r}")
+
+
+def _place(tile: tuple[int, int]) -> tuple[int, int]:
+    row, column = tile
+    return _whole(row, "the row of a tile"), _whole(column, "the column of a tile")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 import platform
+import time
 from typing import TYPE_CHECKING, Any
+
+from napari_scope.events import to_pycro_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from useq import MDAEvent
 
     from napari_scope.events import Plan
+
+_MOST_EVENTS = 1000  # of a list that are stored with the run
 
 __all__ = ["FrameFacts", "frame_facts", "run_facts"]
 
@@ -31,20 +36,25 @@ class FrameFacts:
         self._core = core
         self._camera: dict[str, Any] = {}
         self._last: tuple[object, ...] = ()
+        self._clock = _WallClock()
 
     def prepare(self) -> None:
         """Read how the camera is set; called once the hardware is set up."""
+        self._clock = _WallClock()
         self._read_camera()
         self._last = ()
 
-    def of(self, event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is stored with a frame; arguments as `frame_facts`."""
-        facts = frame_facts(event, meta)
+    def hardware_set(self, event: MDAEvent) -> None:
+        """Take note that the hardware is set for an event, before the camera runs."""
         # Only these can change the camera between two frames of a run.
         now = (event.roi, event.properties, event.channel)
         if now != self._last:
             self._last = now
             self._read_camera()
+
+    def of(self, event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is stored with a frame; arguments as `frame_facts`."""
+        facts = frame_facts(event, meta, self._clock.time(meta.get("runner_time_ms")))
         facts.update(self._camera)
         pixel = meta.get("pixel_size_um")
         if pixel:
@@ -52,6 +62,7 @@ class FrameFacts:
         return facts
 
     def _read_camera(self) -> None:
+        """Ask the core; devices may take long to answer."""
         core = self._core
         camera = core.getCameraDevice()
         found: dict[str, Any] = {}
@@ -60,11 +71,43 @@ class FrameFacts:
                 found["roi"] = [int(v) for v in core.getROI()]
             with contextlib.suppress(RuntimeError):
                 if core.hasProperty(camera, "Binning"):
-                    found["binning"] = core.getProperty(camera, "Binning")
+                    found["binning"] = self._known(camera, "Binning")
         self._camera = found
 
+    def _known(self, device: str, name: str) -> str:
+        """Return a property; the core knows those that were set or asked for."""
+        try:
+            return self._core.getPropertyFromCache(device, name)
+        except (RuntimeError, ValueError):
+            return self._core.getProperty(device, name)
 
-def frame_facts(event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
+
+class _WallClock:
+    """Tells the time of day at which frames were there.
+
+    Frames of a hardware sequence wait in the camera's buffer before they are seen, but
+    know how long after the start of the run they came. No frame is seen before it is
+    there, so the earliest start that any frame suggests is the best guess.
+    """
+
+    def __init__(self) -> None:
+        self._wall_s, self._clock_s = time.time(), time.perf_counter()
+        self._zone = datetime.datetime.now().astimezone().tzinfo
+        self._start_s = float("inf")
+
+    def time(self, elapsed_ms: float | None) -> str:
+        seen = time.perf_counter()
+        if elapsed_ms is not None:
+            self._start_s = min(self._start_s, seen - elapsed_ms / 1000)
+            seen = self._start_s + elapsed_ms / 1000
+        moment = self._wall_s + seen - self._clock_s
+        found = datetime.datetime.fromtimestamp(moment, self._zone)
+        return found.isoformat(timespec="milliseconds")
+
+
+def frame_facts(
+    event: MDAEvent, meta: Mapping[str, Any], moment: str
+) -> dict[str, Any]:
     """Return what is stored with a frame.
 
     Parameters
@@ -73,9 +116,10 @@ def frame_facts(event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
         The event that took the frame.
     meta : mapping
         The frame metadata of pymmcore-plus.
+    moment : str
+        When it was there, in ISO 8601 with the time zone.
     """
-    now = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
-    facts: dict[str, Any] = {"time": now}
+    facts: dict[str, Any] = {"time": moment}
     if "runner_time_ms" in meta:
         facts["elapsed_ms"] = round(float(meta["runner_time_ms"]), 3)
     exposure = meta.get("exposure_ms", event.exposure)
@@ -97,6 +141,12 @@ def frame_facts(event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
         facts["properties"] = [
             [p["dev"], p["prop"], p["val"]] for p in meta["property_values"]
         ]
+    if event.min_start_time is not None:
+        facts["min_start_time_s"] = event.min_start_time
+    if event.properties:
+        facts["properties_set"] = [list(item) for item in event.properties]
+    if event.keep_shutter_open:
+        facts["keep_shutter_open"] = True
     hidden = ("axes", "runner_t0")
     own = {k: v for k, v in event.metadata.items() if k not in hidden}
     if own:
@@ -148,4 +198,18 @@ def run_facts(core: CMMCorePlus, plan: Plan, config: str | None) -> dict[str, An
     }
     if plan.sequence is not None:
         facts["plan"] = plan.sequence.model_dump(mode="json", exclude_unset=True)
+    elif plan.is_finite and (plan.n_frames or 0) <= _MOST_EVENTS:
+        facts["events"] = to_pycro_events(plan.source)
+    facts["system_state"] = _system_state(core)
     return facts
+
+
+def _system_state(core: CMMCorePlus) -> dict[str, dict[str, str]]:
+    """Return all properties by their devices, as the core knows them.
+
+    They are not asked from the devices, which may take long.
+    """
+    state: dict[str, dict[str, str]] = {}
+    for device, name, value in core.getSystemStateCache():
+        state.setdefault(device, {})[name] = value
+    return state

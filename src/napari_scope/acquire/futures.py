@@ -1,8 +1,9 @@
 """What `Acquisition.acquire` returns: waiting for single events of a run.
 
 A future knows the frames of the events that were submitted with it; of a generator, as
-far as it was read. Waiting ends with an error when the acquisition ends before, so
-that no script hangs.
+far as it was read. Waiting ends with an error when the frames cannot come any more:
+the acquisition ended or was aborted, a hook dropped them, or it is a hook that waits
+for frames which the microscope takes only after it.
 """
 
 from __future__ import annotations
@@ -14,24 +15,52 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from napari_scope.acquire.notifications import AcqNotification
 from napari_scope.errors import AcquisitionError
+from napari_scope.model import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from napari_scope.acquire.notifications import Milestone
 
-__all__ = ["AcquisitionFuture"]
+__all__ = ["AcquisitionFuture", "FrameKey", "key_of"]
 
-_Key: TypeAlias = frozenset[tuple[str, int | str]]
+FrameKey: TypeAlias = tuple[tuple[str, int | str], ...]
+"""The axes of a frame, as something that can be looked up."""
+
+_HARDWARE, _CAMERA = AcqNotification.Hardware, AcqNotification.Camera
+
+# A million frames may wait for their milestones, so these are the bits of one number.
+_BITS: dict[Milestone, int] = {
+    name: 1 << number
+    for number, name in enumerate(
+        (
+            _HARDWARE.PRE_HARDWARE,
+            _HARDWARE.PRE_Z_DRIVE,
+            _HARDWARE.POST_HARDWARE,
+            _CAMERA.PRE_SNAP,
+            _CAMERA.PRE_SEQUENCE_STARTED,
+            _CAMERA.POST_SNAP,
+            _CAMERA.POST_SEQUENCE_STOPPED,
+            AcqNotification.Image.IMAGE_SAVED,
+        )
+    )
+}
+_EXPOSED = _BITS[_CAMERA.POST_SNAP] | _BITS[_CAMERA.POST_SEQUENCE_STOPPED]
+_SAVED = _BITS[AcqNotification.Image.IMAGE_SAVED]
+
+# Ctrl-C does not wake a thread that waits without end, on Windows.
+_LOOK_S = 0.1
 
 
 class _Acquisition(Protocol):
     def get_dataset(self) -> Any: ...
 
+    def holds_up_the_run(self) -> bool: ...
 
-def key_of(axes: Mapping[str, int | str]) -> _Key:
-    """Return axes as something that can be looked up."""
-    return frozenset(axes.items())
+
+def key_of(axes: Mapping[str, int | str]) -> FrameKey:
+    """Return axes as something that can be looked up, whatever their order."""
+    return tuple(sorted((canonical(name), value) for name, value in axes.items()))
 
 
 class AcquisitionFuture:
@@ -43,27 +72,25 @@ class AcquisitionFuture:
     def __init__(self, acquisition: _Acquisition, *, complete: bool) -> None:
         self._acquisition = acquisition
         self._complete = complete  # whether all its frames are known
-        self._reached: dict[_Key, set[Milestone]] = {}
-        self._axes: dict[_Key, dict[str, int | str]] = {}
-        self._left_out: set[_Key] = set()
+        self._reached: dict[FrameKey, int] = {}
+        self._left_out: set[FrameKey] = set()
         self._changed = threading.Condition()
+        self._awaited = 0  # milestones that anybody has waited for
         self._ended: BaseException | None = None
 
     # ------------------------------------------------------------- for the acquisition
 
-    def expect(self, axes: Iterable[Mapping[str, int | str]]) -> None:
+    def expect(self, keys: Iterable[FrameKey]) -> None:
         """Note frames that belong to this future."""
         with self._changed:
-            for one in axes:
-                self._axes.setdefault(key_of(one), dict(one))
-                self._reached.setdefault(key_of(one), set())
+            for key in keys:
+                self._reached.setdefault(key, 0)
 
-    def leave_out(self, axes: Mapping[str, int | str]) -> None:
-        """Note that a frame will not come because somebody decided so."""
+    def leave_out(self, key: FrameKey) -> None:
+        """Note that a frame will not come because somebody decided so, or it failed."""
         with self._changed:
-            self._axes.pop(key_of(axes), None)
-            if self._reached.pop(key_of(axes), None) is not None:
-                self._left_out.add(key_of(axes))
+            if self._reached.pop(key, None) is not None:
+                self._left_out.add(key)
                 self._changed.notify_all()
 
     def complete(self) -> None:
@@ -72,14 +99,14 @@ class AcquisitionFuture:
             self._complete = True
             self._changed.notify_all()
 
-    def reached(self, milestone: Milestone, axes: Mapping[str, int | str]) -> None:
+    def reached(self, milestone: Milestone, key: FrameKey) -> None:
         """Note how far a frame is; others are none of its business."""
+        bit = _BITS[milestone]
         with self._changed:
-            found = self._reached.get(key_of(axes))
-            if found is None:
-                return
-            found.add(milestone)
-            self._changed.notify_all()
+            if key in self._reached:
+                self._reached[key] |= bit
+                if bit & self._awaited:
+                    self._changed.notify_all()
 
     def end(self, reason: BaseException) -> None:
         """Note that nothing more will happen, and why."""
@@ -91,9 +118,9 @@ class AcquisitionFuture:
 
     @property
     def axes(self) -> list[dict[str, int | str]]:
-        """The axes of its frames, as far as they are known."""
+        """The axes of its frames, as far as they are known and will come."""
         with self._changed:
-            return [dict(axes) for axes in self._axes.values()]
+            return [dict(key) for key in self._reached]
 
     def await_execution(
         self,
@@ -106,8 +133,8 @@ class AcquisitionFuture:
         Parameters
         ----------
         milestone : str, optional
-            A constant of `AcqNotification.Hardware` or ``Camera``; by default that
-            the camera is done.
+            A constant of `AcqNotification.Hardware`, ``Camera`` or ``Image``; by
+            default that the camera is done.
         axes : mapping, optional
             Which frame; all of this future by default.
         timeout : float, optional
@@ -116,19 +143,17 @@ class AcquisitionFuture:
         Raises
         ------
         AcquisitionError
-            If the frame is none of this future, or the acquisition ended before.
+            If there is no such frame or milestone in this future, or it will not come.
         TimeoutError
             After ``timeout``.
         """
-        wanted = (
-            {milestone}
-            if milestone is not None
-            else {
-                AcqNotification.Camera.POST_SNAP,
-                AcqNotification.Camera.POST_SEQUENCE_STOPPED,
-            }
-        )
-        self._wait(None if axes is None else [axes], wanted, timeout)
+        if milestone is not None and milestone not in _BITS:
+            raise AcquisitionError(
+                f"nothing is known of the milestone {milestone!r} for single frames",
+                hint=f"use one of {', '.join(_BITS)}",
+            )
+        wanted = _EXPOSED if milestone is None else _BITS[milestone]
+        self._wait(None if axes is None else [key_of(axes)], wanted, timeout)
 
     def await_image_saved(
         self,
@@ -153,69 +178,110 @@ class AcquisitionFuture:
         object
             Nothing, or the image, its metadata, or both as a tuple; a list of these
             unless ``axes`` is a single mapping.
+
+        Raises
+        ------
+        AcquisitionError
+            If a frame is none of this future, or will not come.
+        TimeoutError
+            After ``timeout``.
         """
-        single = isinstance(axes, Mapping)
-        chosen: list[Mapping[str, int | str]] | None = None
+        chosen: list[dict[str, int | str]] | None = None
         if isinstance(axes, Mapping):
-            chosen = [axes]
+            chosen = [dict(axes)]
         elif axes is not None:
-            chosen = list(axes)
-        self._wait(chosen, {AcqNotification.Image.IMAGE_SAVED}, timeout)
+            chosen = [dict(one) for one in axes]
+        keys = None if chosen is None else [key_of(one) for one in chosen]
+        self._wait(keys, _SAVED, timeout)
         if not return_image and not return_metadata:
             return None
         found: list[Any] = []
         dataset = self._acquisition.get_dataset()
-        for one in chosen if chosen is not None else self.axes:
+        for one in self.axes if chosen is None else chosen:
             image = dataset.read_image(**one) if return_image else None
             facts = dataset.read_metadata(**one) if return_metadata else None
             if return_image and return_metadata:
                 found.append((image, facts))
             else:
                 found.append(image if return_image else facts)
-        return found[0] if single else found
+        return found[0] if isinstance(axes, Mapping) else found
 
     def _wait(
-        self,
-        chosen: list[Mapping[str, int | str]] | None,
-        milestones: set[Milestone],
-        timeout: float | None,
+        self, chosen: list[FrameKey] | None, wanted: int, timeout: float | None
     ) -> None:
         end = None if timeout is None else time.monotonic() + timeout
+        # The next one to come stands at the end. What has come is not looked at again,
+        # or to wait for a million frames would take a million looks at each.
+        left = None if chosen is None else chosen[::-1]
         with self._changed:
-            while not self._is_there(chosen, milestones):
-                if self._ended is not None:
-                    raise AcquisitionError(
-                        "the acquisition ended before the frames that were waited "
-                        f"for, {self._ended}",
-                        hint="the error of the run says why; a hook may have dropped "
-                        "the events",
-                    ) from self._ended
-                left = None if end is None else end - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError(f"the frames did not come within {timeout} s")
-                self._changed.wait(left)
+            if chosen is None and self._complete and not self._is_about_images():
+                raise AcquisitionError(
+                    "there is nothing to wait for: the events take no image",
+                    hint="the next event runs when they are done",
+                )
+            self._awaited |= wanted
+            while True:
+                if left is None and self._complete:
+                    left = list(self._reached)[::-1]
+                if left is not None and self._have_come(left, wanted, chosen):
+                    return
+                self._pause(chosen, end, timeout)
 
-    def _is_there(
-        self, chosen: list[Mapping[str, int | str]] | None, milestones: set[Milestone]
+    def _pause(
+        self, chosen: list[FrameKey] | None, end: float | None, timeout: float | None
+    ) -> None:
+        """Wait until something happens, if anything can."""
+        if self._ended is not None:
+            raise AcquisitionError(
+                f"the acquisition ended before the frames that were waited for, "
+                f"{self._ended}",
+                hint="the error of the run says why",
+            ) from self._ended
+        if self._acquisition.holds_up_the_run():
+            self._check_exposed(chosen)
+        seconds = _LOOK_S if end is None else min(_LOOK_S, end - time.monotonic())
+        if seconds <= 0:
+            raise TimeoutError(f"the frames did not come within {timeout} s")
+        self._changed.wait(seconds)
+
+    def _is_about_images(self) -> bool:
+        return bool(self._reached or self._left_out)
+
+    def _have_come(
+        self, left: list[FrameKey], wanted: int, chosen: list[FrameKey] | None
     ) -> bool:
-        if chosen is None:
-            if not self._complete:
+        """Take those that have come from the end of a list; true when it is empty."""
+        while left:
+            key = left[-1]
+            reached = self._reached.get(key)
+            if reached is None and chosen is not None:
+                self._check_expected(key)
                 return False
-            return all(reached & milestones for reached in self._reached.values())
-        for axes in chosen:
-            reached = self._reached.get(key_of(axes))
-            if reached is None:
-                if key_of(axes) in self._left_out:
-                    raise AcquisitionError(
-                        f"the frame {dict(axes)} will not come",
-                        hint="a hook or the image function dropped it, or it failed",
-                    )
-                if self._complete:
-                    raise AcquisitionError(
-                        f"the frame {dict(axes)} was not submitted with this future",
-                        hint="await axes of the events that acquire() was given",
-                    )
+            if reached is not None and not reached & wanted:
                 return False
-            if not reached & milestones:
-                return False
+            left.pop()  # it is there, or was left out
         return True
+
+    def _check_expected(self, key: FrameKey) -> None:
+        if key in self._left_out:
+            raise AcquisitionError(
+                f"the frame {dict(key)} will not come",
+                hint="a hook or the image function dropped or renamed it, or it failed",
+            )
+        if self._complete:
+            raise AcquisitionError(
+                f"the frame {dict(key)} was not submitted with this future",
+                hint="await axes of the events that acquire() was given",
+            )
+
+    def _check_exposed(self, chosen: list[FrameKey] | None) -> None:
+        """Refuse to wait for what happens only after whoever waits."""
+        keys: Iterable[FrameKey] = self._reached if chosen is None else chosen
+        whole = chosen is not None or self._complete
+        if whole and all(self._reached.get(key, 0) & _EXPOSED for key in keys):
+            return  # it is under way to the disk
+        raise AcquisitionError(
+            "a hook or a generator waits for frames that are taken only after it: it "
+            "would wait for ever",
+            hint="wait for frames of earlier events, or in another thread",
+        )

@@ -8,6 +8,7 @@ Waiting for devices ends at once when the run is given up.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from pymmcore_plus import CMMCorePlus
     from pymmcore_plus.core._sequencing import SequencedEvent
-    from useq import MDAEvent, PropertyTuple
+    from useq import HardwareAutofocus, MDAEvent, PropertyTuple
+
+    from napari_scope.acquire.aside import Aside
 
 __all__ = ["Hardware"]
 
@@ -38,11 +41,16 @@ class Hardware:
         The microscope.
     given_up : callable
         Whether the run is to end at once.
+    aside : Aside
+        Runs what blocks for long.
     """
 
-    def __init__(self, core: CMMCorePlus, given_up: Callable[[], bool]) -> None:
+    def __init__(
+        self, core: CMMCorePlus, given_up: Callable[[], bool], aside: Aside
+    ) -> None:
         self._core = core
         self._given_up = given_up
+        self._aside = aside
         self.memory = HardwareMemory(core)
 
     # ------------------------------------------------------------- single events
@@ -121,19 +129,34 @@ class Hardware:
             kind = core.getDeviceType(device) if name == Keyword.Position else None
             self.memory.property(device, name)
             if kind == DeviceType.XYStage:
-                x, y = cast("tuple[float, float]", value)
-                core.setXYPosition(device, float(x), float(y))
+                x, y = self._place(device, value)
+                core.setXYPosition(device, x, y)
             elif kind == DeviceType.Stage:
                 core.setPosition(device, float(value))
             else:
                 core.setProperty(device, name, value)
 
+    @staticmethod
+    def _place(device: str, value: object) -> tuple[float, float]:
+        """Return the place that an XY stage gets as a property."""
+        try:
+            x, y = (float(v) for v in cast("tuple[float, float]", value))
+        except (TypeError, ValueError) as error:
+            raise HardwareError(
+                f"the plan moves the XY stage {device} to {value!r}",
+                hint="give two numbers, x and y in micrometers",
+            ) from error
+        return x, y
+
     def set_roi(self, event: MDAEvent) -> None:
-        """Let the camera read a region."""
+        """Let the camera read a region, unless it does already."""
         roi = event.roi
         if roi is None:
             return
         core = self._core
+        wanted = [roi.offset_x, roi.offset_y, roi.width, roi.height]
+        if list(core.getROI()) == wanted:
+            return
         self.memory.roi()
         core.clearROI()
         width, height = core.getImageWidth(), core.getImageHeight()
@@ -145,7 +168,15 @@ class Hardware:
                 f"{width} x {height}",
                 hint="make the region smaller",
             )
-        core.setROI(roi.offset_x, roi.offset_y, roi.width, roi.height)
+        core.setROI(*wanted)
+        found = list(core.getROI())
+        # A camera may round; another size would not fit the images of the plan.
+        if found[2:] != wanted[2:]:
+            raise HardwareError(
+                f"the plan reads {roi.width} x {roi.height} pixels, the camera "
+                f"{found[2]} x {found[3]}",
+                hint="cameras read regions in steps of some pixels; choose such a size",
+            )
 
     def load_pattern(self, event: MDAEvent) -> None:
         """Give a light modulator its pattern; `show_pattern` shows it."""
@@ -158,14 +189,34 @@ class Hardware:
             raise HardwareError("the plan shows a pattern, but there is no SLM")
         pattern = np.asarray(slm)
         if pattern.ndim == 0:
-            core.setSLMPixelsTo(device, int(pattern))
+            value = int(pattern)
+            if pattern.dtype == bool and core.getDeviceName(device) != "Mosaic3":
+                value *= 255  # "on"; that one counts from 0 to 1
+            core.setSLMPixelsTo(device, value)
         elif pattern.size == 3:
             red, green, blue = (int(v) for v in pattern.ravel())
             core.setSLMPixelsTo(device, red, green, blue)
         else:
-            core.setSLMImage(device, pattern.astype(np.uint8))
+            core.setSLMImage(device, self._shaped(device, pattern))
         if slm.exposure:
             core.setSLMExposure(device, slm.exposure)
+
+    def _shaped(self, device: str, pattern: np.ndarray) -> np.ndarray:
+        """Return a pattern in the shape of the modulator; bytes come without one."""
+        core = self._core
+        shape: tuple[int, ...] = (core.getSLMHeight(device), core.getSLMWidth(device))
+        if pattern.size == math.prod(shape) * 3:
+            shape = (*shape, 3)
+        if pattern.size != math.prod(shape) or pattern.ndim not in (1, len(shape)):
+            raise HardwareError(
+                f"the plan shows a pattern of {' x '.join(map(str, pattern.shape))} "
+                f"on a light modulator of {' x '.join(map(str, shape[:2]))} pixels",
+                hint="give a pattern of (height, width)",
+            )
+        shaped = pattern.reshape(shape)
+        if shaped.dtype == bool:
+            return shaped * np.uint8(255)
+        return shaped.astype(np.uint8)
 
     def show_pattern(self, event: MDAEvent) -> None:
         """Show the pattern that was loaded."""
@@ -225,11 +276,6 @@ class Hardware:
                 core.stopStageSequence(focus)
             heights = [z + z_correction for z in event.z_sequence]
             core.loadStageSequence(focus, heights)
-        if event.slm_sequence:
-            slm = core.getSLMDevice()
-            with contextlib.suppress(RuntimeError):
-                core.stopSLMSequence(slm)
-            core.loadSLMSequence(slm, list(event.slm_sequence))
         for (device, name), values in event.property_sequences.items():
             self.memory.property(device, name)
             with contextlib.suppress(RuntimeError):
@@ -251,6 +297,61 @@ class Hardware:
         for device, name in event.property_sequences:
             with contextlib.suppress(RuntimeError):
                 core.stopPropertySequence(device, name)
+        if event.property_sequences:
+            # They are where the sequence ended: the next channel must be set anew.
+            core._last_config = ("", "")
+
+    # ------------------------------------------------------------- autofocus
+
+    def focus(self, action: HardwareAutofocus) -> float:
+        """Focus by hardware; a failed attempt is repeated.
+
+        Parameters
+        ----------
+        action : HardwareAutofocus
+            With the offset, and how often to try again.
+
+        Returns
+        -------
+        float
+            How far the focus drive moved, in micrometers; 0 if the run is given up.
+
+        Raises
+        ------
+        HardwareError, RuntimeError
+            If there is no autofocus device, or its last attempt failed.
+        """
+        core = self._core
+        if not core.getAutoFocusDevice():
+            raise HardwareError(
+                "the plan focuses by hardware, but there is no autofocus device",
+                hint="choose one as default autofocus, or switch autofocus off",
+            )
+        self._need_focus()
+        self.memory.z()
+        self.memory.focus_lock()
+        core.enableContinuousFocus(False)
+        offset, motor = action.autofocus_motor_offset, action.autofocus_device_name
+        if offset is not None and motor:
+            self.memory.z(motor)
+            core.setPosition(motor, offset)
+        elif offset is not None:
+            core.setAutoFocusOffset(offset)
+        self.wait()
+        before = core.getZPosition()
+        tries = 1 + max(0, action.max_retries)
+        for left in reversed(range(tries)):
+            if self._given_up():
+                return 0.0
+            try:
+                if not self._aside.call(core.fullFocus):
+                    return 0.0
+                self.wait()
+                break
+            except RuntimeError:
+                if not left:
+                    raise
+        return core.getZPosition() - before
 
     # ------------------------------------------------------------- waiting
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from napari_scope.acquire.hooks import HookError
-from napari_scope.errors import ScopeError
+from napari_scope.errors import FrameError, ScopeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,6 +97,11 @@ class FrameProcessor:
         self.error: BaseException | None = None
         """What stopped it."""
 
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread on which the function runs."""
+        return self._thread
+
     def start(self, recorder: _Recorder) -> None:
         """Start the thread; what comes out goes to the recorder."""
         self._recorder = recorder
@@ -173,7 +178,19 @@ class FrameProcessor:
                 f"{self._name} raised {type(error).__name__}: {error} [{axes}]",
                 hint="the traceback above is that of the function",
             ) from error
-        if not results:
-            self._recorder.leave_out(frame.axes, f"dropped by {self._name}")
+        own = dict(frame.axes)
+        if not any(dict(result.axes) == own for result in results):
+            did = "renamed" if results else "dropped"
+            self._recorder.leave_out(own, f"{did} by {self._name}")
         for result in results:
-            self._recorder.store(result.image, result.axes, result.facts)
+            try:
+                self._recorder.store(result.image, result.axes, result.facts)
+            except FrameError as error:
+                if result.image is frame.image and dict(result.axes) == own:
+                    raise
+                raise HookError(
+                    f"an image that {self._name} returned cannot be stored, "
+                    f"{error.message}",
+                    hint="all images of an acquisition have one size and type, and "
+                    "each has axes of its own",
+                ) from error

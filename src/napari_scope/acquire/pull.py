@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -41,6 +42,13 @@ class Puller(Iterator[T], Generic[T]):
         self._answers: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._over = False
+        self._asked_at: float | None = None
+
+    @property
+    def waited_s(self) -> float:
+        """How long the item that is asked for has been waited for, in seconds."""
+        asked = self._asked_at
+        return 0.0 if asked is None else time.monotonic() - asked
 
     def __next__(self) -> T:
         """Return the next item, or end if it is not wanted any more."""
@@ -51,7 +59,14 @@ class Puller(Iterator[T], Generic[T]):
                 target=self._run, name="napari-scope plan", daemon=True
             )
             self._thread.start()
+        self._asked_at = time.monotonic()
         self._asked.put(True)
+        try:
+            return self._answer()
+        finally:
+            self._asked_at = None
+
+    def _answer(self) -> T:
         while True:
             try:
                 answer = self._answers.get(timeout=_LOOK_S)

@@ -62,6 +62,9 @@ class Recorder:
         Called with the stream as soon as it is open.
     gone : callable
         Called with the axes of each frame that will not come.
+    unplaced : callable
+        Called with the axes and the reason of those of them that have no place, of
+        which the stream does not tell.
     """
 
     def __init__(
@@ -77,6 +80,9 @@ class Recorder:
         make_sinks: Callable[[StoreSpec], Sequence[Sink]] | None = None,
         opened: Callable[[Stream], None] = lambda stream: None,
         gone: Callable[[Mapping[str, int | str]], None] = lambda axes: None,
+        unplaced: Callable[[Mapping[str, int | str], str], None] = (
+            lambda axes, reason: None
+        ),
     ) -> None:
         self._core = core
         self._plan = plan
@@ -88,6 +94,7 @@ class Recorder:
         self._make_sinks = make_sinks
         self._opened = opened
         self._gone = gone
+        self._unplaced = unplaced
         self._cameras = CameraNames(())
         self._facts = FrameFacts(core)
         self._spec: StoreSpec | None = None
@@ -147,14 +154,27 @@ class Recorder:
             if self.stream is not None:
                 return self.stream
             assert self._spec is not None  # prepare() comes first
-            spec = replace(self._spec, frame_shape=image.shape, dtype=image.dtype)
-            return self._open(spec)
+            spec = self._spec
+            # A function on the way may have made another kind of image.
+            same = image.dtype == spec.dtype
+            return self._open(
+                replace(
+                    spec,
+                    frame_shape=image.shape,
+                    dtype=image.dtype,
+                    bit_depth=spec.bit_depth if same else None,
+                )
+            )
 
     # ------------------------------------------------------------- frames
 
     def axes(self, event: MDAEvent) -> dict[str, int | str]:
         """Return the axes of an event's frame."""
         return self._cameras.axes(self._plan.naming.axes(event))
+
+    def hardware_set(self, event: MDAEvent) -> None:
+        """Take note that the hardware is set for an event."""
+        self._facts.hardware_set(event)
 
     def facts(self, event: MDAEvent, meta: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is stored with a frame."""
@@ -176,6 +196,8 @@ class Recorder:
         """
         if self.stream is not None:
             self.stream.skip(index=axes, reason=reason)
+        else:
+            self._unplaced(axes, reason)
         if len(self.skipped) < _MOST_SKIPPED:
             self.skipped.append(SkippedFrame(axes, reason))
         self.reasons.append(reason)
@@ -190,6 +212,7 @@ class Recorder:
         if self._spec is not None and not self._spec.growing:
             self.skip(axes, reason)
         else:
+            self._unplaced(axes, reason)
             self._gone(axes)
 
     def warn(self, text: str) -> None:
@@ -197,12 +220,20 @@ class Recorder:
         self.warnings.append(text)
         self.reasons.append(text)
 
-    def most_in_a_burst(self) -> int:
-        """Return how many frames fit into the buffers if the disk stood still."""
+    def most_in_a_burst(self, *, buffered: bool = True) -> int:
+        """Return how many frames fit into the buffers if the disk stood still.
+
+        Parameters
+        ----------
+        buffered : bool
+            Whether frames come into the buffer of the stream without delay; otherwise
+            only that of the camera counts.
+        """
         core = self._core
         pixels = core.getImageWidth() * core.getImageHeight()
         frame = max(1, pixels * core.getBytesPerPixel())
-        ring = self._ring_bytes or default_ring_bytes()
         cameras = max(1, core.getNumberOfCameraChannels())
-        camera = core.getCircularBufferMemoryFootprint() * 2**20
-        return max(2, (ring + camera) // frame // cameras)
+        room = core.getCircularBufferMemoryFootprint() * 2**20
+        if buffered:
+            room += self._ring_bytes or default_ring_bytes()
+        return max(2, room // frame // cameras)

@@ -6,17 +6,19 @@ back. What a run never touches is never read and never set.
 
 Stage and focus go back together only if it is known on which side the objective is: a
 wrong order could drive it into the sample. If only one of them moved, it goes back.
+
+What cannot be read cannot be set back: the pattern of a light modulator stays.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pymmcore_plus.core import DeviceType, FocusDirection, Keyword
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pymmcore_plus import CMMCorePlus
 
@@ -25,6 +27,8 @@ __all__ = ["HardwareMemory"]
 # What the core raises when a device does not answer.
 _ERRORS = (RuntimeError, ValueError)
 _SAME_UM = 1e-3
+# Properties that depend on each other come right when they are set a second time.
+_ROUNDS = 2
 
 
 class HardwareMemory:
@@ -38,48 +42,78 @@ class HardwareMemory:
 
     def __init__(self, core: CMMCorePlus) -> None:
         self._core = core
-        self._xy: tuple[float, float] | None = None
-        self._z: float | None = None
-        self._exposure: float | None = None
-        self._roi: list[int] | None = None
-        self._properties: dict[tuple[str, str], str] = {}
-        self._stages: dict[str, Any] = {}
-        self._read: set[str | tuple[str, str]] = set()
+        self._forget()
 
-    def _is_new(self, part: str | tuple[str, str]) -> bool:
+    def _forget(self) -> None:
+        self._read: set[tuple[str, ...]] = set()
+        self._properties: dict[tuple[str, str], str] = {}
+        self._exposures: dict[str, float] = {}
+        self._rois: dict[str, list[int]] = {}
+        self._stages: dict[str, float] = {}
+        self._xy_stages: dict[str, tuple[float, float]] = {}
+        self._focus_offset: float | None = None
+        self._holds_focus: bool | None = None
+
+    def _is_new(self, *part: str) -> bool:
         if part in self._read:
             return False
         self._read.add(part)
         return True
 
-    def xy(self) -> None:
-        """Remember where the stage is."""
-        if self._is_new("xy"):
-            with contextlib.suppress(*_ERRORS):
-                x, y = self._core.getXYPosition()
-                self._xy = (x, y)
+    # ------------------------------------------------------------- remembering
 
-    def z(self) -> None:
-        """Remember where the focus drive is."""
-        if self._is_new("z"):
+    def xy(self, device: str = "") -> None:
+        """Remember where a stage is; the default one if none is named."""
+        stage = device or self._core.getXYStageDevice()
+        if stage and self._is_new("xy", stage):
             with contextlib.suppress(*_ERRORS):
-                self._z = self._core.getZPosition()
+                x, y = self._core.getXYPosition(stage)
+                self._xy_stages[stage] = (x, y)
+
+    def z(self, device: str = "") -> None:
+        """Remember where a drive is; that of the focus if none is named."""
+        drive = device or self._core.getFocusDevice()
+        if drive and self._is_new("z", drive):
+            with contextlib.suppress(*_ERRORS):
+                self._stages[drive] = self._core.getPosition(drive)
 
     def exposure(self) -> None:
-        """Remember the exposure time."""
-        if self._is_new("exposure"):
-            with contextlib.suppress(*_ERRORS):
-                self._exposure = self._core.getExposure()
+        """Remember the exposure time, of each camera if there are several."""
+        if not self._is_new("exposures of", self._core.getCameraDevice()):
+            return
+        for camera in self._cameras():
+            if self._is_new("exposure", camera):
+                with contextlib.suppress(*_ERRORS):
+                    self._exposures[camera] = self._core.getExposure(camera)
 
     def roi(self) -> None:
         """Remember the region that the camera reads."""
-        if self._is_new("roi"):
+        camera = self._core.getCameraDevice()
+        if camera and self._is_new("roi", camera):
             with contextlib.suppress(*_ERRORS):
-                self._roi = list(self._core.getROI())
+                self._rois[camera] = list(self._core.getROI(camera))
+
+    def _cameras(self) -> list[str]:
+        """Return the default camera, and those behind it if it stands for several."""
+        core = self._core
+        camera = core.getCameraDevice()
+        if not camera:
+            return []
+        count = core.getNumberOfCameraChannels()
+        behind = [core.getPhysicalCameraDevice(i) for i in range(count)]
+        return list(dict.fromkeys([camera, *filter(None, behind)]))
+
+    def focus_lock(self) -> None:
+        """Remember whether the autofocus holds the focus, and at which offset."""
+        if self._is_new("focus lock"):
+            with contextlib.suppress(*_ERRORS):
+                self._holds_focus = self._core.isContinuousFocusEnabled()
+            with contextlib.suppress(*_ERRORS):
+                self._focus_offset = self._core.getAutoFocusOffset()
 
     def group(self, group: str) -> None:
         """Remember all properties that a group of presets sets."""
-        if not self._is_new(group):
+        if not self._is_new("group", group):
             return
         with contextlib.suppress(*_ERRORS):
             for preset in self._core.getAvailableConfigs(group):
@@ -88,87 +122,109 @@ class HardwareMemory:
 
     def property(self, device: str, name: str) -> None:
         """Remember a property; the position of a stage is one, too."""
-        if not self._is_new((device, name)):
+        if not self._is_new("property", device, name):
             return
         core = self._core
         with contextlib.suppress(*_ERRORS):
-            kind = core.getDeviceType(device) if name == Keyword.Position else None
-            if kind == DeviceType.XYStage:
-                self._stages[device] = core.getXYPosition(device)
-            elif kind == DeviceType.Stage:
-                self._stages[device] = core.getPosition(device)
+            kind = core.getDeviceType(device)
+            if name == Keyword.Position and kind == DeviceType.XYStage:
+                self.xy(device)
+            elif name == Keyword.Position and kind == DeviceType.Stage:
+                self.z(device)
             elif not core.isPropertyReadOnly(device, name):
                 self._properties[device, name] = core.getProperty(device, name)
+            if kind == DeviceType.Camera:
+                # Binning and the like change the region and the exposure with them.
+                self.roi()
+                self.exposure()
+
+    # ------------------------------------------------------------- the way back
 
     def restore(self) -> list[str]:
         """Set back what is not as it was; returns what could not be, in sentences."""
         problems = [
             *self._restored("a property", self._restore_properties()),
-            *self._restored("the region of the camera", self._restore_roi()),
-            *self._restored("the exposure", self._restore_exposure()),
-            *self._restored("the stage", self._restore_place()),
+            *self._restored("the region of the camera", self._restore_rois()),
+            *self._restored("the exposure", self._restore_exposures()),
+            *self._restored("the stage", self._restore_places()),
+            *self._restored("the autofocus", self._restore_focus_lock()),
+            *self._restored("all devices", self._settle()),
         ]
-        self.__init__(self._core)  # type: ignore[misc]
+        self._forget()
         return problems
 
     @staticmethod
     def _restored(what: str, steps: Iterator[str | None]) -> Iterator[str]:
-        """Go through steps, each of which may raise without ending the others."""
+        """Go through steps; one that raises ends those of its kind."""
         while True:
             try:
                 note = next(steps)
             except StopIteration:
                 return
             except _ERRORS as error:
-                cause = " ".join(str(error).split())
-                yield f"{what} could not be set back, {cause}"
+                yield f"{what} could not be set back, {_one_line(error)}"
                 return
             if note:
                 yield note
 
     def _restore_properties(self) -> Iterator[str | None]:
         core = self._core
-        for (device, name), value in self._properties.items():
-            note = None
-            try:
-                if core.getProperty(device, name) != value:
-                    core.setProperty(device, name, value)
-            except _ERRORS as error:
-                cause = " ".join(str(error).split())
-                note = f"{device}-{name} could not be set back to {value}, {cause}"
-            yield note
+        notes: list[str] = []
+        for _ in range(_ROUNDS):
+            notes.clear()
+            changed = False
+            for (device, name), value in self._properties.items():
+                try:
+                    if core.getProperty(device, name) != value:
+                        changed = True
+                        core.setProperty(device, name, value)
+                except _ERRORS as error:
+                    notes.append(
+                        f"{device}-{name} could not be set back to {value}, "
+                        f"{_one_line(error)}"
+                    )
+            if not changed and not notes:
+                break
         if self._properties:
             core._last_config = ("", "")
+        yield from notes
 
-    def _restore_roi(self) -> Iterator[str | None]:
+    def _restore_rois(self) -> Iterator[str | None]:
         core = self._core
-        if self._roi is not None and list(core.getROI()) != self._roi:
-            core.clearROI()
-            if list(core.getROI()) != self._roi:
-                core.setROI(*self._roi)
-        yield None
-
-    def _restore_exposure(self) -> Iterator[str | None]:
-        core = self._core
-        if self._exposure is not None and core.getExposure() != self._exposure:
-            core.setExposure(self._exposure)
-        yield None
-
-    def _restore_place(self) -> Iterator[str | None]:
-        core = self._core
-        for device, place in self._stages.items():
-            if isinstance(place, float):
-                if abs(core.getPosition(device) - place) > _SAME_UM:
-                    core.setPosition(device, place)
-            elif _far(core.getXYPosition(device), place):
-                core.setXYPosition(device, *place)
+        for camera, roi in self._rois.items():
+            if list(core.getROI(camera)) != roi:
+                if camera == core.getCameraDevice():
+                    core.clearROI()
+                if list(core.getROI(camera)) != roi:
+                    core.setROI(camera, *roi)
             yield None
-        xy, z = self._xy, self._z
-        move_xy = xy is not None and _far(core.getXYPosition(), xy)
-        z_now = core.getZPosition() if z is not None else 0.0
-        move_z = z is not None and abs(z_now - z) > _SAME_UM
-        if move_xy and move_z:
-            direction = core.getFocusDirection(core.getFocusDevice())
+
+    def _restore_exposures(self) -> Iterator[str | None]:
+        core = self._core
+        for camera, exposure_ms in self._exposures.items():
+            if core.getExposure(camera) != exposure_ms:
+                core.setExposure(camera, exposure_ms)
+            yield None
+
+    def _restore_places(self) -> Iterator[str | None]:
+        core = self._core
+        stage, focus = core.getXYStageDevice(), core.getFocusDevice()
+        for device, place in self._xy_stages.items():
+            if device != stage:
+                self._move_xy(device, place)
+                yield None
+        for device, height in self._stages.items():
+            if device != focus:
+                self._move_z(device, height)
+                yield None
+        xy, z = self._xy_stages.get(stage), self._stages.get(focus)
+        if xy is not None and not _far(core.getXYPosition(stage), xy):
+            xy = None
+        z_now = core.getPosition(focus) if z is not None else 0.0
+        if z is not None and abs(z_now - z) <= _SAME_UM:
+            z = None
+        if xy is not None and z is not None:
+            direction = core.getFocusDirection(focus)
             if direction == FocusDirection.Unknown:
                 yield (
                     "the stage stays where the run ended: the configuration does not "
@@ -176,23 +232,52 @@ class HardwareMemory:
                 )
                 return
             towards = direction == FocusDirection.TowardSample
-            assert z is not None  # it moves
             # The objective leaves the sample before the stage moves, and comes back
             # after.
             if (z < z_now) == towards:
-                core.setZPosition(z)
-                core.waitForDevice(core.getFocusDevice())
-                move_z = False
-        if move_xy:
-            assert xy is not None  # it moves
-            core.setXYPosition(*xy)
-            core.waitForDevice(core.getXYStageDevice())
-        if move_z:
-            assert z is not None  # it moves
-            core.setZPosition(z)
-            core.waitForDevice(core.getFocusDevice())
+                self._move_z(focus, z)
+                yield None
+                z = None
+        if xy is not None:
+            self._move_xy(stage, xy)
+            yield None
+        if z is not None:
+            self._move_z(focus, z)
+            yield None
+
+    def _move_xy(self, device: str, place: tuple[float, float]) -> None:
+        core = self._core
+        if _far(core.getXYPosition(device), place):
+            core.setXYPosition(device, *place)
+            core.waitForDevice(device)
+
+    def _move_z(self, device: str, height: float) -> None:
+        core = self._core
+        if abs(core.getPosition(device) - height) > _SAME_UM:
+            core.setPosition(device, height)
+            core.waitForDevice(device)
+
+    def _restore_focus_lock(self) -> Iterator[str | None]:
+        core = self._core
+        offset = self._focus_offset
+        if offset is not None and core.getAutoFocusOffset() != offset:
+            core.setAutoFocusOffset(offset)
+        yield None
+        holds = self._holds_focus
+        if holds is not None and core.isContinuousFocusEnabled() != holds:
+            core.enableContinuousFocus(holds)
+        yield None
+
+    def _settle(self) -> Iterator[str | None]:
+        """Wait for filter wheels and the like."""
+        if self._read:
+            self._core.waitForSystem()
         yield None
 
 
-def _far(here: Any, there: Any) -> bool:
+def _far(here: Sequence[float], there: Sequence[float]) -> bool:
     return any(abs(a - b) > _SAME_UM for a, b in zip(here, there, strict=True))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

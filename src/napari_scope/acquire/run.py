@@ -19,7 +19,6 @@ Examples
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -56,6 +55,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
+# A run that is cancelled reacts within this time, unless something holds it.
+_PATIENCE_S = 0.05
+# An event that is waited for less long is not worth to be shown.
+_SHORT_S = 0.2
+
 
 class Run:
     """One acquisition.
@@ -89,6 +93,9 @@ class Run:
         region) is set back at its end.
     make_sinks : callable, optional
         Makes the sinks from what is stored, instead of ``outputs``.
+    first_image_s : float
+        How long the camera may wait for the first image of a hardware sequence: for
+        an external trigger, say.
 
     Attributes
     ----------
@@ -113,6 +120,7 @@ class Run:
         processor: FrameProcessor | None = None,
         restore_hardware: bool = True,
         make_sinks: Callable[[StoreSpec], Sequence[Sink]] | None = None,
+        first_image_s: float = 20.0,
     ) -> None:
         self._owner = owner if isinstance(owner, CoreOwner) else None
         self._core = owner.core if isinstance(owner, CoreOwner) else owner
@@ -132,6 +140,7 @@ class Run:
             make_sinks=make_sinks,
             opened=self.opened,
             gone=self.gone,
+            unplaced=self._unplaced,
         )
         self._processor = processor
         self._restore = restore_hardware
@@ -144,6 +153,7 @@ class Run:
             use_hardware_sequencing=use_hardware_sequencing,
             hooks=hooks,
             actions=actions,
+            first_image_s=first_image_s,
         )
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -152,7 +162,9 @@ class Run:
         self._started_at = 0.0
         self._ended_at: float | None = None
         self._closing = False
+        self._driving = False
         self._puller: Puller[Iterable[MDAEvent]] | None = None
+        self._at_rest = threading.Event()
         self._done = threading.Event()
 
     # ------------------------------------------------------------- control
@@ -229,10 +241,24 @@ class Run:
             self._core.mda.set_paused(False)
 
     def cancel(self) -> None:
-        """End the run as soon as possible; what was taken is saved."""
+        """End the run as soon as possible; what was taken is saved.
+
+        No call of the core ends an exposure: the camera finishes the one under way,
+        while files are closed. Until it is done the run is not over.
+        """
         if self._is_going_on():
+            first = not self._clock.cancelled
             self._clock.cancel()
             self._core.mda.cancel()
+            if first and self._driving:
+                threading.Thread(
+                    target=self._insist, name="napari-scope cancel", daemon=True
+                ).start()
+
+    def _insist(self) -> None:
+        """Stop the camera of a run that cannot react: a disk that stalls holds it."""
+        if not self._at_rest.wait(_PATIENCE_S) and not self._engine.is_exposing:
+            self._engine.halt()
 
     def _is_going_on(self) -> bool:
         """Whether the core is ours to control; somebody else's run is not."""
@@ -299,7 +325,9 @@ class Run:
             return RunState.PREPARING
         if self._clock.pause_wanted or status.pause_requested:
             return RunState.PAUSING
-        if (self._clock.seconds_left or 0) > 0.2:
+        if (self._clock.seconds_left or 0) > _SHORT_S:
+            return RunState.WAITING
+        if self._puller is not None and self._puller.waited_s > _SHORT_S:
             return RunState.WAITING
         return RunState.ACQUIRING
 
@@ -369,10 +397,12 @@ class Run:
         mda = self._core.mda
         check_channels(self._core, self._plan)
         before = mda.set_engine(self._engine)
+        self._driving = True
         try:
             self.events.tell("started", self._recorder.name)
             mda.run(_not_an_iterator(self._plan))
         finally:
+            self._driving = False
             if self._puller is not None:
                 self._puller.close()
             self._quiet_down()
@@ -381,15 +411,12 @@ class Run:
 
     def _quiet_down(self) -> None:
         """Leave camera and shutter at rest and the rest as it was, however it ended."""
-        core = self._core
-        with contextlib.suppress(RuntimeError):
-            if core.isSequenceRunning():
-                core.stopSequenceAcquisition()
-        if self._engine._autoshutter_was_set:
-            with contextlib.suppress(RuntimeError):
-                core.setAutoShutter(True)
-            with contextlib.suppress(RuntimeError):
-                core.setShutterOpen(False)
+        if self._engine.is_exposing:
+            # That may take minutes; the files need not wait for it.
+            self._closing = True
+            self._close_stream()
+        self._engine.rest()
+        self._at_rest.set()
         if self._restore:
             problems = self._engine.hardware.memory.restore()
             self._recorder.warnings += problems
@@ -471,8 +498,14 @@ class Run:
     def gone(self, axes: Mapping[str, int | str]) -> None:
         """Take note of a frame that will not come; called on any thread."""
 
+    def _unplaced(self, axes: Mapping[str, int | str], reason: str) -> None:
+        """Tell of a frame that will not come and has no place in the stream."""
+        self.events.tell("skipped", FrameNews("skipped", axes, reason))
+
     def step(self, step: EngineStep, event: MDAEvent) -> None:
         """Take note of how far an event is; called on the thread of the run."""
+        if step == "hardware":
+            self._recorder.hardware_set(event)
         if step not in ("hardware", "exposure") or not self.events.wanted(step):
             return
         for part in getattr(event, "events", (event,)):
@@ -547,7 +580,8 @@ class _Receiver:
         self._run._recorder.warn(text)
 
     def most_in_a_burst(self) -> int:
-        return self._run._recorder.most_in_a_burst()
+        run = self._run
+        return run._recorder.most_in_a_burst(buffered=run._processor is None)
 
     def tell(self, step: EngineStep, event: MDAEvent) -> None:
         self._run.step(step, event)

@@ -20,7 +20,7 @@ from napari_scope.acquire.hooks import EngineHooks, HookError
 from napari_scope.acquire.processing import Processed
 from napari_scope.acquire.tags import from_tags, to_tags
 from napari_scope.errors import PlanError, ScopeError, SettingsError
-from napari_scope.events import from_pycro, to_pycro
+from napari_scope.events import acquires_image, frame_axes, from_pycro, to_pycro
 
 if TYPE_CHECKING:
     from napari_scope.acquire.event_queue import EventQueue
@@ -39,20 +39,22 @@ __all__ = [
 ScriptHook: TypeAlias = Callable[..., Any]
 
 
-def arity(function: Callable[..., Any], name: str, most: int) -> int:
-    """Return how many positional arguments a function takes.
+def arity(function: Callable[..., Any], name: str, most: int, least: int = 1) -> int:
+    """Return with how many positional arguments a function is called.
+
+    As many as it has, also those with a default; ``*args`` add none.
 
     Raises
     ------
     SettingsError
-        If it takes more than ``most`` or none.
+        If it needs more than ``most``, or takes less than ``least``.
     """
     if not callable(function):
         raise SettingsError(f"{name} is not callable, found {function!r}")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return 1  # a built-in that does not tell
+        return least  # a built-in that does not tell
     kinds = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -63,10 +65,11 @@ def arity(function: Callable[..., Any], name: str, most: int) -> int:
         any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
         and needed <= most
     ):
-        return max(1, len(wanted))
-    if not 1 <= len(wanted) or needed > most:
+        return min(max(least, len(wanted)), most)
+    if len(wanted) < least or needed > most:
+        expected = str(least) if least == most else f"{least} to {most}"
         raise SettingsError(
-            f"{name} takes {len(wanted)} arguments, expected 1 to {most}",
+            f"{name} takes {len(wanted)} arguments, expected {expected}",
             hint="see the documentation of hooks for what it is given",
         )
     return min(len(wanted), most)
@@ -94,6 +97,7 @@ def engine_hooks(
     core: object,
     queue: EventQueue,
     table: Callable[[], AxisTable],
+    dropped: Callable[[MDAEvent], None],
     *,
     pre_hardware: ScriptHook | None,
     post_hardware: ScriptHook | None,
@@ -109,6 +113,8 @@ def engine_hooks(
         Given to hooks of two and three arguments.
     table : callable
         Returns the numbers of labels of the run.
+    dropped : callable
+        Gets each event whose frame a hook dropped or renamed.
     pre_hardware, post_hardware, post_camera : callable, optional
         The hooks.
     """
@@ -116,28 +122,36 @@ def engine_hooks(
     def made(function: ScriptHook | None, name: str) -> Any:
         if function is None:
             return None
-        return _EventHook(_Caller(function, name, core, queue), name, table)
+        return _EventHook(_Caller(function, name, core, queue), name, table, dropped)
 
     return EngineHooks(
         pre_hardware=made(pre_hardware, "pre_hardware_hook_fn"),
         post_hardware=made(post_hardware, "post_hardware_hook_fn"),
+        # Too late to change anything: what it returns is not used.
         post_camera=made(post_camera, "post_camera_hook_fn"),
     )
 
 
 class _EventHook:
     def __init__(
-        self, call: _Caller, name: str, table: Callable[[], AxisTable]
+        self,
+        call: _Caller,
+        name: str,
+        table: Callable[[], AxisTable],
+        dropped: Callable[[MDAEvent], None],
     ) -> None:
         self._call = call
         self._name = name
         self._table = table
+        self._dropped = dropped
 
     def __call__(self, events: list[MDAEvent]) -> list[MDAEvent]:
         table = self._table()
         dicts = [to_pycro(event, table=table) for event in events]
         known = {id(d): (d, to_pycro(e)) for d, e in zip(dicts, events, strict=True)}
         result = self._call(dicts[0] if len(dicts) == 1 else dicts)
+        if self._name == "post_camera_hook_fn":
+            return events
         back = hook_result(result, self._name)
         found: list[MDAEvent] = []
         for item in back:
@@ -154,7 +168,18 @@ class _EventHook:
                 raise HookError(
                     f"{self._name} returned what is no event, {error}"
                 ) from error
+        self._tell_dropped(events, found)
         return found
+
+    def _tell_dropped(self, before: list[MDAEvent], after: list[MDAEvent]) -> None:
+        """Tell of the frames that will not come; the engine counts events only."""
+        kept = {id(event) for event in after}
+        missing = [e for e in before if id(e) not in kept and acquires_image(e)]
+        if missing:
+            there = [frame_axes(e) for e in after if acquires_image(e)]
+            for event in missing:
+                if frame_axes(event) not in there:
+                    self._dropped(event)
 
 
 def generation_hook(
@@ -212,12 +237,7 @@ def process_function(
     core, queue
         What it may be given.
     """
-    count = arity(function, "image_process_fn", 4)
-    if count < 2:
-        raise SettingsError(
-            "image_process_fn takes 1 argument, expected 2 to 4: image, metadata[, "
-            "core][, queue]"
-        )
+    count = arity(function, "image_process_fn", 4, 2)
     more: tuple[object, ...] = {2: (), 3: (queue,), 4: (core, queue)}[count]
 
     def call(frame: Processed) -> list[Processed]:

@@ -5,6 +5,8 @@ Examples
 >>> tags = to_tags({"channel": "DAPI"}, {"exposure_ms": 10.0, "note": "dim"})
 >>> tags["Axes"], tags["Exposure"], tags["note"]
 ({'channel': 'DAPI'}, 10.0, 'dim')
+>>> tags["Channel"]
+'DAPI'
 >>> from_tags(tags)
 ({'channel': 'DAPI'}, {'exposure_ms': 10.0, 'note': 'dim'})
 """
@@ -19,14 +21,17 @@ from napari_scope.stream.sinks.ndtiff import MICRO_MANAGER_KEYS
 
 __all__ = ["from_tags", "to_tags"]
 
-_OURS = {theirs: ours for ours, theirs in MICRO_MANAGER_KEYS.items()}
+_THEIRS = {**MICRO_MANAGER_KEYS, "pixel_size_um": "PixelSizeUm"}
+_OURS = {theirs: ours for ours, theirs in _THEIRS.items()}
 
 
 def to_tags(axes: Mapping[str, int | str], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return axes and facts as one dictionary; the caller may change it."""
     tags: dict[str, Any] = {"Axes": dict(axes)}
+    if isinstance(axes.get("channel"), str):
+        tags["Channel"] = axes["channel"]
     for name, value in facts.items():
-        tags[MICRO_MANAGER_KEYS.get(name, name)] = value
+        tags[_THEIRS.get(name, name)] = value
     return tags
 
 
@@ -44,5 +49,7 @@ def from_tags(tags: Mapping[str, Any]) -> tuple[dict[str, int | str], dict[str, 
             "the metadata of an image have no 'Axes'",
             hint="return the metadata that the function was given, or a copy of them",
         )
-    facts = {_OURS.get(k, k): v for k, v in tags.items() if k != "Axes"}
+    # The channel is one of the axes; its tag follows them when it is stored.
+    derived = ("Axes", "Channel")
+    facts = {_OURS.get(k, k): v for k, v in tags.items() if k not in derived}
     return dict(axes), facts

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import pickle
+import signal
 import traceback
 from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def worker_function(
     SettingsError
         If it takes other arguments, or cannot be sent to a process.
     """
-    if arity(function, "image_process_fn", 4) != 2:
+    if arity(function, "image_process_fn", 4, 2) != 2:
         raise SettingsError(
             "image_process_fn takes more than image and metadata, which are all there "
             "is in a process of its own",
@@ -106,10 +107,14 @@ class _Worker:
             self._connection.send((image.shape, image.dtype.str, tags))
             kind, content = self._answer()
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-            code = self._process.exitcode if self._process is not None else None
+            code = None
+            if self._process is not None:
+                self._process.join(_PATIENCE_S)
+                code = self._process.exitcode
             raise HookError(
                 f"the process of image_process_fn ended by itself (exit code {code})",
-                hint="it may have run out of memory, or was killed",
+                hint="it was killed, or a script lacks its "
+                'if __name__ == "__main__": the process imports the script',
             ) from error
         if kind == "error":
             raise HookError(
@@ -170,6 +175,8 @@ def _as_array(
 
 def _work(connection: Connection, function: Callable[..., Any], name: str) -> None:
     """Work on frames until told to end; runs in the process."""
+    # Ctrl-C reaches all processes of a terminal; what is under way is still stored.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     memory = SharedMemory(name=name)
     try:
         while (task := connection.recv()) is not None:
@@ -182,8 +189,8 @@ def _work(connection: Connection, function: Callable[..., Any], name: str) -> No
             except Exception:
                 answer = pickle.dumps(("error", traceback.format_exc()))
             connection.send_bytes(answer)
-    except (EOFError, KeyboardInterrupt):
-        pass
+    except EOFError:
+        pass  # the program that started it is gone
     finally:
         memory.close()
 

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_scope.cli.choosing import SaveAs, chosen_outputs
+from napari_scope.cli.choosing import (
+    Overwrite,
+    SaveAs,
+    chosen_outputs,
+    numbered,
+)
 from napari_scope.cli.picture import check_screenshot, has_display, show_output
 from napari_scope.cli.printing import (
+    harmless,
     out_console,
+    output_lines,
     print_lines,
     print_verification,
     report_lines,
@@ -19,7 +26,10 @@ from napari_scope.cli.running import Interrupts, follow_run, import_pymmcore_plu
 from napari_scope.cli.storing import OnError
 
 if TYPE_CHECKING:
-    from napari_scope.stream import FormatName
+    from collections.abc import Sequence
+
+    from napari_scope.events import PlanLike
+    from napari_scope.stream import FormatName, Output
 
 __all__ = ["acquire", "demo"]
 
@@ -109,11 +119,26 @@ def acquire(
     on_error: Annotated[
         OnError, typer.Option(help="What a hardware failure does.")
     ] = OnError.STOP,
+    overwrite: Annotated[
+        Overwrite,
+        typer.Option(
+            help="Where the output exists: 'refuse' it, or save under the next free "
+            "number ('no'). Nothing is ever overwritten."
+        ),
+    ] = Overwrite.REFUSE,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Take no image: say how much it would be, and which events are "
+            "refused.",
+        ),
+    ] = False,
 ) -> None:
     """Run a plan and save it."""
     from napari_scope.events import load_plan
 
-    sequence = load_plan(plan)
+    events = load_plan(plan, check=not dry_run)
     outputs = chosen_outputs(
         out,
         save_as or (),
@@ -121,15 +146,36 @@ def acquire(
         zarr_version=zarr_version,
         chunk_px=chunk,
     )
+    if overwrite is Overwrite.NO:
+        outputs = numbered(outputs)
     import_pymmcore_plus()
     from napari_scope.acquire import CoreOwner, Run
 
+    if dry_run:
+        _say_what_would_be(events, outputs, config)
+        return
     with Interrupts() as interrupts:
         with CoreOwner() as owner:
             owner.load(config)
-            run = Run(owner, sequence, outputs, on_error=on_error.value)
+            run = Run(owner, events, outputs, on_error=on_error.value)
             report = follow_run(run, interrupts)
         # Signals still only count, so that this is said in any case.
         print_lines(report_lines(report))
     if report.state.value == "cancelled":
         raise typer.Exit(interrupts.exit_code)
+
+
+def _say_what_would_be(
+    events: PlanLike, outputs: Sequence[Output], config: Path | None
+) -> None:
+    from napari_scope.acquire import CoreOwner
+    from napari_scope.cli.dry_run import preview
+
+    with CoreOwner() as owner:
+        owner.load(config)
+        found = preview(events, owner.core)
+    lines = [*found.lines(len(outputs)), *output_lines(outputs)]
+    taken = [f"  exists already: {o.path}" for o in outputs if o.exists()]
+    print_lines(harmless(line) for line in [*lines, *taken])
+    if found.refused or taken:
+        raise typer.Exit(1)

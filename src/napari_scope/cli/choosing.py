@@ -13,6 +13,7 @@ Examples
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 
     from napari_scope.stream import FormatName, Output
 
-__all__ = ["SaveAs", "chosen_outputs"]
+__all__ = ["Overwrite", "SaveAs", "chosen_outputs", "numbered"]
+
+
+class Overwrite(StrEnum):
+    """What happens where an output exists already. It is never overwritten."""
+
+    NO = "no"
+    REFUSE = "refuse"
 
 
 class SaveAs(StrEnum):
@@ -109,6 +117,21 @@ def chosen_outputs(
         )
         for f in formats
     ]
+
+
+def numbered(outputs: Sequence[Output]) -> list[Output]:
+    """Return the outputs with the first free number, if any of them exists.
+
+    All get the same number: they are one run.
+    """
+    from napari_scope.stream import next_free_name, output_path
+
+    if not any(output.exists() for output in outputs):
+        return list(outputs)
+    folder = outputs[0].path.parent
+    _, name = _split(outputs[0].path.name)
+    name = next_free_name(folder, name, [output.format for output in outputs])
+    return [replace(o, path=output_path(folder, name, o.format)) for o in outputs]
 
 
 def _split(name: str) -> tuple[FormatName | None, str]:

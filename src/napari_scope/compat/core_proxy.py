@@ -12,14 +12,17 @@ Examples
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["CoreProxy", "TaggedImage"]
+__all__ = ["CoreProxy", "StagePosition", "StrVector", "TaggedImage"]
 
 
 class TaggedImage:
@@ -36,6 +39,33 @@ class TaggedImage:
     def __init__(self, pix: npt.NDArray[np.generic], tags: dict[str, Any]) -> None:
         self.pix = pix
         self.tags = tags
+
+
+class StagePosition(NamedTuple):
+    """A place of an XY stage, in micrometers."""
+
+    x: float
+    y: float
+
+    def get_x(self) -> float:
+        """Return x."""
+        return self.x
+
+    def get_y(self) -> float:
+        """Return y."""
+        return self.y
+
+
+class StrVector(tuple[str, ...]):
+    """Names, with the methods of Java's vectors too."""
+
+    def size(self) -> int:
+        """Return how many there are."""
+        return len(self)
+
+    def get(self, number: int) -> str:
+        """Return one of them."""
+        return self[number]
 
 
 class CoreProxy:
@@ -55,17 +85,17 @@ class CoreProxy:
         if name.startswith("__"):
             raise AttributeError(name)
         core = self.__dict__["mmc"]
-        found = getattr(core, name, None)
-        if found is not None:
-            return found
-        if self._names is None:
-            self._names = {_snake(n): n for n in dir(core) if not n.startswith("_")}
-        real = self._names.get(name.lower())
-        if real is None:
-            raise AttributeError(
-                f"the core has no method {name!r}; see the documentation of CMMCore"
-            )
-        return getattr(core, real)
+        if not hasattr(core, name):
+            if self._names is None:
+                self._names = {_snake(n): n for n in dir(core) if n[0] != "_"}
+            real = self._names.get(name.lower())
+            if real is None:
+                raise AttributeError(
+                    f"the core has no method {name!r}; see the documentation of CMMCore"
+                )
+            name = real
+        found = getattr(core, name)
+        return _as_java(found) if callable(found) else found
 
     def __dir__(self) -> list[str]:
         names = [n for n in dir(self.mmc) if not n.startswith("_")]
@@ -93,10 +123,11 @@ class CoreProxy:
 
     getLastTaggedImage = get_last_tagged_image
 
-    def get_xy_position(self, stage: str = "") -> tuple[float, float]:
-        """Return where the stage is, in micrometers."""
-        x, y = self.mmc.getXYPosition(*([stage] if stage else []))
-        return x, y
+    def get_xy_stage_position(self, stage: str = "") -> StagePosition:
+        """Return where the XY stage is, in micrometers, as ``x`` and ``y``."""
+        return StagePosition(*self.mmc.getXYPosition(*([stage] if stage else [])))
+
+    getXYStagePosition = get_xy_stage_position
 
 
 def _tagged(
@@ -112,6 +143,19 @@ def _tagged(
         "BitDepth": core.getImageBitDepth(),
     }
     return TaggedImage(image.ravel(), facts)
+
+
+def _as_java(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method whose lists of names have the methods of Java's vectors."""
+
+    @functools.wraps(method)
+    def call(*arguments: Any, **options: Any) -> Any:
+        result = method(*arguments, **options)
+        if isinstance(result, tuple | list) and all(isinstance(r, str) for r in result):
+            return StrVector(result)
+        return result
+
+    return call
 
 
 def _snake(name: str) -> str:

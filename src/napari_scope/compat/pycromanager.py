@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.acquire.acquisition import Acquisition as _Acquisition
@@ -52,6 +53,8 @@ __all__ = [
     "MagellanAcquisition",
     "Studio",
     "XYTiledAcquisition",
+    "download_and_install_mm",
+    "find_existing_mm_install",
     "multi_d_acquisition_events",
     "start_headless",
     "stop_headless",
@@ -131,16 +134,51 @@ def Core(**ignored: object) -> CoreProxy:
     return CoreProxy(_microscope().core)
 
 
+class _GivenCore(CoreProxy):
+    """What hooks of three arguments get: a core that is also a bridge.
+
+    The first versions of pycro-manager gave hooks the bridge.
+    """
+
+    def get_core(self) -> CoreProxy:
+        return self
+
+    def get_studio(self) -> Any:
+        return Studio()
+
+    def get_magellan(self) -> Any:
+        return Magellan()
+
+    def construct_java_object(self, classpath: str, *args: Any, **options: Any) -> Any:
+        return JavaObject(classpath)
+
+
+# From the eighth on, where the first versions have show_display.
+_LATER_ORDER = ("notification_callback_fn", "image_saved_fn", "napari_viewer", "debug")
+_OF_JAVA = ("timeout", "pre_init_hook_fn")
+
+
 class Acquisition(_Acquisition):
-    """`napari_scope.acquire.Acquisition` on the microscope of this process."""
+    """`napari_scope.acquire.Acquisition` on the microscope of this process.
+
+    Parameters
+    ----------
+    args, options
+        Those of `napari_scope.acquire.Acquisition`, in the order of the first or of the
+        latest versions of pycro-manager; ``timeout`` has no effect.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         if options.get("core") is None:
             options["core"] = _microscope()
-        ignored = ("timeout", "pre_init_hook_fn")
-        super().__init__(
-            *args, **{k: v for k, v in options.items() if k not in ignored}
-        )
+        if len(args) > 7 and not isinstance(args[7], bool):
+            options.update(zip(_LATER_ORDER, args[7:], strict=False))
+            args = args[:7]
+        known = {k: v for k, v in options.items() if k not in _OF_JAVA}
+        super().__init__(*args, **known)
+
+    def _given_core(self) -> object:
+        return _GivenCore(self._owner.core)
 
 
 class XYTiledAcquisition(Acquisition):
@@ -150,14 +188,40 @@ class XYTiledAcquisition(Acquisition):
     ----------
     tile_overlap : int or tuple of int
         Overlap of neighbouring tiles in pixels (x, y).
-    args, options
+    directory, name
+        Where to save.
+    max_multi_res_index : int, optional
+        Coarsest level.
+    image_process_fn, pre_hardware_hook_fn, post_hardware_hook_fn, \
+post_camera_hook_fn : callable, optional
+        See `Acquisition`.
+    options
         See `Acquisition`.
     """
 
     def __init__(
-        self, tile_overlap: int | tuple[int, int], *args: Any, **options: Any
+        self,
+        tile_overlap: int | tuple[int, int],
+        directory: str | PathLike[str] | None = None,
+        name: str | None = None,
+        max_multi_res_index: int | None = None,
+        image_process_fn: Any = None,
+        pre_hardware_hook_fn: Any = None,
+        post_hardware_hook_fn: Any = None,
+        post_camera_hook_fn: Any = None,
+        **options: Any,
     ) -> None:
-        super().__init__(*args, tile_overlap=tile_overlap, **options)
+        super().__init__(
+            directory,
+            name,
+            image_process_fn,
+            tile_overlap=tile_overlap,
+            max_multi_res_index=max_multi_res_index,
+            pre_hardware_hook_fn=pre_hardware_hook_fn,
+            post_hardware_hook_fn=post_hardware_hook_fn,
+            post_camera_hook_fn=post_camera_hook_fn,
+            **options,
+        )
 
 
 class ExploreAcquisition(Explorer):
@@ -187,6 +251,7 @@ class ExploreAcquisition(Explorer):
         from napari_scope.acquire.explorer import ExploreChannel
 
         owner = options.pop("core", None) or _microscope()
+        options = {k: v for k, v in options.items() if k not in _OF_JAVA}
         if channel_group is not None:
             core = owner.core if isinstance(owner, CoreOwner) else owner
             options["channels"] = [
@@ -242,6 +307,35 @@ def JavaObject(classpath: str, *args: Any, **options: Any) -> Any:
 
 
 JavaClass = JavaObject
+
+
+def find_existing_mm_install() -> str | None:
+    """Return the folder of device adapters that is used, None without any."""
+    from pymmcore_plus import find_micromanager
+
+    return find_micromanager()
+
+
+def download_and_install_mm(destination: str | PathLike[str] | None = None) -> str:
+    """Download Micro-Manager's device adapters for this version of the core.
+
+    Parameters
+    ----------
+    destination : str or PathLike, optional
+        Folder to install into; where pymmcore-plus looks by default.
+
+    Returns
+    -------
+    str
+        The folder.
+    """
+    from pymmcore_plus.install import install
+
+    if destination is None:
+        install()
+    else:
+        install(Path(destination))
+    return str(destination or find_existing_mm_install())
 
 
 class Bridge:

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import DiskSpaceError, SettingsError
@@ -33,7 +35,6 @@ from napari_scope.stream.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from napari_scope.stream.outputs import FormatName
     from napari_scope.stream.resume import Resume
@@ -84,6 +85,10 @@ def create_stream(
     """
     if not isinstance(settings, AcquisitionSettings):
         settings = AcquisitionSettings.from_any(settings)
+    if isinstance(also, str | Path | Mapping | AcquisitionSettings):
+        raise SettingsError(
+            "also= is a list of outputs", hint="put the output in brackets"
+        )
     outputs = [settings, *(also_stored(settings, output) for output in also)]
     spec = settings.to_spec()
     for output in outputs:
@@ -136,8 +141,9 @@ def create_stream(
 
 def _sink(settings: AcquisitionSettings, levels: int | None, *, tailored: bool) -> Sink:
     """Return the sink of an output."""
+    # The program may go to another folder during the run.
     sink = make_sink(
-        settings.output_path,
+        Path(os.path.abspath(settings.output_path)),
         settings.format_name,
         levels=levels,
         limit_bytes=settings.format.max_memory_bytes,
@@ -180,4 +186,6 @@ def _fits_without(
 
 def _spill_folder(root: Path) -> Path | None:
     """Return where frames go for which there is no memory, None for the usual place."""
-    return root.parent if str(root) not in ("", ".") and root.parent.is_dir() else None
+    if str(root) in ("", ".") or not root.parent.is_dir():
+        return None
+    return Path(os.path.abspath(root.parent))

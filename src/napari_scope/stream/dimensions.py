@@ -251,6 +251,11 @@ def _samples(name: str, kind: object, coords: list[object]) -> list[object]:
             )
         else:
             numeric = hasattr(c, "__float__") and not isinstance(c, bool)
+            if numeric and not math.isfinite(c):  # type: ignore[arg-type]
+                raise ValueError(
+                    f"{c!r} in the coords of dimension {name!r} is no place; give "
+                    "finite numbers"
+                )
             result.append(float(c) if numeric else c)  # type: ignore[arg-type]
     kinds = {isinstance(c, float) for c in result}
     if len(kinds) > 1:

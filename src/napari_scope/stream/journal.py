@@ -42,7 +42,7 @@ import numpy as np
 
 from napari_scope.errors import FormatError, StreamError
 from napari_scope.fileio import DataFile
-from napari_scope.stream.lock import Held, hold
+from napari_scope.stream.lock import Held, hold, release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -281,6 +281,7 @@ class Journal:
             if totals is not None:
                 self.write([{"closed": True, **totals}])
         finally:
+            release(self._file)
             self._file.close()
 
 

@@ -1,5 +1,10 @@
 """A lane: one sink, one thread that writes to it, one queue bounded by the ring.
 
+Where frames are compressed, that takes longest, so the sink may begin with the next
+ones before one is written (`Sink.prepare`): as many as it says, taken from the queue as
+room comes free. They are written in the order of arrival all the same, those that are
+ready together.
+
 The queue has no bound of its own: an item holds a buffer of the ring, and the ring
 has few. News of frames that do not come take no buffer; `intake` holds them back when
 there are very many.
@@ -9,6 +14,8 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_scope.stream.sinks.base import FrameItem
@@ -75,6 +82,8 @@ class Lane:
         self._queue: queue.SimpleQueue[FrameItem | threading.Event | None] = (
             queue.SimpleQueue()
         )
+        self._taken: deque[FrameItem | threading.Event] = deque()
+        self._ended = False
         self._error: BaseException | None = None
         self._urgent = threading.Event()
         self._finishing = False
@@ -112,41 +121,79 @@ class Lane:
         self._thread.join()
 
     def _run(self) -> None:
-        ended = False
-        while not ended:
-            batch, marks, ended = self._collect()
+        while not self._ended or self._taken:
+            self._take()
+            batch = self._next_batch()
             if batch:
-                if self._error is None:
-                    try:
-                        self.sink.write(batch, self.sink.own(self._spec()))
-                        self.saved += sum(item.status == "saved" for item in batch)
-                    except BaseException as error:  # handed to the stream
-                        self._error = error
-                        self._failed(self.sink, error)
+                self._attempt(partial(self._write, batch))
                 self._done(batch, self._error is None)
-            for mark in marks:
-                mark.set()
 
-    def _collect(self) -> tuple[list[FrameItem], list[threading.Event], bool]:
-        """Wait for something, then take along what is there already."""
-        batch: list[FrameItem] = []
-        size = 0
-        entry = self._queue.get()
-        patient = isinstance(entry, FrameItem) and entry.frame is None
-        if patient and not self._finishing and self._queue.qsize() < _LINGER_ITEMS:
-            self._urgent.wait(_LINGER_S)
-        self._urgent.clear()
-        most = self._few if self.sink.under_pressure() else _MAX_BATCH
-        while True:
-            if entry is None:
-                return batch, [], True
-            if isinstance(entry, threading.Event):
-                return batch, [entry], False
-            batch.append(entry)
-            size += 0 if entry.frame is None else entry.frame.nbytes
-            if len(batch) >= most or size >= _MAX_BATCH_BYTES:
-                return batch, [], False
+    def _write(self, batch: Sequence[FrameItem]) -> None:
+        self.sink.write(batch, self.sink.own(self._spec()))
+        self.saved += sum(item.status == "saved" for item in batch)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        """Let the sink do something, unless it has failed."""
+        if self._error is None:
             try:
-                entry = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, [], False
+                work()
+            except BaseException as error:  # handed to the stream
+                self._error = error
+                self._failed(self.sink, error)
+
+    def _take(self) -> None:
+        """Take along what is there already; wait only if nothing is in hand."""
+        ahead = self.sink.ahead
+        most = self._few if self.sink.under_pressure() and not ahead else _MAX_BATCH
+        sizes = [_bytes_of(entry) for entry in self._taken]
+        while len(sizes) < most and not self._ended:
+            if sum(sizes) >= (ahead or _MAX_BATCH_BYTES):
+                return
+            entry = self._next_entry()
+            if isinstance(entry, FrameItem) and entry.frame is not None and ahead:
+                self._attempt(partial(self.sink.prepare, entry))
+            if entry is not None:
+                self._taken.append(entry)
+                sizes.append(_bytes_of(entry))
+            elif not self._ended:
+                return
+
+    def _next_entry(self) -> FrameItem | threading.Event | None:
+        """Return what comes next; None if there is nothing now, or never again."""
+        try:
+            entry = self._queue.get(block=not self._taken)
+        except queue.Empty:
+            return None
+        if not self._taken:
+            patient = isinstance(entry, FrameItem) and entry.frame is None
+            if patient and not self._finishing and self._queue.qsize() < _LINGER_ITEMS:
+                self._urgent.wait(_LINGER_S)
+            self._urgent.clear()
+        self._ended = entry is None
+        return entry
+
+    def _next_batch(self) -> list[FrameItem]:
+        """Return what is written next: all that is ready, at least one item.
+
+        Marks that are reached before are set.
+        """
+        batch: list[FrameItem] = []
+        while self._taken:
+            entry = self._taken[0]
+            if isinstance(entry, threading.Event):
+                if batch:
+                    break
+                entry.set()
+            elif self._error is None and not self.sink.prepared(entry, wait=not batch):
+                break
+            else:
+                batch.append(entry)
+            self._taken.popleft()
+        return batch
+
+
+def _bytes_of(entry: FrameItem | threading.Event) -> int:
+    """Return how much memory waits for an item to be written."""
+    if isinstance(entry, threading.Event) or entry.frame is None:
+        return 0
+    return entry.frame.nbytes

@@ -23,6 +23,7 @@ Examples
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_scope.fileio import DataFile
 
-__all__ = ["Held", "hold"]
+__all__ = ["Held", "hold", "release"]
 
 _FAR = 2**62  # the byte that is locked on Windows; no file is so long
 
@@ -57,6 +58,16 @@ def hold(file: DataFile) -> Held:
     return Held.YES
 
 
+def release(file: DataFile) -> None:
+    """Give up the lock of a file that is about to be closed.
+
+    To close it is not enough where a process was forked meanwhile: the lock would last
+    as long as that lives.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        _unlock(file.fileno())
+
+
 if sys.platform == "win32":  # pragma: no cover - Windows only
     import msvcrt
 
@@ -68,8 +79,14 @@ if sys.platform == "win32":  # pragma: no cover - Windows only
         finally:
             os.lseek(descriptor, place, os.SEEK_SET)
 
+    def _unlock(descriptor: int) -> None:
+        """Do nothing: nothing is forked, so closing the file is enough."""
+
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -184,6 +184,7 @@ def _from_mapping(asked: Mapping[object, object]) -> OutputFormat:
         ("spill_to_disk", "memory"),
         ("prefer_single_file", "ome-tiff"),
     ):
-        if option in fields and found.name != owner:
+        default = OutputFormat.model_fields[option].default
+        if fields.get(option, default) != default and found.name != owner:
             raise ValueError(f"{option} is for {owner} only, not for {found.name}")
     return OutputFormat.model_validate({**found.model_dump(), **fields})

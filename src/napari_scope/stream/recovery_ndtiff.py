@@ -3,26 +3,30 @@
 The files of NDTiff need no end: a killed writer leaves a whole store. After a loss of
 power the index may lack records of frames whose pixels exist; a new one takes its place
 then. Half a record at the end of the index, which a failing disk leaves, is
-cut off: other programs do not open a store that has one.
+cut off: other programs do not open a store that has one. Each resolution of a tiled
+store has an index; its levels are brought up to date, tile by tile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_scope.errors import FormatError
+from napari_scope.errors import FormatError, FrameError
 from napari_scope.fileio import DataFile
 from napari_scope.formats.ndtiff.files import FilePool
 from napari_scope.formats.ndtiff.index import INDEX_NAME, parse_index
-from napari_scope.formats.ndtiff.layout import WRITING_NAME
+from napari_scope.formats.ndtiff.layout import WRITING_NAME, find_store
+from napari_scope.formats.ndtiff.level_repair import LevelRepair
+from napari_scope.formats.ndtiff.record import PIXEL_TYPES
 from napari_scope.formats.ndtiff.recovery import recover
 from napari_scope.stream.recovery_frames import FrameSteps, check_frames
 from napari_scope.stream.sinks.ndtiff import MICRO_MANAGER_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -52,23 +56,26 @@ def recover_ndtiff(
     FormatError
         If there is no frame to be found.
     """
-    cut = _cut_torn_record(root / INDEX_NAME)
-    report = recover(root)
-    level = report.levels[0]
-    index = root / INDEX_NAME
+    layout = find_store(root)
+    folders = tuple(layout.levels.values())
+    cut = [folder for folder in folders if _cut_torn_record(folder / INDEX_NAME)]
     notes = ["the torn end of the index was cut off"] if cut else []
-    if level.written is not None:
+    for level in recover(root).levels:
+        if level.written is None:
+            continue
         # It has every record of the old one whose frame exists.
         with DataFile.open(level.written, writable=True) as file:
             file.sync()
-        os.replace(level.written, index)
+        os.replace(level.written, level.folder / INDEX_NAME)
+        name = "" if level.folder == root else f" of {level.folder.name!r}"
         notes.append(
-            f"the index was written anew: {level.recovered} frames that it did not "
-            f"know, {level.dropped} without pixels left out"
+            f"the index{name} was written anew: {level.recovered} frames that it did "
+            f"not know, {level.dropped} without pixels left out"
         )
-    table = parse_index(index.read_bytes())
+    full = folders[0]
+    table = parse_index((full / INDEX_NAME).read_bytes())
     places = {_key(table.axes(row)): table.location(row) for row in range(len(table))}
-    pool = FilePool(root)
+    pool = FilePool(full)
 
     def read(line: FrameLine) -> npt.NDArray[np.generic] | None:
         place: FrameLocation | None = places.get(_key(dict(line.axes)))
@@ -77,8 +84,17 @@ def recover_ndtiff(
     try:
         lines = [line for line in run.lines if line.status == "saved"]
         step = FrameSteps(len(lines), progress)
-        facts = _Facts(root, pool, places)
-        lost = check_frames(lines, read, facts.check, step=step)
+        facts = _Facts(full, pool, places)
+        tiled = layout.has_level_folders
+        with _Levels(root, pool, places, tiled=tiled) as levels:
+
+            def good(line: FrameLine, frame: npt.NDArray[np.generic]) -> None:
+                facts.check(line, frame)
+                levels.add(line, frame)
+
+            lost = check_frames(lines, read, good, step=step)
+            levels.add_others(lines)
+        notes += levels.notes
         if count := facts.mend():
             notes.append(f"the metadata of {count} frames were written anew")
         # Nobody writes: the journal is locked. Readers take the mark for a writer's.
@@ -86,6 +102,84 @@ def recover_ndtiff(
         return lost, notes
     finally:
         pool.close()
+
+
+class _Levels:
+    """Carries the frames of a tiled store into its levels once more.
+
+    A level that is damaged is no reason to leave the frames: it is told in ``notes``.
+    A store without levels has nothing to be done.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        pool: FilePool,
+        places: Mapping[_Key, FrameLocation],
+        *,
+        tiled: bool,
+    ) -> None:
+        self._pool = pool
+        self._places = places
+        self.notes: list[str] = []
+        self._repair: LevelRepair | None = None
+        if tiled:
+            with self._told():
+                self._repair = LevelRepair(root)
+                if self._repair.unfinished:
+                    self.notes.append("a level that was being made was deleted")
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (FormatError, FrameError) as error:
+            self.notes.append(f"the levels could not be brought up to date: {error}")
+            self.close()
+
+    def add(self, line: FrameLine, frame: npt.NDArray[np.generic]) -> None:
+        """Carry on a frame that has a line."""
+        key = _key(dict(line.axes))
+        self._add(key, self._places[key], frame, _known(line))
+
+    def add_others(self, lines: Iterable[FrameLine]) -> None:
+        """Carry on the frames that were stored before they had a line."""
+        known = {_key(dict(line.axes)) for line in lines}
+        for key, place in self._places.items():
+            if key not in known and self._repair is not None:
+                with self._told():
+                    self._add(key, place, self._pool.read_frame(place), {})
+
+    def _add(
+        self,
+        key: _Key,
+        place: FrameLocation,
+        frame: npt.NDArray[np.generic],
+        metadata: Mapping[str, object],
+    ) -> None:
+        if self._repair is None:
+            return
+        kind = PIXEL_TYPES[place.pixel_type]
+        depth = kind.bits if kind.dtype.itemsize > 1 else None
+        with self._told():
+            self._repair.add(dict(key), frame, metadata, bit_depth=depth)
+
+    def close(self) -> None:
+        """Close the levels."""
+        repair, self._repair = self._repair, None
+        if repair is not None:
+            repair.close()
+
+    def __enter__(self) -> _Levels:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _known(line: FrameLine) -> dict[str, object]:
+    """Return what the journal knows of a frame, under the names of Micro-Manager."""
+    return {MICRO_MANAGER_KEYS.get(k, k): v for k, v in line.metadata.items()}
 
 
 class _Facts:
@@ -116,8 +210,7 @@ class _Facts:
         except (FormatError, ValueError, RecursionError):
             pass
         axes = {"Axes": dict(line.axes)}
-        known = {MICRO_MANAGER_KEYS.get(k, k): v for k, v in line.metadata.items()}
-        for facts in {**known, **axes}, axes:
+        for facts in {**_known(line), **axes}, axes:
             new = json.dumps(facts, separators=(",", ":")).encode()
             if len(new) <= size:
                 self._broken.append((place, new.ljust(size)))

@@ -301,9 +301,10 @@ class Router:
         if len(place) == 1:
             # A position may be given by its number although it has a name.
             ((name, value),) = place.items()
-            if isinstance(value, int) and 0 <= value < len(self._taken):
-                if isinstance(self.spec.images[value].place.get(name), str):
-                    return value
+            number = _whole(value)
+            if number is not None and 0 <= number < len(self._taken):
+                if isinstance(self.spec.images[number].place.get(name), str):
+                    return number
         raise FrameError(
             f"the stream has no image {place}",
             hint=f"it has {', '.join(image.name for image in self.spec.images)}",
@@ -494,6 +495,14 @@ def _lazy_product(
         for tail in itertools.islice(itertools.product(*rest), passed, None):
             yield (first, *tail)
         passed = 0
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number, numpy's too, as one of Python; None for anything else."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _key(place: Axes, names: tuple[str, ...] | None = None) -> _ImageKey:

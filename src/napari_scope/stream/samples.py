@@ -75,6 +75,9 @@ Name = Annotated[str, AfterValidator(_storable)]
 Place = Annotated[float, Field(allow_inf_nan=False)]
 """A finite number."""
 
+Wavelength = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Nanometers."""
+
 
 class Channel(BaseModel):
     """A channel.
@@ -96,8 +99,8 @@ class Channel(BaseModel):
 
     name: Name
     color: str | None = None
-    excitation_wavelength_nm: float | None = Field(default=None, gt=0)
-    emission_wavelength_nm: float | None = Field(default=None, gt=0)
+    excitation_wavelength_nm: Wavelength | None = None
+    emission_wavelength_nm: Wavelength | None = None
     fluorophore: str | None = None
 
     @field_validator("color", mode="before")

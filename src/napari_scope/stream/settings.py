@@ -60,8 +60,8 @@ class AcquisitionSettings(BaseModel):
     Parameters
     ----------
     root_path : str or Path
-        Where to store; the suffix chooses the format if ``format`` does not. May be
-        left out for frames that stay in memory.
+        Where to store; the suffix chooses the format if ``format`` does not. ``~`` is
+        the home folder. May be left out for frames that stay in memory.
     dimensions : list of Dimension
         Slowest first, the last two being ``y`` and ``x``.
     dtype : str
@@ -114,6 +114,13 @@ class AcquisitionSettings(BaseModel):
         root = data.get("root_path", "")
         if not isinstance(root, str | Path):
             raise ValueError(f"root_path={root!r} is not a path")
+        if "\0" in str(root):
+            raise ValueError(
+                f"root_path={str(root)!r} has a zero character; no file system takes it"
+            )
+        if str(root).startswith("~"):
+            with contextlib.suppress(RuntimeError):  # nobody of that name: a folder
+                data["root_path"] = root = Path(root).expanduser()
         found = chosen_format(root, data.get("format", "auto"))
         if found is None:
             found = OutputFormat(name="ome-zarr")

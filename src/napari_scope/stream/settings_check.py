@@ -44,7 +44,8 @@ def dtype_name(value: object) -> str:
         raise ValueError(
             f"{value!r} is not the name of a pixel type; use 'uint16', for example"
         ) from error
-    if value is None or dtype.kind not in "uif":
+    # Types of more than eight bytes differ between machines; no format has them.
+    if value is None or dtype.kind not in "uif" or dtype.itemsize > 8:
         raise ValueError(
             f"pixels of type {value!r} cannot be stored; use whole numbers or floats, "
             "such as 'uint8', 'uint16' or 'float32'"

@@ -32,15 +32,18 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import sys
 import threading
 import weakref
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from napari_scope.errors import (
+    FrameError,
     ScopeError,
     SettingsError,
     StreamClosedError,
@@ -70,7 +73,7 @@ from napari_scope.stream.router import Address, Router
 from napari_scope.stream.view import NewestFrame, StreamView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -163,6 +166,7 @@ class Stream:
         )
         self._failure = Failure()
         self._closed = False
+        self._forked = False
         self._ending = threading.RLock()
         self._keeper: Keeper | None = None
         self._sync_interval = sync_interval_s
@@ -263,6 +267,8 @@ class Stream:
         """
         pixels = np.asarray(frame)
         self._check_open()
+        if index is not None:
+            _check_index(index)
         facts = own_copy(metadata) if metadata is not None else {}
         if frame_metadata is not None:
             facts.update(own_copy(frame_metadata))
@@ -292,6 +298,8 @@ class Stream:
             As `append`.
         """
         self._check_open()
+        if index is not None:
+            _check_index(index)
         self._intake.skip(frames, reason, index)
 
     def has(self, index: Axes) -> bool:
@@ -305,11 +313,17 @@ class Stream:
         FrameError
             If there is no such frame in the plan.
         """
+        _check_index(index)
         return self._intake.has(index)
 
     def _check_open(self) -> None:
         if self._failure.error is not None:
             raise self._as_stream_error() from self._failure.error
+        if self._forked:
+            raise StreamClosedError(
+                "the stream belongs to the process that this one was forked from",
+                hint="append in that process, or make a stream of your own",
+            )
         if self._closed:
             raise StreamClosedError("the stream is closed; no frame can be appended")
 
@@ -400,6 +414,8 @@ class Stream:
         StreamError
             If any frame could not be stored.
         """
+        if self._forked:
+            return
         with self._lock:
             # A lane that was told to finish sets no marks any more; `close` waits.
             marks = [] if self._closed else [lane.mark() for lane in self._intake.lanes]
@@ -425,6 +441,8 @@ class Stream:
         StreamError
             If any frame could not be stored. What was saved stays readable.
         """
+        if self._forked:
+            return
         with self._ending:  # whoever comes second waits for the first
             with self._intake.writing, self._lock:
                 if self._closed:
@@ -469,6 +487,29 @@ class Stream:
         else:
             with contextlib.suppress(ScopeError):
                 self.close()
+
+
+def _check_index(index: object) -> None:
+    if not isinstance(index, Mapping):
+        raise FrameError(
+            f"index={index!r} does not name the axes of a frame",
+            hint='give a mapping of axes to numbers or labels, such as {"t": 3}',
+        )
+
+
+def _leave_to_parent() -> None:
+    """Let go of all streams in a process that was forked.
+
+    Their files and locks are those of the parent, which goes on; their threads, and
+    whoever held their locks, are not there.
+    """
+    for stream in list(_open_streams):
+        stream._forked = True
+    _open_streams.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing is forked
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _close_all() -> None:

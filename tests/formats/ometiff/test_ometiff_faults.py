@@ -312,3 +312,34 @@ def test_a_killed_process_leaves_every_frame(
             "a.ome.tiff",
             "b.ome.tiff",
         ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file stays on Windows")
+@pytest.mark.parametrize("fate", ["removed", "moved", "replaced"])
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_file_that_is_gone_is_told(tmp_path: Path, fate: str, folder: bool) -> None:
+    path = tmp_path / "a.ome.tiff"
+    images = [image_of(2, name=name) for name in ("ab" if folder else "a")]
+    writer = OmeTiffWriter(path, images, layout="folder" if folder else "file")
+    writer.put(0, (0, 0, 0), frame_of(0))
+    writer.sync()
+    file = path / "a.ome.tiff" if folder else path
+    if fate == "removed":
+        file.unlink()
+    else:
+        file.rename(tmp_path / "other")
+    if fate == "replaced":
+        file.write_bytes(b"")
+    writer.put(0, (1, 0, 0), frame_of(1))  # the system takes it
+    with pytest.raises(StreamError, match="could not be written") as caught:
+        writer.sync()
+    assert str(file) in str(caught.value)
+    with pytest.raises(StreamError, match="could not be written"):
+        writer.close()
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(StreamError, match="a file stands where a folder should be"):
+        OmeTiffWriter(tmp_path / "file" / "a.ome.tiff", [image_of(2)])
+    assert (tmp_path / "file").read_text() == "precious"

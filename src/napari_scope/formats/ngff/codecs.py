@@ -37,6 +37,7 @@ from napari_scope.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     import numpy as np
     import numpy.typing as npt
@@ -54,6 +55,7 @@ MAX_CHUNK_BYTES = 2**31 - 1 - 16
 _BLOSC_HEAD = 16
 _BLOSC_PLAIN = 0x02  # the flag of a plain copy
 _BLOSC_BLOCK = 1 << 20
+_BLOSC_PART = 1 << 20  # of a large chunk; fits into the cache of a processor
 
 _ZSTD_MAGIC = bytes.fromhex("28b52ffd")
 _ZSTD_HEAD = 13  # magic, descriptor, length of the contents
@@ -61,6 +63,7 @@ _ZSTD_BLOCK = 1 << 17
 _ZSTD_BLOCK_HEAD = 3
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class ChunkCodec(ABC):
@@ -69,6 +72,39 @@ class ChunkCodec(ABC):
     @abstractmethod
     def encode(self, data: npt.NDArray[np.generic]) -> bytes:
         """Compress a contiguous chunk."""
+
+    def encode_into(self, data: npt.NDArray[np.generic], target: memoryview) -> int:
+        """Compress a contiguous chunk to where there is room for its `bound`.
+
+        Returns
+        -------
+        int
+            How many bytes it takes.
+        """
+        packed = self.encode(data)
+        target[: len(packed)] = packed
+        return len(packed)
+
+    def shares(self, size: int, count: int) -> list[tuple[int, int]]:
+        """Return how ``count`` threads may share a chunk of ``size`` bytes.
+
+        Returns
+        -------
+        list of (int, int)
+            First and last byte of each share; a single one where that does not pay, or
+            where the format knows no shares.
+        """
+        return [(0, size)]
+
+    def join(self, parts: Sequence[Buffer]) -> list[Buffer] | None:
+        """Make one chunk of shares that were compressed alone.
+
+        Returns
+        -------
+        list or None
+            What is written one after the other; None if they do not go together.
+        """
+        return list(parts)
 
     @abstractmethod
     def decode(self, data: bytes) -> bytes:
@@ -121,6 +157,48 @@ class _Blosc(ChunkCodec):
         name = self._compressor.encode()
         packed: bytes = blosc.compress(data, name, self._level, blosc.BITSHUFFLE)
         return packed
+
+    def encode_into(self, data: npt.NDArray[np.generic], target: memoryview) -> int:
+        """Compress in parts, which need little memory, and put them together."""
+        pixels, step = data.reshape(-1), _BLOSC_PART // self._itemsize
+        count = max(1, pixels.size // step)
+        cuts = [n * step for n in range(count)] + [pixels.size]
+        parts = [self.encode(pixels[a:b]) for a, b in itertools.pairwise(cuts)]
+        end = 0
+        for piece in self.join(parts) or [self.encode(data)]:
+            target[end : end + len(piece)] = piece
+            end += len(piece)
+        return end
+
+    def shares(self, size: int, count: int) -> list[tuple[int, int]]:
+        count = max(1, min(count, size // (2 * _BLOSC_PART)))
+        cuts = [size // _BLOSC_PART * n // count * _BLOSC_PART for n in range(count)]
+        return list(itertools.pairwise([*cuts, size]))
+
+    def join(self, parts: Sequence[Buffer]) -> list[Buffer] | None:
+        # A header, where each block begins, and the blocks, in any order.
+        if len(parts) == 1:
+            return list(parts)
+        heads = [struct.unpack_from("<4s3I", part) for part in parts]
+        kind, _, block, _ = heads[0]
+        size = sum(head[1] for head in heads)
+        first = end = _BLOSC_HEAD + 4 * -(-size // block)
+        starts: list[int] = []
+        bodies: list[Buffer] = []
+        for part, head in zip(parts, heads, strict=True):
+            if (head[0], head[2]) != (kind, block) or kind[2] & _BLOSC_PLAIN:
+                return None
+            if part is not parts[-1] and head[1] % block:
+                return None
+            count = -(-head[1] // block)
+            body = _BLOSC_HEAD + 4 * count
+            offsets = struct.unpack_from(f"<{count}i", part, _BLOSC_HEAD)
+            starts += [end - body + offset for offset in offsets]
+            bodies.append(memoryview(part)[body:])
+            end += len(part) - body
+        table = struct.pack(f"<3I{len(starts)}i", size, block, end, *starts)
+        assert len(kind) + len(table) == first
+        return [kind + table, *bodies]
 
     def decode(self, data: bytes) -> bytes:
         from numcodecs import blosc
@@ -277,14 +355,18 @@ class Helpers:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self._count = count or min(8, os.cpu_count() or 1)
+        self.count = count or min(8, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._own = threading.local()
 
-    def map(self, task: Callable[[_T], bytes], items: Sequence[_T]) -> list[bytes]:
+    def begin(self, task: Callable[[], _R]) -> Future[_R]:
+        """Let one of the threads do a task, after those that it was given before."""
+        return self._started().submit(task)
+
+    def map(self, task: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
         """Return the results of a task for all items, in order."""
-        shares = min(self._count, len(items))
+        shares = min(self.count, len(items))
         cuts = [len(items) * n // max(1, shares) for n in range(shares + 1)]
         # Blosc, called by the main thread, takes a lock and threads of its own.
         mine = threading.current_thread() is not threading.main_thread()
@@ -314,7 +396,7 @@ class Helpers:
     def _started(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._count, "napari-scope encoder")
+                self._pool = ThreadPoolExecutor(self.count, "napari-scope encoder")
             return self._pool
 
     def close(self) -> None:
@@ -325,5 +407,5 @@ class Helpers:
             pool.shutdown()
 
 
-def _run(task: Callable[[_T], bytes], items: Sequence[_T]) -> list[bytes]:
+def _run(task: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
     return [task(item) for item in items]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     # Frames of a block: index, number within the block, pixels.
     Members: TypeAlias = list[tuple["Index", int, npt.NDArray[np.generic]]]
-    _Part: TypeAlias = tuple[int, TileGroup, list[bytes]]
+    _Part: TypeAlias = tuple[int, TileGroup, list[list[bytes]]]
 
 __all__ = ["DecodedBlock", "DeepWriter"]
 
@@ -131,6 +131,11 @@ class DeepWriter(PackedWriter):
     def at_once(self) -> bool:
         """Whether a frame is written in little time, each like any other."""
         return False
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of frames that are worth preparing at a time; 0 for none."""
+        return 0
 
     # ------------------------------------------------------------- writing
 
@@ -281,7 +286,7 @@ class DeepWriter(PackedWriter):
             part = parts.setdefault(task.shard, {}).setdefault(
                 (task.number, task.block), (task.number, task.group, [])
             )
-            part[2].append(next(done))
+            part[2].append([next(done)])
         for shard, found in parts.items():
             with self._file(shard, create=True) as file:
                 state = self._shards[shard]

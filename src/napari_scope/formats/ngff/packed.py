@@ -25,25 +25,28 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from crc32c import crc32c
 
 from napari_scope.fileio import DataFile
+from napari_scope.formats.ngff.encoding import FrameEncoder
 from napari_scope.formats.ngff.shard_files import ENTRY, MISSING, end_index, rewrite
 from napari_scope.formats.ngff.shards import ChunkStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_scope.formats.ngff.chunks import ChunkPlan, TileGroup
-    from napari_scope.formats.ngff.codecs import ChunkCodec, Helpers
+    from napari_scope.formats.ngff.codecs import Buffer, ChunkCodec, Helpers
     from napari_scope.formats.ngff.shards import Piece
 
+    # Chunks of a block in one file: where their entries are, which they are.
+    Part: TypeAlias = tuple[int, TileGroup, Sequence[Sequence["Buffer"]]]
 
 __all__ = ["PackedShard", "PackedWriter", "seal"]
 
@@ -110,18 +113,40 @@ class PackedWriter(ChunkStore):
         self._codec = codec
         self._helpers = helpers
         self._groups = plan.groups()
+        self._frame_bytes = math.prod(plan.frame) * self._dtype.itemsize
         self._tile_bytes = math.prod(plan.tile) * self._dtype.itemsize
         self._chunk_bytes = self._tile_bytes * plan.frames_in_chunk
         self._in_block = math.prod(plan.tile_span)
         self._entries = math.prod(plan.span) * self._in_block
         self._base = self._entries * (ENTRY + codec.bound(self._chunk_bytes))
         self._shards: dict[Index, PackedShard] = {}
+        self._encoder = FrameEncoder(plan, self._dtype, codec, helpers)
         self._writing = threading.RLock()
 
     @property
     def at_once(self) -> bool:
         """Whether a frame is written in little time, each like any other."""
-        return True
+        return not self.ahead or self._encoder.shared
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of frames that are worth preparing at a time; 0 for none."""
+        return self._encoder.ahead
+
+    # ------------------------------------------------------------- ahead of writing
+
+    def prepare(
+        self,
+        index: Index,
+        frame: npt.NDArray[np.generic],
+        also: Callable[[], object],
+    ) -> None:
+        """Begin to compress a frame; used by the thread that writes frames."""
+        self._encoder.begin(index, frame, also)
+
+    def prepared(self, index: Index, *, wait: bool) -> bool:
+        """Return whether a frame is compressed, or nobody has begun to."""
+        return self._encoder.ready(index, wait=wait)
 
     # ------------------------------------------------------------- writing
 
@@ -134,38 +159,31 @@ class PackedWriter(ChunkStore):
     ) -> None:
         """Write frames; they are compressed together."""
         with self._writing:
-            frame_bytes = math.prod(self._plan.frame) * self._dtype.itemsize
-            step = max(1, _AT_ONCE_BYTES // frame_bytes)
+            step = max(1, _AT_ONCE_BYTES // self._frame_bytes)
             for start in range(0, len(frames), step):
                 self._append(frames[start : start + step])
 
     def _append(self, frames: Sequence[tuple[Index, npt.NDArray[np.generic]]]) -> None:
         """Compress frames and append them, all of one file with one write."""
-        pixels = [(index, np.asarray(frame, self._dtype)) for index, frame in frames]
-        tiles = [tile for group in self._groups for tile in group]
-        tasks = [(frame, tile) for _, frame in pixels for tile in tiles]
-        done = iter(self._helpers.map(self._encode_tile, tasks))
-        shards: dict[Index, list[tuple[int, TileGroup, list[bytes]]]] = {}
-        for index, _ in pixels:
+        encoded = self._encoder.encode(frames)
+        shards: dict[Index, list[Part]] = {}
+        for (index, _), one in zip(frames, encoded, strict=True):
+            chunks = iter(one.chunks)
             for group in self._groups:
                 shard, number = self._entry_of(index, group)
-                packed = [next(done) for _ in group]
+                packed = [next(chunks) for _ in group]
                 shards.setdefault(shard, []).append((number, group, packed))
         for shard, parts in shards.items():
             with self._file(shard, create=True) as file:
                 self._append_blocks(file, self._shards[shard], parts)
             self._changed(shard)
-
-    def _encode_tile(
-        self, task: tuple[npt.NDArray[np.generic], tuple[int, int]]
-    ) -> bytes:
-        return self._codec.encode(self._plan.cut(*task, self._helpers.scratch))
+        self._encoder.give_back(encoded)
 
     def _append_blocks(
         self,
         file: DataFile,
         state: PackedShard,
-        parts: Sequence[tuple[int, TileGroup, list[bytes]]],
+        parts: Sequence[Part],
     ) -> None:
         """Append the chunks of blocks, then write their entries.
 
@@ -177,10 +195,12 @@ class PackedWriter(ChunkStore):
         for number, group, packed in parts:
             table = self._table()
             for at, data in zip(np.ndindex(group.shape), packed, strict=True):
-                table[at] = offset, len(data)
-                offset += len(data)
+                length = sum(map(len, data))
+                table[at] = offset, length
+                offset += length
             entries.append((number, table.tobytes()))
-        file.write_at(state.tail, *(data for _, _, packed in parts for data in packed))
+        pieces = (piece for _, _, packed in parts for data in packed for piece in data)
+        file.write_at(state.tail, *pieces)
         state.tail = offset
         if state.synced:
             file.sync()

@@ -40,7 +40,7 @@ from napari_scope.formats.ngff.shard_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -252,6 +252,34 @@ class ChunkStore(ABC):
     @property
     def at_once(self) -> bool:
         """Whether a frame is written in little time, each like any other."""
+        return True
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of frames that are worth preparing at a time; 0 for none."""
+        return 0
+
+    def prepare(  # noqa: B027
+        self,
+        index: tuple[int, ...],
+        frame: npt.NDArray[np.generic],
+        also: Callable[[], object],
+    ) -> None:
+        """Begin to compress a frame, which does not change until it is written.
+
+        ``also`` is called by the thread that does it.
+        """
+
+    def prepared(self, index: tuple[int, ...], *, wait: bool) -> bool:
+        """Return whether a frame is compressed as far as it can be; see `prepare`.
+
+        Parameters
+        ----------
+        index : tuple of int
+            Any frame.
+        wait : bool
+            Wait until it is.
+        """
         return True
 
     def write_all(

@@ -25,7 +25,7 @@ def disk_failure(error: OSError, path: Path, what: str = "written") -> ScopeErro
         return DiskSpaceError(
             "the disk is full",
             path=path,
-            hint="free some room; nothing was lost so far",
+            hint="free some room; what was saved stays readable",
         )
     return StreamError(
         f"could not be {what}: {error.strerror or error}",

@@ -215,8 +215,13 @@ class OmeTiffFile:
         self.document = replace(self.document, images=images)
         self._arriving = replace(images[0], order=self._arrival)
 
+    def check_there(self) -> None:
+        """Raise OSError if another program has removed, moved or replaced the file."""
+        self._tiff.check_there()
+
     def finish(self, *, durable: bool) -> None:
         """Write the final XML, with all that is known of the planes."""
+        self.check_there()
         self.document = replace(self.document, growing=False)
         images = self.document.images
         self.unsynced = True

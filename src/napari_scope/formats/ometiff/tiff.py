@@ -11,6 +11,8 @@ The file knows nothing of images and their axes, nor what the XML says.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -236,6 +238,16 @@ class GrowingTiff:
             file.write_at(self._link, self._after.to_bytes(8, "little"))
             self._point(file)
             file.truncate(self.end)
+
+    def check_there(self) -> None:
+        """Raise OSError if another program has removed, moved or replaced the file.
+
+        Where files that are open may be removed, writing to one goes on without error,
+        and all is lost when it is closed.
+        """
+        with self._handles.use(self.path) as file:
+            if not os.path.samestat(os.stat(self.path), os.fstat(file.fileno())):
+                raise FileNotFoundError(errno.ENOENT, "the file was replaced")
 
     def read(self, number: int) -> bytearray:
         """Return the strip of a frame that was written; raises OSError."""

@@ -21,6 +21,7 @@ np.uint64(24)
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from napari_scope.errors import (
     ScopeError,
     SettingsError,
     StreamClosedError,
+    StreamError,
 )
 from napari_scope.fileio import DataFile
 from napari_scope.formats.ometiff.checks import check_image
@@ -160,7 +162,13 @@ class OmeTiffWriter:
                 self._set.create()
             else:
                 self._set.reopen(resume)
-        except FileExistsError:
+        except FileExistsError as error:
+            if not os.path.lexists(self.path):
+                raise StreamError(
+                    "could not be created: a file stands where a folder should be",
+                    path=self.path,
+                    hint="choose another folder",
+                ) from error
             raise OutputExistsError(
                 "the output exists already",
                 path=self.path,
@@ -341,11 +349,13 @@ class OmeTiffWriter:
             The disk failed.
         """
         with self._lock:
-            paths = [file.path for file in self._set.files if file.take_unsynced()]
-        for path in paths:
+            files = [file for file in self._set.files if file.take_unsynced()]
+        paths = [file.path for file in files]
+        for path, written in zip(paths, files, strict=True):
             try:
                 with self._set.handles.use(path) as file:
                     file.sync()
+                written.check_there()
             except OSError as error:
                 with self._lock:
                     for other in self._set.files:

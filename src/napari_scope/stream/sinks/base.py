@@ -68,7 +68,8 @@ class FrameItem:
     lost : bool
         Whether a sink gave it up; kept by the stream.
     crc32c : int, optional
-        Checksum of the pixels, if they were written at once; ``frame`` is None then.
+        Checksum of the pixels, if it is known: they were written at once, ``frame``
+        being None then, or prepared.
     """
 
     address: Address
@@ -94,10 +95,10 @@ class FrameItem:
         }
         if self.reason:
             entry["reason"] = self.reason
-        if self.frame is not None:
-            entry["crc32c"] = checksum(self.frame)
-        elif self.crc32c is not None:
+        if self.crc32c is not None:
             entry["crc32c"] = self.crc32c
+        elif self.frame is not None:
+            entry["crc32c"] = checksum(self.frame)
         if self.metadata:
             entry["metadata"] = self.metadata
         return entry
@@ -116,7 +117,7 @@ class Sink(ABC):
     cut and packed where several stores are written at once."""
 
     arranged: Callable[[StoreSpec], StoreSpec] | None = None
-    """Puts the images where they are to lie in this store, if not where the stage was."""
+    """Puts images where they are to lie in this store, if not where the stage was."""
 
     under_pressure: Callable[[], bool] = staticmethod(lambda: False)
     """Whether frames pile up, so that a sink puts off what can wait."""
@@ -198,6 +199,28 @@ class Sink(ABC):
         spec : StoreSpec
             What is stored by now; differs from that of `open` if the store grows.
         """
+
+    ahead: int = 0
+    """Bytes of frames that `prepare` may be given before the first of them is written;
+    0 where there is nothing to prepare."""
+
+    def prepare(self, item: FrameItem) -> None:  # noqa: B027
+        """Begin with what a frame needs before it is written, on other threads.
+
+        Items come in the order of arrival, and in the same order to `write` later.
+        """
+
+    def prepared(self, item: FrameItem, *, wait: bool) -> bool:
+        """Return whether `write` could begin with an item now.
+
+        Parameters
+        ----------
+        item : FrameItem
+            Any item.
+        wait : bool
+            Wait until it can.
+        """
+        return True
 
     def write_at_once(
         self, item: FrameItem, pixels: npt.NDArray[np.generic], spec: StoreSpec

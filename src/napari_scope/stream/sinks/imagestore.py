@@ -319,6 +319,24 @@ class ImageStore:
         pairs = [(stored(index), frame) for index, frame in frames]
         self.writers[level].write_all(pairs)
 
+    @property
+    def ahead(self) -> int:
+        """Bytes of frames that are worth preparing at a time; 0 for none."""
+        return self.writers[0].ahead
+
+    def prepare(
+        self,
+        index: tuple[int, ...],
+        frame: npt.NDArray[np.generic],
+        also: Callable[[], object],
+    ) -> None:
+        """Begin to compress a frame at full resolution; see `ChunkStore.prepare`."""
+        self.writers[0].prepare(self._cut.stored(index), frame, also)
+
+    def prepared(self, index: tuple[int, ...], *, wait: bool) -> bool:
+        """Return whether a frame at full resolution can be written now."""
+        return self.writers[0].prepared(self._cut.stored(index), wait=wait)
+
     def write_at_once(
         self, index: tuple[int, ...], frame: npt.NDArray[np.generic]
     ) -> bool:

@@ -48,7 +48,7 @@ from napari_scope.stream.journal import (
     plan_header,
     read_journal,
 )
-from napari_scope.stream.sinks.base import FrameItem, Sink
+from napari_scope.stream.sinks.base import FrameItem, Sink, checksum
 from napari_scope.stream.sinks.contrast import ContrastMeter
 from napari_scope.stream.sinks.imagestore import (
     ImageStore,
@@ -369,6 +369,29 @@ class OmeZarrSink(Sink):
                 if item.status != "saved":
                     self._images[item.address.image].skip(item.address.index)
             self._journal.write(item.journal_entry() for item in items)
+
+    @property
+    def ahead(self) -> int:  # type: ignore[override]
+        """Bytes of frames that are worth compressing before the first is written."""
+        return self._images[0].ahead if self._images else 0
+
+    def prepare(self, item: FrameItem) -> None:
+        """Begin to compress a frame; its checksum is made along with that."""
+        number, frame = item.address.image, item.frame
+        if frame is None or number >= len(self._images):
+            return
+
+        def check() -> None:
+            item.crc32c = checksum(frame)
+
+        self._images[number].prepare(item.address.index, frame, check)
+
+    def prepared(self, item: FrameItem, *, wait: bool) -> bool:
+        """Return whether a frame is compressed, if that was begun."""
+        number = item.address.image
+        if item.frame is None or number >= len(self._images):
+            return True
+        return self._images[number].prepared(item.address.index, wait=wait)
 
     @contextlib.contextmanager
     def _halving(self, items: Sequence[FrameItem]) -> Iterator[None]:
