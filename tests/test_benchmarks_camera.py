@@ -88,9 +88,10 @@ def test_memory_is_of_what_the_writer_keeps(tmp_path: Path) -> None:
     for name in "kept", "raw":
         (tmp_path / name).mkdir()
     kept = run(Feed(Keeper(), recording), tmp_path / "kept", check=False)
-    assert kept.memory > 38 * 2**21
     raw = run(Feed(Raw(), recording), tmp_path / "raw", check=False)
-    assert raw.memory < 4 * 2**21
+    # What else a process takes and gives back is a few such frames, either way.
+    assert kept.memory > 30 * 2**21
+    assert raw.memory < 10 * 2**21
 
 
 def test_numbers_of_several_runs() -> None:
