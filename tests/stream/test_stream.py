@@ -838,3 +838,10 @@ def test_a_forked_process_leaves_the_stream_to_its_parent(
     content = read_journal(journal_of(tmp_path / "out"))
     assert [line["n"] for line in content.frames] == list(range(20))
     assert content.closed is not None
+
+
+def test_an_index_that_names_an_axis_twice_is_refused() -> None:
+    with Stream(make_spec(), [MemorySink()]) as stream:
+        with pytest.raises(FrameError, match="names an axis twice"):
+            stream.append(frame_of(0), index={"t": 0, "time": 2})
+        assert stream.stats().appended == 0

@@ -544,6 +544,7 @@ post_camera_hook_fn : callable, optional
         reason = exception or AcquisitionError("the acquisition was aborted")
         with self._lock:
             self._ended = self._ended or reason
+        self._callbacks.release()
         self._run.cancel()
         self._end(reason)
 

@@ -1,14 +1,15 @@
 """The callbacks of a script: what has happened, told on a thread of their own.
 
 The thread takes notifications from a queue, in order, none left out, and ends with the
-last one. The microscope does not wait for it, but the end of an acquisition does: a
+last one. The microscope waits for it only when very many have piled up, so that slow
+callbacks take no memory without end; the end of an acquisition waits for all, because a
 callback may still submit events. An error of a callback ends the acquisition.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.acquire.hooks import HookError
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from napari_scope.acquire.event_queue import EventQueue
 
 __all__ = ["Callbacks"]
+
+_MOST_NEWS = 100_000  # of some hundred bytes each
+_LOOK_S = 0.1
 
 
 class Callbacks:
@@ -72,7 +76,9 @@ class Callbacks:
         ):
             if function is not None:
                 arity(function, name, 1)
-        self._news: queue.SimpleQueue[AcqNotification] = queue.SimpleQueue()
+        self._news: deque[AcqNotification] = deque()
+        self._changed = threading.Condition()
+        self._released = False
         self._wanted = any(
             f is not None for f in (notified, image_saved, storage_monitor)
         )
@@ -95,14 +101,25 @@ class Callbacks:
         milestone: str,
         frames: Sequence[Mapping[str, int | str]] = (),
     ) -> None:
-        """Pass on what happened; never waits for a callback."""
+        """Pass on what happened; waits while very many have yet to be heard."""
         if not self._wanted:
             return
         payload: Any = None
         if frames:
             payload = frames[0] if len(frames) == 1 else list(frames)
-        self._told += 1
-        self._news.put(AcqNotification(kind, payload, milestone))
+        news = AcqNotification(kind, payload, milestone)
+        with self._changed:
+            while len(self._news) >= _MOST_NEWS and self._wanted and not self._released:
+                self._changed.wait(_LOOK_S)
+            self._told += 1
+            self._news.append(news)
+            self._changed.notify_all()
+
+    def release(self) -> None:
+        """Let nobody wait for a callback any more: the acquisition is given up."""
+        with self._changed:
+            self._released = True
+            self._changed.notify_all()
 
     def is_busy(self, images: int) -> bool:
         """Return whether a callback that may submit events has yet to be called.
@@ -125,7 +142,11 @@ class Callbacks:
     def _run(self) -> None:
         over = False
         while not over:
-            news = self._news.get()
+            with self._changed:
+                while not self._news:
+                    self._changed.wait()
+                news = self._news.popleft()
+                self._changed.notify_all()
             over = news.is_data_sink_finished_notification()
             try:
                 self._call(news)

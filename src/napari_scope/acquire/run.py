@@ -385,13 +385,16 @@ class Run:
             self._error = error
         finally:
             self._closing = True
-            self._close_stream()
-            self._ended_at = time.perf_counter()
-            self._make_report()
-            release_core(self)
-            self.events.tell("finished", self._report)
-            self.events.finish()
-            self._done.set()
+            try:
+                self._close_stream()
+                self._ended_at = time.perf_counter()
+                self._make_report()
+            finally:
+                # Whatever went wrong: nobody may wait for ever.
+                release_core(self)
+                self.events.tell("finished", self._report)
+                self.events.finish()
+                self._done.set()
 
     def _drive(self) -> None:
         mda = self._core.mda

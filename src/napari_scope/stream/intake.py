@@ -193,10 +193,16 @@ class Intake:
         if index.keys() <= set(order):
             return index
         # ``t`` is time, unless the stream has an axis of that name.
-        return {
+        named = {
             k if k in order or canonical(k) not in order else canonical(k): v
             for k, v in index.items()
         }
+        if len(named) < len(index):
+            raise FrameError(
+                f"the index {dict(index)} names an axis twice",
+                hint=f"the axes of the stream are {', '.join(order)}",
+            )
+        return named
 
     def _claim(
         self, index: Axes | None, metadata: Mapping[str, Any] | None
