@@ -10,7 +10,14 @@ from napari_scope.model.axes import (
     short,
     sort_names,
 )
-from napari_scope.model.dataset import Channel, Dataset, FrameTable, Image, LevelArray
+from napari_scope.model.dataset import (
+    Channel,
+    Dataset,
+    FrameTable,
+    Image,
+    Labels,
+    LevelArray,
+)
 
 __all__ = [
     "AXIS_ORDER",
@@ -21,6 +28,7 @@ __all__ = [
     "Dataset",
     "FrameTable",
     "Image",
+    "Labels",
     "LevelArray",
     "axis_kind",
     "canonical",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_scope.model.axes import Axes, Axis
 
-__all__ = ["Channel", "Dataset", "FrameTable", "Image", "LevelArray"]
+__all__ = ["Channel", "Dataset", "FrameTable", "Image", "Labels", "LevelArray"]
 
 
 @runtime_checkable
@@ -86,6 +86,43 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """A segmentation of an image: integers that name objects, 0 for none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the segmentation.
+    axes : tuple of Axis
+        One entry for each axis of the arrays, in order, full resolution values. An
+        axis of the image may be missing (``c`` mostly is) or have length 1.
+    levels : tuple of LevelArray
+        The arrays, finest first, all with the axes of ``axes``.
+    colors : mapping of int to (int, int, int, int)
+        Red, green, blue and alpha (0 to 255) of the labels that have a colour.
+    properties : mapping of int to mapping
+        What is known of single labels, JSON-able.
+    metadata : mapping
+        Small, JSON-able facts worth showing.
+    affine : tuple of tuple of float, optional
+        As in `Image`.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    levels: tuple[LevelArray, ...]
+    colors: Mapping[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    properties: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    affine: tuple[tuple[float, ...], ...] | None = None
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Short names of the axes, in order."""
+        return tuple(axis.name for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """One image: levels of the same field, finest first.
 
@@ -108,6 +145,12 @@ class Image:
         Small, JSON-able facts worth showing.
     frames : FrameTable, optional
         What is known of single frames, where the format keeps it.
+    labels : tuple of Labels
+        Segmentations of the image.
+    affine : tuple of tuple of float, optional
+        What turns or shears the image in the world, after the scale and translation of
+        its axes: a homogeneous matrix of (axes + 1) rows and columns, in the order of
+        ``axes``. None where there is no such thing.
     """
 
     name: str
@@ -118,6 +161,8 @@ class Image:
     bit_depth: int | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     frames: FrameTable | None = None
+    labels: tuple[Labels, ...] = ()
+    affine: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def axis_names(self) -> tuple[str, ...]:
