@@ -335,8 +335,7 @@ def test_nobody_keeps_its_future(quick: CoreOwner) -> None:
     with Acquisition(core=quick) as acquisition:
         for number in range(5):
             acquisition.acquire(times(number))
-    assert not acquisition._expected
-    assert not list(acquisition._futures)
+    assert acquisition._awaited.is_empty
 
 
 def test_futures_after_the_end(quick: CoreOwner) -> None:

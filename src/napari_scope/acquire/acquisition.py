@@ -23,22 +23,19 @@ Examples
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from useq import MDAEvent, MDASequence
 
+from napari_scope.acquire.awaited import AwaitedFrames
 from napari_scope.acquire.callbacks import Callbacks
 from napari_scope.acquire.core import CoreOwner
 from napari_scope.acquire.event_queue import EventQueue
 from napari_scope.acquire.futures import AcquisitionFuture, FrameKey, key_of
 from napari_scope.acquire.live_dataset import LiveDataset
-from napari_scope.acquire.notifications import AcqNotification
 from napari_scope.acquire.processing import FrameProcessor
 from napari_scope.acquire.script_hooks import (
     engine_hooks,
@@ -47,6 +44,12 @@ from napari_scope.acquire.script_hooks import (
 )
 from napari_scope.acquire.script_run import ScriptRun
 from napari_scope.acquire.store import CameraNames, camera_frame
+from napari_scope.acquire.submitted import (
+    TemporaryFolder,
+    free_place,
+    listed,
+    with_open_shutter,
+)
 from napari_scope.acquire.tiling import TileGrid, tiled_sinks
 from napari_scope.errors import (
     AcquisitionError,
@@ -61,21 +64,23 @@ from napari_scope.events.grids import (
     wants_field_of_view,
     with_field_of_view,
 )
-from napari_scope.stream import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
+    from pathlib import Path
     from types import TracebackType
 
     from pymmcore_plus import CMMCorePlus
 
     from napari_scope.acquire.engine import ErrorPolicy
+    from napari_scope.acquire.notifications import AcqNotification
     from napari_scope.acquire.progress import RunReport
     from napari_scope.acquire.run import Run
     from napari_scope.acquire.script_hooks import ScriptHook
     from napari_scope.events import PlanLike
     from napari_scope.formats.ndtiff import Dataset
+    from napari_scope.stream import Output
 
 __all__ = ["Acquisition"]
 
@@ -198,7 +203,7 @@ post_camera_hook_fn : callable, optional
                 hint="call CoreOwner().load(configuration) before, or start_headless",
             )
         self._viewer = self._viewer_to_fill = napari_viewer
-        self._temporary: _TemporaryFolder | None = None
+        self._temporary: TemporaryFolder | None = None
         self._outputs = self._places(directory, name or "acquisition", outputs)
         if image_saved_fn is not None and self._stored() is None:
             raise SettingsError(
@@ -229,10 +234,8 @@ post_camera_hook_fn : callable, optional
             events=self._queue,
             failed=self.abort,
         )
-        self._futures: weakref.WeakSet[AcquisitionFuture] = weakref.WeakSet()
-        self._expected: dict[FrameKey, tuple[weakref.ref[AcquisitionFuture], ...]] = {}
+        self._awaited = AwaitedFrames()
         self._lock = threading.RLock()
-        self._ended: BaseException | None = None  # why nothing more will come
         self._reason: BaseException | None = None
         self._dataset: LiveDataset | None = None
         self._run = ScriptRun(
@@ -273,9 +276,9 @@ post_camera_hook_fn : callable, optional
         if outputs is not None:
             return tuple(outputs)
         if directory is None:
-            self._temporary = _TemporaryFolder()
+            self._temporary = TemporaryFolder()
             directory = self._temporary.path
-        return (_place(directory, name),)
+        return (free_place(directory, name),)
 
     def _given_core(self) -> object:
         """Return what hooks get as the core."""
@@ -283,7 +286,7 @@ post_camera_hook_fn : callable, optional
 
     def _is_busy(self) -> bool:
         """Whether somebody who may still submit events is at work."""
-        if self._ended is not None:
+        if self._awaited.ended is not None:
             return False
         if self._processor is not None and self._processor.is_busy():
             return True
@@ -341,7 +344,7 @@ post_camera_hook_fn : callable, optional
         if isinstance(events, MDASequence):
             events = self._settled(events)
         if keep_shutter_open:
-            events = _with_open_shutter(events)
+            events = with_open_shutter(events)
         if isinstance(events, Iterator):
             future = AcquisitionFuture(self, complete=False)
             self._watch(future)
@@ -350,7 +353,7 @@ post_camera_hook_fn : callable, optional
         if isinstance(events, Mapping | MDAEvent):
             events = [events]
         elif not isinstance(events, MDASequence | list):
-            events = _listed(events)
+            events = listed(events)
         future = self._expecting(events)
         self._queue.put(events)
         return future
@@ -360,7 +363,7 @@ post_camera_hook_fn : callable, optional
 
         Raises as `acquire` does.
         """
-        found = _listed(events)
+        found = listed(events)
         future = self._expecting(found)
         for event in found:
             self._queue.put(event)
@@ -371,7 +374,7 @@ post_camera_hook_fn : callable, optional
         keys = [k for n, e in enumerate(events) for k in self._keys(e, n)]
         future = AcquisitionFuture(self, complete=True)
         self._watch(future)
-        self._expect(future, keys)
+        self._awaited.expect(future, keys)
         return future
 
     def _keys(self, event: object, number: int) -> list[FrameKey]:
@@ -405,7 +408,7 @@ post_camera_hook_fn : callable, optional
                     elif isinstance(item, list | tuple):
                         batch = item
                     keys = [k for e in batch for k in self._keys(e, number)]
-                    self._expect(waiting, keys)
+                    self._awaited.expect(waiting, keys)
                     # The caller may let go of it while the event is run.
                     del waiting
                 yield item
@@ -417,22 +420,8 @@ post_camera_hook_fn : callable, optional
     # ------------------------------------------------------------- futures
 
     def _watch(self, future: AcquisitionFuture) -> None:
-        with self._lock:
-            if self._ended is not None:
-                raise self._over()
-            self._futures.add(future)
-
-    def _expect(self, future: AcquisitionFuture, keys: list[FrameKey]) -> None:
-        future.expect(keys)
-        one = weakref.ref(future)
-        with self._lock:
-            for key in keys:
-                self._expected[key] = (*self._expected.get(key, ()), one)
-
-    def _waiting_for(self, key: FrameKey) -> list[AcquisitionFuture]:
-        with self._lock:
-            known = self._expected.get(key, ())
-        return [future for one in known if (future := one()) is not None]
+        if not self._awaited.watch(future):
+            raise self._over()
 
     def _note(
         self,
@@ -441,39 +430,20 @@ post_camera_hook_fn : callable, optional
         frames: Sequence[Mapping[str, int | str]] = (),
     ) -> None:
         """Note a milestone for those who wait, and for callbacks."""
-        for axes in frames:
-            key = key_of(axes)
-            for future in self._waiting_for(key):
-                future.reached(milestone, key)
-            if milestone == AcqNotification.Image.IMAGE_SAVED:
-                self._forget(key)
+        self._awaited.reached(milestone, frames)
         self._callbacks.tell(kind, milestone, frames)
-
-    def _gone(self, axes: Mapping[str, int | str]) -> None:
-        key = key_of(axes)
-        for future in self._waiting_for(key):
-            future.leave_out(key)
-        self._forget(key)
-
-    def _forget(self, key: FrameKey) -> None:
-        with self._lock:
-            self._expected.pop(key, None)
 
     def _event_dropped(self, event: MDAEvent | Mapping[str, Any]) -> None:
         if isinstance(event, Mapping):
             event = from_pycro(event)
         for axes in self._frames_of(event):
-            self._gone(axes)
+            self._awaited.gone(axes)
 
     def _end(self, reason: BaseException) -> None:
-        """Wake all who wait; nobody can wait any more."""
-        with self._lock:
-            reason = self._ended = self._ended or reason
-            waiting = list(self._futures)
-            self._expected.clear()
+        """Run no more events, and wake all who wait."""
+        reason = self._awaited.refuse(reason)
         self._queue.close()
-        for future in waiting:
-            future.end(reason)
+        self._awaited.end(reason)
 
     def _over(self) -> BaseException:
         if self._run.error is not None:
@@ -542,8 +512,7 @@ post_camera_hook_fn : callable, optional
             return
         self._reason = self._reason or exception
         reason = exception or AcquisitionError("the acquisition was aborted")
-        with self._lock:
-            self._ended = self._ended or reason
+        self._awaited.refuse(reason)
         self._callbacks.release()
         self._run.cancel()
         self._end(reason)
@@ -677,7 +646,7 @@ class _Listener:
         self._acquisition._note(kind, milestone, frames)
 
     def gone(self, axes: Mapping[str, int | str]) -> None:
-        self._acquisition._gone(axes)
+        self._acquisition._awaited.gone(axes)
 
     def failing(self) -> None:
         # The run may be waiting for events and would not notice.
@@ -686,32 +655,6 @@ class _Listener:
     def over(self) -> None:
         acquisition = self._acquisition
         acquisition._end(acquisition._over())
-
-
-class _TemporaryFolder:
-    """A folder that goes with the last one who holds this."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="napari-scope-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
-def _place(directory: str | PathLike[str], name: str) -> Output:
-    """Return where to save: the first free ``name_1``, ``name_2``, ... ."""
-    folder = Path(directory).expanduser()
-    number = 1
-    while (path := folder / f"{name}_{number}").exists():
-        number += 1
-    return Output(path, "ndtiff")
-
-
-def _listed(events: object) -> list[Any]:
-    if isinstance(events, Iterable) and not isinstance(events, str | bytes):
-        return list(events)
-    raise PlanError(
-        "events are a dictionary, a useq.MDAEvent, a list or generator of these, or a "
-        f"useq.MDASequence, found {type(events).__name__}"
-    )
 
 
 def _is_known(failure: BaseException, error: BaseException) -> bool:
@@ -741,14 +684,3 @@ def _processor(
     return FrameProcessor(
         process_function(function, core, events), most_waiting=most_waiting
     )
-
-
-def _with_open_shutter(events: Any) -> Any:
-    """Return the events with the shutter left open, where they do not say."""
-    if isinstance(events, Mapping):
-        return {"keep_shutter_open": True, **events}
-    if isinstance(events, MDAEvent):
-        return events.model_copy(update={"keep_shutter_open": True})
-    if isinstance(events, Iterator):
-        return (_with_open_shutter(item) for item in events)
-    return [_with_open_shutter(item) for item in events]

@@ -113,6 +113,37 @@ def test_an_index_that_is_gone_or_another(tmp_path: Path) -> None:
             reader.refresh()
 
 
+@pytest.mark.parametrize("known", [0, 2])
+def test_an_index_that_comes_after_the_store_was_opened(
+    tmp_path: Path, known: int
+) -> None:
+    """A writer makes the first file before the index; somebody looks in between."""
+    with NDTiffWriter(tmp_path / "run") as writer:
+        if not known:
+            # The head of the file is there, no frame yet.
+            writer.put({"time": 0}, _frame(0))
+            (file,) = (tmp_path / "run").glob("*.tif")
+            head = shutil.copytree(tmp_path / "run", tmp_path / "early") / file.name
+            os.truncate(head, 40)
+            (tmp_path / "early" / "NDTiff.index").unlink()
+        for time in range(1 - bool(known), 4):
+            if time == known and known:
+                shutil.copytree(tmp_path / "run", tmp_path / "early")
+                (tmp_path / "early" / "NDTiff.index").unlink()
+            writer.put({"time": time}, _frame(time))
+        with Dataset(tmp_path / "early") as dataset:
+            assert len(dataset.get_index_keys()) == known
+            for path in (tmp_path / "run").iterdir():
+                shutil.copy(path, tmp_path / "early" / path.name)
+            dataset.refresh()
+            keys = dataset.get_index_keys()
+            assert keys == [{"time": time} for time in range(4)]
+            for time in range(4):
+                np.testing.assert_array_equal(
+                    dataset.read_image(time=time), _frame(time)
+                )
+
+
 def test_what_a_killed_writer_leaves_is_not_finished(tmp_path: Path) -> None:
     writer = NDTiffWriter(tmp_path / "run")
     writer.put({"time": 0}, _frame(0))

@@ -103,6 +103,18 @@ class RecordSource:
             self.notes.append(f"there is no {INDEX_NAME}: {recovered.name} is used")
         return recovered
 
+    def _adopt_index(self) -> bool:
+        """Turn to the index that was not there when the store was opened.
+
+        A writer makes the first file before the index: who opens the store in between
+        finds files without an index.
+        """
+        index = self._folder / INDEX_NAME
+        if not index.is_file():
+            return False
+        self._index, self.notes = index, []
+        return True
+
     def _find_frames(self, version: tuple[int, int] | None) -> None:
         """Take the frames from the files, where there is no index."""
         if version is None:
@@ -202,11 +214,14 @@ class RecordSource:
         FormatError
             The index is gone or was replaced.
         """
-        if self._index is None or self._until is not None:
+        if self._until is not None:
             return False
+        if self._index is None and not self._adopt_index():
+            return False
+        assert self._index is not None
         before = self._parser.consumed
         try:
-            self._read(self._index)
+            self._read(self._index, first=self._identity == (0, 0))
             if self._parser.consumed == before:
                 return False
             # The index catches up with the frames that it did not know.
