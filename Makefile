@@ -14,6 +14,8 @@ DEMO_ARGS := --out $(DEMO_OUT) \
 
 # Arguments for pytest and for the benchmarks: make test PYTEST_ARGS="-k stream -x"
 PYTEST_ARGS ?=
+# Many tests wait for a process or a disk: two at a time take half as long.
+TEST_JOBS ?= -n logical --maxprocesses 4 --dist worksteal
 BENCH_ARGS ?=
 
 .PHONY: help setup demo test lint bench docs clean
@@ -28,9 +30,9 @@ demo: ## acquire on the demo microscope, verify, show the result in napari
 	@tools/bootstrap.sh --gui
 	$(WITH_DISPLAY) $(BIN)/napari-scope demo $(DEMO_ARGS)
 
-test: ## run all tests (PYTEST_ARGS="-k name")
+test: ## run all tests (PYTEST_ARGS="-k name", TEST_JOBS= for one at a time)
 	@tools/bootstrap.sh --gui
-	$(WITH_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(WITH_DISPLAY) $(BIN)/python -m pytest $(TEST_JOBS) $(PYTEST_ARGS)
 
 lint: ## style, types, allowed imports, plugin manifest
 	@tools/bootstrap.sh

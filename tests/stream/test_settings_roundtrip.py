@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import HealthCheck, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -174,6 +175,8 @@ def tiff(found: AcquisitionSettings, name: str) -> npt.NDArray[Any]:
     return array.transpose([kept.index(a) for a in view])
 
 
+# An order of axes that OME-NGFF forbids is stored all the same.
+@pytest.mark.filterwarnings("ignore:axes stored in the order")
 @hypothesis_settings(
     deadline=None,
     max_examples=60,
