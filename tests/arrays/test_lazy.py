@@ -223,6 +223,17 @@ def test_it_acts_like_an_array_but_never_computes_by_itself() -> None:
     assert not source.blocks
 
 
+def test_the_only_pixel_is_a_number() -> None:
+    lazy = LazyArray(MemorySource(np.arange(6).reshape(2, 3)))
+    assert int(lazy[1, 2]) == 5
+    assert float(lazy[1:, 2:]) == 5.0
+    assert lazy[0, 1].item() == 1
+    assert type(lazy[0, 1].item()) is int
+    for several in (lazy, lazy[:0]):
+        with pytest.raises(ValueError, match="only one pixel is a number"):
+            int(several)
+
+
 def test_chunks_follow_the_selection() -> None:
     lazy = LazyArray(FrameSource((7, 3, 40, 50), "u1", lambda i: None))
     assert lazy.chunks == (1, 1, 40, 50)

@@ -366,6 +366,22 @@ def test_what_is_not_used_is_noted() -> None:
     assert settings(made).notes == ()
 
 
+@pytest.mark.parametrize("places", [[5.0, 3.0, 1.0], [0.0, 1.0, 3.0]])
+def test_places_that_no_scale_tells_are_noted(places: list[float]) -> None:
+    found = settings([Dimension(name="z", coords=places, unit="um"), *dims()])
+    (note,) = found.notes
+    assert "'z' do not rise by equal steps" in note
+    even = settings([Dimension(name="z", coords=[1.0, 3.0, 5.0], unit="um"), *dims()])
+    assert even.notes == ()
+
+
+def test_a_wrong_storage_order_is_one_error() -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings([Dimension(name="t", count=2), *dims()], storage_order="tyx")
+    (only,) = caught.value.errors()
+    assert "no storage order 'tyx'" in only["msg"]
+
+
 def test_settings_of_any_kind() -> None:
     found = settings(dims(t=2))
     assert AcquisitionSettings.from_any(found) is found

@@ -107,6 +107,9 @@ def test_what_is_stored_must_be_the_same(tmp_path: Path) -> None:
             create_stream(first, also=[other])
     with pytest.raises(SettingsError, match="same path"):
         create_stream(first, also=[tmp_path / "a.ome.zarr"])
+    for within in ("a.ome.zarr/b.ndtiff", "a.ome.zarr/c/b.ome.zarr"):
+        with pytest.raises(SettingsError, match="in the store of another"):
+            create_stream(first, also=[tmp_path / within])
     with pytest.raises(SettingsError, match="is not a path"):
         create_stream(first, also=[{"root_path": 7}])
     with pytest.raises(ValueError, match="zstd"):

@@ -757,7 +757,10 @@ class TestEvents:
         wait_until(lambda: len(heard) == 11)
         assert heard[1:] == list(range(90, 100))
         wait_until(lambda: not list(writer_threads()))
+        # The first with its traceback; of the others it is said how many there were.
+        assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
         assert "a listener failed" in caplog.text
+        assert "listeners of 'frame_saved' failed 11 times" in caplog.text
 
     def test_a_listener_may_close_the_stream(self) -> None:
         stream = Stream(make_spec(), [MemorySink()])

@@ -173,6 +173,27 @@ class LazyArray:
             pixels = self._source.frame(index)  # type: ignore[attr-defined]
         return pixels if dtype is None else np.asarray(pixels, dtype=dtype)
 
+    def item(self) -> bool | int | float | complex:
+        """Read the only pixel of this view as a number of Python.
+
+        Raises
+        ------
+        ValueError
+            If there are more, or none.
+        """
+        if self.size != 1:
+            raise ValueError(f"only one pixel is a number, not a view of {self.shape}")
+        number: bool | int | float | complex = np.asarray(self).item()
+        return number
+
+    def __int__(self) -> int:
+        """Read the only pixel; see `item`."""
+        return int(self.item())  # type: ignore[arg-type]
+
+    def __float__(self) -> float:
+        """Read the only pixel; see `item`."""
+        return float(self.item())  # type: ignore[arg-type]
+
     def _frame_index(self) -> tuple[int, ...] | None:
         """Return the index of the frame if this is a view of just one whole frame."""
         frame_ndim: int = getattr(self._source, "frame_ndim", 0)

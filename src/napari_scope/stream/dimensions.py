@@ -191,6 +191,12 @@ class Dimension(BaseModel):
             first = derived[0]
         return None if first is None else first * self.factor
 
+    @property
+    def has_uneven_coords(self) -> bool:
+        """Whether its coords are places that a scale cannot tell."""
+        places = [c for c in self.coords or () if isinstance(c, float)]
+        return len(places) > 1 and self.step is None
+
     def _derived(self) -> tuple[float, float] | None:
         """Return first place and step of coords that are evenly spaced numbers."""
         places = [c for c in self.coords or () if isinstance(c, float)]

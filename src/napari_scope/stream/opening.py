@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import (
@@ -32,10 +33,17 @@ __all__ = [
 
 
 def check_paths(sinks: Sequence[Sink]) -> None:
-    """Refuse two outputs at one path."""
+    """Refuse two outputs at one path, and one within another."""
     paths = [sink.path.absolute() for sink in sinks if sink.path is not None]
     if len(set(paths)) < len(paths):
         raise SettingsError("two outputs have the same path", path=paths[0])
+    for outer, inner in itertools.permutations(paths, 2):
+        if outer in inner.parents:
+            raise SettingsError(
+                f"an output cannot lie in the store of another, {outer}",
+                path=inner,
+                hint="choose places beside each other",
+            )
 
 
 def check_sinks(spec: StoreSpec, sinks: Sequence[Sink]) -> None:

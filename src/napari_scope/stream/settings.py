@@ -107,6 +107,12 @@ class AcquisitionSettings(BaseModel):
         if not isinstance(data, Mapping):
             return data
         data = dict(data)  # it is the caller's
+        order = data.get("storage_order", "ome")
+        if isinstance(order, str) and order not in ("ome", "acquisition"):
+            raise ValueError(
+                f"there is no storage order {order!r}; use 'ome', 'acquisition' or a "
+                "list of names"
+            )
         if "backend" in data:
             raise ValueError(
                 "backend is no field of the settings; give the backend as format="
@@ -278,6 +284,12 @@ class AcquisitionSettings(BaseModel):
                 "positions name wells but there is no plate: each is an image of its "
                 "own, beside the others"
             )
+        for one in self.dimensions:
+            if one.has_uneven_coords:
+                notes.append(
+                    f"the places of {one.name!r} do not rise by equal steps: the axis "
+                    "has no scale (OME-Zarr keeps them in the group 'acquisition')"
+                )
         return tuple(notes)
 
     def to_spec(self) -> StoreSpec:

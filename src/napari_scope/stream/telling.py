@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from psygnal import EmitLoopError, Signal
@@ -50,7 +50,8 @@ class Telling:
     """Base of classes whose attributes are psygnal signals with one argument.
 
     Signals are emitted by a thread; ``connect(f, thread="main")`` of psygnal calls
-    elsewhere. An error of a listener is logged and harms nobody.
+    elsewhere. An error of a listener harms nobody: the first of each signal is logged,
+    and at the end how many there were.
 
     Attributes
     ----------
@@ -118,14 +119,21 @@ class Telling:
             self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
+        failed: Counter[str] = Counter()
         while True:
             with self._changed:
                 while not self._news:
                     if self._ending:
+                        for kind, times in failed.items():
+                            if times > 1:
+                                told = "listeners of %r failed %d times in all"
+                                _logger.error(told, kind, times)
                         return
                     self._changed.wait()
                 kind, news = self._news.popleft()
             try:
                 getattr(self, kind).emit(news)
             except EmitLoopError as error:
-                _logger.error("a listener failed: %s", error)
+                failed[kind] += 1
+                if failed[kind] == 1:
+                    _logger.error("a listener failed: %s", error)
