@@ -104,6 +104,17 @@ def test_nothing_that_a_run_did_remains(
     assert state_of(core) == state
 
 
+def test_a_shutter_that_is_held_and_then_set(scope: CoreOwner) -> None:
+    core = scope.core
+    core.setAutoShutter(True)
+    events = [
+        useq.MDAEvent(index={"t": 0}, keep_shutter_open=True),
+        useq.MDAEvent(index={"t": 1}, properties=[("Core", "AutoShutter", "0")]),
+    ]
+    Run(scope, events).start().wait(60)
+    assert core.getAutoShutter()
+
+
 def test_what_is_not_touched_is_not_read(scope: CoreOwner) -> None:
     core = scope.core
     memory = HardwareMemory(core)

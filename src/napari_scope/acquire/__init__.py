@@ -2,7 +2,7 @@
 
 from napari_scope.acquire.acquisition import Acquisition
 from napari_scope.acquire.core import DEMO, CoreOwner
-from napari_scope.acquire.engine import ErrorPolicy, ScopeEngine
+from napari_scope.acquire.engine import ScopeEngine
 from napari_scope.acquire.event_queue import EventQueue
 from napari_scope.acquire.explorer import ExploreChannel, Explorer
 from napari_scope.acquire.futures import AcquisitionFuture
@@ -16,6 +16,7 @@ from napari_scope.acquire.progress import (
     RunState,
     SkippedFrame,
 )
+from napari_scope.acquire.receiver import ErrorPolicy
 from napari_scope.acquire.registry import cancel_runs
 from napari_scope.acquire.run import Run
 from napari_scope.acquire.store import camera_frame

@@ -73,9 +73,9 @@ if TYPE_CHECKING:
 
     from pymmcore_plus import CMMCorePlus
 
-    from napari_scope.acquire.engine import ErrorPolicy
     from napari_scope.acquire.notifications import AcqNotification
     from napari_scope.acquire.progress import RunReport
+    from napari_scope.acquire.receiver import ErrorPolicy
     from napari_scope.acquire.run import Run
     from napari_scope.acquire.script_hooks import ScriptHook
     from napari_scope.events import PlanLike

@@ -18,17 +18,18 @@ from napari_scope.errors import HardwareError
 from napari_scope.events import acquires_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
     from pymmcore_plus import CMMCorePlus
     from pymmcore_plus.core import Keyword, Metadata
+    from pymmcore_plus.metadata.schema import PropertyValue
     from useq import MDAEvent
 
     from napari_scope.acquire.aside import Aside
 
-__all__ = ["Burst", "merged"]
+__all__ = ["Burst", "BurstProperties", "merged"]
 
 _LOOK_S = 0.0005
 _MOST_EARLY = 64
@@ -304,3 +305,28 @@ class Burst:
             hint="use Micro-Manager's Multi Camera adapter, or switch hardware "
             "sequencing off",
         )
+
+
+class BurstProperties:
+    """The properties that presets set, for each image of a hardware sequence.
+
+    Those that do not change are read before it starts; the others run by themselves.
+    """
+
+    def __init__(self, event: SequencedEvent, before: Sequence[PropertyValue]) -> None:
+        self._before = tuple(before)
+        changing = event.property_sequences
+        self._at = [
+            (place, changing[key])
+            for place, found in enumerate(self._before)
+            if (key := (found["dev"], found["prop"])) in changing
+        ]
+
+    def of(self, number: int) -> tuple[PropertyValue, ...]:
+        """Return those of one image."""
+        if not self._at:
+            return self._before
+        found = list(self._before)
+        for place, values in self._at:
+            found[place] = {**found[place], "val": str(values[number])}
+        return tuple(found)

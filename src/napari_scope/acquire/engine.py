@@ -18,7 +18,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from pymmcore_plus.core._sequencing import SequencedEvent
 from pymmcore_plus.mda import MDAEngine, SkipEvent
@@ -26,7 +26,15 @@ from pymmcore_plus.mda._engine import ImagePayload
 from useq import CustomAction, HardwareAutofocus
 
 from napari_scope.acquire.aside import Aside
-from napari_scope.acquire.bursts import Burst, merged
+from napari_scope.acquire.bursts import Burst, BurstProperties, merged
+from napari_scope.acquire.event_parts import (
+    failure,
+    for_camera,
+    identity_of,
+    missing_in,
+    parts,
+    where,
+)
 from napari_scope.acquire.hardware import Hardware
 from napari_scope.acquire.hooks import EngineHooks, HookError
 from napari_scope.errors import HardwareError, ScopeError
@@ -43,20 +51,11 @@ if TYPE_CHECKING:
     from pymmcore_plus.metadata.schema import PropertyValue
     from useq import MDAEvent, MDASequence
 
-__all__ = ["Action", "EngineStep", "ErrorPolicy", "FrameReceiver", "ScopeEngine"]
+    from napari_scope.acquire.receiver import Action, ErrorPolicy, FrameReceiver
 
-ErrorPolicy: TypeAlias = Literal["stop", "skip"]
+__all__ = ["ScopeEngine"]
 
-EngineStep: TypeAlias = Literal[
-    "pre_hardware", "hardware", "pre_exposure", "exposure", "exposed"
-]
-"""How far an event is: before and after the hardware is set, before the camera is told
-to expose, when it is (a single image is taken then), and when all images are there."""
-
-Action: TypeAlias = "Callable[[MDAEvent, CMMCorePlus], object]"
-"""What a custom action of a plan does."""
-
-_Signal: TypeAlias = 'Literal["cancel", "pause"] | None'
+_Signal: TypeAlias = Literal["cancel", "pause"] | None
 
 # Exposures from here on do not keep a run that is given up waiting.
 _LONG_MS = 100.0
@@ -68,40 +67,6 @@ _NEXT_IMAGE_EXPOSURES = 5
 
 # What the core and its devices raise (IndexError: no image in its buffer).
 _DEVICE_ERRORS = (RuntimeError, ValueError, MemoryError, TimeoutError, IndexError)
-
-
-class FrameReceiver(Protocol):
-    """Who gets the frames; called on the thread of the run."""
-
-    def prepare(self) -> None:
-        """Hardware is set up for the run; the size of frames is known."""
-
-    def events(self) -> Iterable[Any]:
-        """Return the events to run, now that the size of the field is known.
-
-        An iterator is read during the run; it may yield lists, whose events may be
-        put together.
-        """
-
-    def frame(
-        self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
-    ) -> None:
-        """Take over a frame; the array is the receiver's."""
-
-    def missing(self, event: MDAEvent, reason: str) -> None:
-        """Note that the frame of an event will not come."""
-
-    def left_out(self, event: MDAEvent, reason: str) -> None:
-        """Note that somebody decided against an event."""
-
-    def warn(self, text: str) -> None:
-        """Note something that went wrong although no frame is missing."""
-
-    def tell(self, step: EngineStep, event: MDAEvent) -> None:
-        """Take note of how far an event is."""
-
-    def most_in_a_burst(self) -> int:
-        """Return how many frames a hardware sequence may have."""
 
 
 class ScopeEngine(MDAEngine):
@@ -206,7 +171,7 @@ class ScopeEngine(MDAEngine):
             summary = super().setup_sequence(sequence)
             self._hardware.wait()
         except _DEVICE_ERRORS as error:
-            raise _failure("the microscope cannot be set up", error) from error
+            raise failure("the microscope cannot be set up", error) from error
         self._receiver.prepare()
         return summary
 
@@ -264,7 +229,7 @@ class ScopeEngine(MDAEngine):
             except ScopeError:
                 raise
             except _DEVICE_ERRORS as error:
-                raise _failure("the next event cannot be prepared", error) from error
+                raise failure("the next event cannot be prepared", error) from error
             yield event
 
     def _after_pre_hardware(self, event: MDAEvent) -> Iterator[MDAEvent]:
@@ -272,9 +237,9 @@ class ScopeEngine(MDAEngine):
         if self._hooks.pre_hardware is None:
             yield event
             return
-        before = _parts(event)
+        before = parts(event)
         after = self._hooks.call("pre_hardware", before)
-        for dropped in _missing_in(before, after):
+        for dropped in missing_in(before, after):
             self._receiver.left_out(dropped, "dropped by pre_hardware_hook_fn")
         if after == before:
             yield event
@@ -297,19 +262,19 @@ class ScopeEngine(MDAEngine):
                 self._hold_shutter()
             self._hardware.wait()
         except (HardwareError, *_DEVICE_ERRORS) as error:
-            failure = _failure("the hardware could not be set", error, event)
+            failed = failure("the hardware could not be set", error, event)
             if self._on_error == "stop":
-                raise failure from error
+                raise failed from error
             frames = self._frames_of(event)
             for sub_event in frames:
-                self._receiver.missing(sub_event, str(failure))
-            raise SkipEvent(len(frames), str(failure)) from error
+                self._receiver.missing(sub_event, str(failed))
+            raise SkipEvent(len(frames), str(failed)) from error
         self._receiver.tell("hardware", event)
         if self._hooks.post_hardware is not None:
             self._after_post_hardware(event)
 
     def _after_post_hardware(self, event: MDAEvent) -> None:
-        before = _parts(event)
+        before = parts(event)
         after = self._hooks.call("post_hardware", before)
         if after and len(after) != len(before):
             raise HookError(
@@ -335,6 +300,9 @@ class ScopeEngine(MDAEngine):
     def _hold_shutter(self) -> None:
         """Open the shutter, and keep the core from closing it after each image."""
         if self._autoshutter_was_set and not self._holds_shutter:
+            # A later event may set it as a property, and must not be taken for the
+            # first who changed it.
+            self._hardware.memory.property("Core", "AutoShutter")
             self.mmcore.setAutoShutter(False)
             self.mmcore.setShutterOpen(True)
             self._holds_shutter = True
@@ -393,12 +361,12 @@ class ScopeEngine(MDAEngine):
                 raise
             reason = error.message
         except _DEVICE_ERRORS as error:
-            failure = _failure("the camera failed", error, event)
+            failed = failure("the camera failed", error, event)
             with contextlib.suppress(RuntimeError):
                 self.mmcore.stopSequenceAcquisition()
             if self._on_error == "stop":
-                raise failure from error
-            reason = str(failure)
+                raise failed from error
+            reason = str(failed)
         if self._given_up():
             return
         self._note_missing(event, delivered, reason)
@@ -406,12 +374,12 @@ class ScopeEngine(MDAEngine):
     def _note_missing(
         self, event: MDAEvent, delivered: list[MDAEvent], reason: str
     ) -> None:
-        if len(delivered) == len(_parts(event)) * self._cameras:
+        if len(delivered) == len(parts(event)) * self._cameras:
             return
         # Events may have the same axes, so they are counted.
-        seen = Counter(map(_identity, delivered))
+        seen = Counter(map(identity_of, delivered))
         for sub_event in self._frames_of(event):
-            identity = _identity(sub_event)
+            identity = identity_of(sub_event)
             if seen[identity]:
                 seen[identity] -= 1
             else:
@@ -442,7 +410,7 @@ class ScopeEngine(MDAEngine):
         self._receiver.tell("exposed", event)
         cameras = self._cameras
         for camera in range(cameras):
-            sub_event = event if cameras == 1 else _for_camera(event, camera)
+            sub_event = event if cameras == 1 else for_camera(event, camera)
             meta = self.get_frame_metadata(
                 event,
                 runner_time_ms=elapsed_ms,
@@ -458,7 +426,7 @@ class ScopeEngine(MDAEngine):
             # The camera exposes, or waits for the trigger that the hook gives.
             return self._aside.call(
                 core.snapImage,
-                meanwhile=lambda: self._hooks.call("post_camera", _parts(event)),
+                meanwhile=lambda: self._hooks.call("post_camera", parts(event)),
             )
         if self._exposure_ms(event) >= _LONG_MS:
             return self._aside.call(core.snapImage)
@@ -490,7 +458,7 @@ class ScopeEngine(MDAEngine):
             next_s=next_s,
             aside=self._aside,
         )
-        properties = _BurstProperties(event, self._known_properties(event))
+        properties = BurstProperties(event, self._known_properties(event))
         taken = [e for e in event.events if acquires_image(e)]
         cameras = self._cameras
         delivered = 0
@@ -498,7 +466,7 @@ class ScopeEngine(MDAEngine):
         try:
             burst.start()
             if self._hooks.post_camera is not None:
-                self._hooks.call("post_camera", _parts(event))
+                self._hooks.call("post_camera", parts(event))
             self._receiver.tell("exposure", event)
             for image, tags, number, camera, left in burst.images():
                 one = taken[number]
@@ -514,7 +482,7 @@ class ScopeEngine(MDAEngine):
                 meta["property_values"] = properties.of(number)
                 if event.exposure_sequence:
                     meta["exposure_ms"] = event.exposure_sequence[number]
-                sub_event = one if cameras == 1 else _for_camera(one, camera)
+                sub_event = one if cameras == 1 else for_camera(one, camera)
                 yield image, sub_event, meta
                 delivered += 1
         finally:
@@ -526,7 +494,7 @@ class ScopeEngine(MDAEngine):
             absent = len(self._frames_of(event)) - delivered
             raise _BurstError(
                 f"{burst.problem}: {absent} of {absent + delivered} frames of a "
-                f"hardware sequence are missing{_where(event)}",
+                f"hardware sequence are missing{where(event)}",
                 hint="check triggers and cables, enlarge the camera's buffer, or "
                 "switch hardware sequencing off",
             )
@@ -539,11 +507,11 @@ class ScopeEngine(MDAEngine):
 
     def _frames_of(self, event: MDAEvent) -> list[MDAEvent]:
         """Return one event for each frame that an event takes."""
-        events = [e for e in _parts(event) if acquires_image(e)]
+        events = [e for e in parts(event) if acquires_image(e)]
         cameras = self.mmcore.getNumberOfCameraChannels()
         if cameras == 1:
             return events
-        return [_for_camera(e, camera) for e in events for camera in range(cameras)]
+        return [for_camera(e, camera) for e in events for camera in range(cameras)]
 
     # ------------------------------------------------------------- other actions
 
@@ -562,39 +530,15 @@ class ScopeEngine(MDAEngine):
             moved = self._hardware.focus(action)
         except (HardwareError, *_DEVICE_ERRORS) as error:
             self._af_succeeded = False
-            failure = _failure("the autofocus failed", error, event)
+            failed = failure("the autofocus failed", error, event)
             if self._on_error == "stop":
-                raise failure from error
-            self._receiver.warn(f"{failure}; frames were taken at the last focus")
+                raise failed from error
+            self._receiver.warn(f"{failed}; frames were taken at the last focus")
             return
         self._af_succeeded = True
         position = event.index.get("p", None)
         before = self._z_correction.get(position, 0.0)
         self._z_correction[position] = before + moved
-
-
-class _BurstProperties:
-    """The properties that presets set, for each image of a hardware sequence.
-
-    Those that do not change are read before it starts; the others run by themselves.
-    """
-
-    def __init__(self, event: SequencedEvent, before: Sequence[PropertyValue]) -> None:
-        self._before = tuple(before)
-        changing = event.property_sequences
-        self._at = [
-            (place, changing[key])
-            for place, found in enumerate(self._before)
-            if (key := (found["dev"], found["prop"])) in changing
-        ]
-
-    def of(self, number: int) -> tuple[PropertyValue, ...]:
-        if not self._at:
-            return self._before
-        found = list(self._before)
-        for place, values in self._at:
-            found[place] = {**found[place], "val": str(values[number])}
-        return tuple(found)
 
 
 def _payload(
@@ -605,47 +549,3 @@ def _payload(
 
 class _BurstError(HardwareError):
     """A hardware sequence did not deliver all of its images."""
-
-
-def _parts(event: MDAEvent) -> list[MDAEvent]:
-    return list(event.events) if isinstance(event, SequencedEvent) else [event]
-
-
-def _missing_in(before: list[MDAEvent], after: list[MDAEvent]) -> list[MDAEvent]:
-    """Return the events that a hook did not give back, by their frames."""
-    if not after:
-        return before
-    if len(after) >= len(before):
-        return []
-    kept = {_identity(event) for event in after}
-    return [event for event in before if _identity(event) not in kept]
-
-
-def _for_camera(event: MDAEvent, camera: int) -> MDAEvent:
-    return event.model_copy(update={"index": {**event.index, "cam": camera}})
-
-
-def _identity(event: MDAEvent) -> tuple[tuple[str, str], ...]:
-    """Return what tells frames apart; labels of axes may be numbers or words."""
-    axes = event.metadata.get("axes") or {}
-    pairs = [*event.index.items(), *axes.items()]
-    return tuple(sorted((str(k), repr(v)) for k, v in pairs))
-
-
-def _failure(
-    what: str, error: BaseException, event: MDAEvent | None = None
-) -> HardwareError:
-    """Return one clear error for what a device raised."""
-    cause = error.message if isinstance(error, ScopeError) else str(error)
-    hint = error.hint if isinstance(error, ScopeError) else None
-    text = f"{what}, {' '.join(cause.split()) or type(error).__name__}"
-    if event is not None:
-        text += _where(event)
-    return HardwareError(text, hint=hint or "check the device and its connection")
-
-
-def _where(event: MDAEvent) -> str:
-    axes = event.metadata.get("axes") or event.index
-    if not axes:
-        return ""
-    return f" [event {', '.join(f'{k}={v}' for k, v in axes.items())}]"

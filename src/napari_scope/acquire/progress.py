@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from napari_scope.stream import Output
 
-__all__ = ["RunProgress", "RunReport", "RunState", "SkippedFrame"]
+__all__ = ["RunProgress", "RunReport", "RunState", "SkippedFrame", "seconds_left"]
 
 
 class RunState(StrEnum):
@@ -136,3 +136,41 @@ class RunReport:
     def mb_per_s(self) -> float:
         """Mean rate of saving, in megabytes in a second."""
         return self.saved_bytes / 1e6 / self.duration_s if self.duration_s else 0.0
+
+
+def seconds_left(
+    *,
+    planned: int | None,
+    dealt: int,
+    worked_s: float,
+    duration_s: float | None,
+    by_clock: bool,
+) -> float | None:
+    """Estimate how long a run will still take, from its pace and its clock.
+
+    Parameters
+    ----------
+    planned : int, optional
+        Frames planned; without it nothing can be said.
+    dealt : int
+        Frames that were saved, skipped or dropped.
+    worked_s : float
+        How long it goes on, pauses not counted.
+    duration_s : float, optional
+        How long the plan takes by its own account.
+    by_clock : bool
+        Whether the plan waits for points in time; any other goes by its pace.
+
+    Examples
+    --------
+    >>> seconds_left(planned=10, dealt=4, worked_s=2, duration_s=None, by_clock=False)
+    3.0
+    """
+    if not planned:
+        return None
+    if not dealt:
+        return duration_s
+    left_s = (duration_s or 0.0) - worked_s
+    if by_clock and left_s > 0:
+        return left_s
+    return worked_s / dealt * (planned - dealt)

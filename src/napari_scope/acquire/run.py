@@ -26,9 +26,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from napari_scope.acquire.clock import PlanClock
 from napari_scope.acquire.core import CoreOwner
-from napari_scope.acquire.engine import ErrorPolicy, ScopeEngine
+from napari_scope.acquire.engine import ScopeEngine
 from napari_scope.acquire.news import FrameNews, RunNews
-from napari_scope.acquire.progress import RunProgress, RunReport, RunState
+from napari_scope.acquire.progress import (
+    RunProgress,
+    RunReport,
+    RunState,
+    seconds_left,
+)
 from napari_scope.acquire.pull import Puller
 from napari_scope.acquire.quiet import quiet_engine_log
 from napari_scope.acquire.recorder import Recorder
@@ -46,10 +51,10 @@ if TYPE_CHECKING:
     from pymmcore_plus import CMMCorePlus
     from useq import MDAEvent
 
-    from napari_scope.acquire.engine import Action, EngineStep
     from napari_scope.acquire.hooks import EngineHooks
     from napari_scope.acquire.news import Step
     from napari_scope.acquire.processing import FrameProcessor
+    from napari_scope.acquire.receiver import Action, EngineStep, ErrorPolicy
     from napari_scope.events import AxisTable, PlanLike
     from napari_scope.stream import Sink, StoreSpec
 
@@ -347,7 +352,17 @@ class Run:
             skipped=stats.skipped,
             dropped=stats.dropped,
             elapsed_s=elapsed,
-            eta_s=self._eta(stats, elapsed) if running else None,
+            eta_s=(
+                seconds_left(
+                    planned=self._recorder.planned,
+                    dealt=stats.saved + stats.skipped + stats.dropped,
+                    worked_s=max(0.0, elapsed - self._clock.paused_s),
+                    duration_s=self._recorder.duration_s,
+                    by_clock=self._plan.is_timed,
+                )
+                if running
+                else None
+            ),
             fps=stats.frames_per_s if running else _per_s(stats.saved, elapsed),
             mb_per_s=(
                 stats.mb_per_s if running else _per_s(stats.saved_bytes / 1e6, elapsed)
@@ -357,23 +372,6 @@ class Run:
             skipped_reasons=tuple(self._recorder.reasons),
             error=None if self._error is None else str(self._error),
         )
-
-    def _eta(self, stats: StreamStats, elapsed: float) -> float | None:
-        """Estimate the time left from the pace so far and from the plan's clock."""
-        planned, duration_s = self._recorder.planned, self._recorder.duration_s
-        if not planned:
-            return None
-        dealt = stats.saved + stats.skipped + stats.dropped
-        if not dealt:
-            return duration_s
-        worked = max(0.0, elapsed - self._clock.paused_s)
-        by_pace = worked / dealt * (planned - dealt)
-        if duration_s is None:
-            return by_pace
-        # A plan with intervals goes by its clock, any other by its pace.
-        by_clock = duration_s - worked
-        timed = self._plan.is_timed and by_clock > 0
-        return by_clock if timed else by_pace
 
     # ------------------------------------------------------------- the thread
 

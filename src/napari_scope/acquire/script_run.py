@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from useq import MDAEvent
 
-    from napari_scope.acquire.engine import EngineStep
+    from napari_scope.acquire.receiver import EngineStep
     from napari_scope.stream import Stream
     from napari_scope.stream.events import FrameEvent
 
