@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # napari reads this once, when its settings are first imported. One directory per run:
@@ -14,6 +15,14 @@ import pytest
 _settings = tempfile.TemporaryDirectory(prefix="napari-scope-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
 os.environ["NAPARI_SCOPE_CONFIG_DIR"] = str(Path(_settings.name) / "ours")
+
+# pymmcore-widgets sets this to "qt" when it is imported, and the commands that later
+# tests start would inherit it. This is what it is without that.
+os.environ.setdefault("PYMM_SIGNALS_BACKEND", "auto")
+
+# No test is about time: a machine may be busy.
+hypothesis.settings.register_profile("napari-scope", deadline=None)
+hypothesis.settings.load_profile("napari-scope")
 
 
 def _has_display() -> bool:

@@ -712,7 +712,8 @@ def test_killed_again_and_again(tmp_path: Path, format: str) -> None:
         assert np.array_equal(found[number], frame_of(number)), number
     if format == "ndtiff":
         others = ndtiff_frames(path)
-        assert len(others) == report.saved
+        # One may have come into the store without its line of the journal.
+        assert len(others) in (report.saved, report.saved + 1)
         assert all(np.array_equal(others[n], frame_of(n)) for n in others)
 
 
