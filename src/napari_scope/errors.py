@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AcquisitionError",
+    "CancelledError",
     "ConfigurationError",
     "DatasetClosedError",
     "DiskSpaceError",
@@ -94,6 +95,10 @@ class PlanError(ScopeError, ValueError):
 
 class ConfigurationError(ScopeError):
     """A hardware configuration is missing or does not load."""
+
+
+class CancelledError(ScopeError):
+    """A piece of work was ended on request; nothing half done is left of it."""
 
 
 class OutputExistsError(ScopeError, FileExistsError):

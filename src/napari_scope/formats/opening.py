@@ -1,35 +1,37 @@
-"""One door for every format: a path goes in, a `Dataset` comes out."""
+"""One door for every format: a path or address goes in, a `Dataset` comes out."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.addresses import is_address
 from napari_scope.formats.detect import detect
 
 if TYPE_CHECKING:
-    import os
-
     from napari_scope.model import Dataset
 
 __all__ = ["open_dataset"]
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
-    """Open an OME-Zarr store or an NDTiff data set; no pixel is read.
+    """Open an OME-Zarr store, an NDTiff data set or OME-TIFF; no pixel is read.
 
     Parameters
     ----------
     path : str or PathLike
-        The folder, or the file in it that describes the data set.
+        The folder, or the file in it that describes the data set. OME-Zarr may also
+        lie in a zip file, or behind an ``http://``, ``https://`` or ``s3://`` address.
 
     Raises
     ------
     FormatError
         If the path holds neither, or what it holds is damaged beyond use.
     """
-    kind = detect(path)
+    # Behind an address nothing but OME-Zarr is read, whatever it is called.
+    kind = "ome-zarr" if is_address(path) else detect(path)
     if kind == "ome-zarr":
         from napari_scope.formats.ngff import open_ngff
 
@@ -38,13 +40,24 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
         from napari_scope.formats.ndtiff import open_ndtiff
 
         return open_ndtiff(path)
+    if kind == "ome-tiff":
+        from napari_scope.formats.ometiff.reader import open_ometiff
+
+        return open_ometiff(path)
+    if "://" in os.fspath(path):
+        raise FormatError(
+            "addresses of this kind are not read",
+            path=path,
+            hint="http://, https:// and s3:// are",
+        )
     place = Path(path)
     if not place.exists():
         raise FormatError("no such file or folder", path=path)
     raise FormatError(
         "neither an OME-Zarr image, collection, plate or well (zarr.json or .zattrs "
-        "with OME metadata was looked for) nor an NDTiff data set (NDTiff.index or "
-        "NDTiff files, also in 'Full resolution', were looked for)",
+        "with OME metadata was looked for, also in a zip file) nor an NDTiff data set "
+        "(NDTiff.index or NDTiff files, also in 'Full resolution', were looked for), "
+        "nor OME-TIFF",
         path=path,
         hint="choose the folder that holds one of these files",
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -298,6 +299,63 @@ def test_a_codec_nobody_knows_names_both_libraries(tmp_path: Path) -> None:
     path.write_text(json.dumps(document))
     with pytest.raises(FormatError, match=r"neither by tensorstore .* nor by zarr"):
         whole(source_of(tmp_path))
+
+
+@pytest.mark.parametrize("location", ["start", "end"])
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.9])
+def test_a_truncated_shard_is_a_format_error(
+    tmp_path: Path, location: str, keep: float
+) -> None:
+    data = pixels((4, 8, 8)) + 1
+    sharded(tmp_path, data, location)
+    shard = tmp_path / "c" / "0" / "0" / "0"
+    content = shard.read_bytes()
+    shard.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(FormatError, match="pixels cannot be read") as caught:
+        whole(source_of(tmp_path))
+    assert caught.value.path == str(tmp_path)
+
+
+def test_more_than_the_memory_is_not_even_asked_for(tmp_path: Path) -> None:
+    zarr.create_array(
+        str(tmp_path), shape=(2**24, 2**24), chunks=(1024, 1024), dtype="u1"
+    )
+    source = source_of(tmp_path)
+    assert source.read((slice(0, 2), slice(2**23, 2**23 + 2))).shape == (2, 2)
+    with pytest.raises(FormatError, match="more than the memory") as caught:
+        whole(source)
+    assert caught.value.path == str(tmp_path)
+
+
+@given(data=st.data())
+def test_the_parts_of_a_block_are_the_block(data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=3)))
+    chunks = tuple(data.draw(st.integers(1, 12)) for _ in shape)
+    block = []
+    for n in shape:
+        start = data.draw(st.integers(0, n - 1))
+        stop = data.draw(st.integers(start + 1, n))
+        block.append(slice(start, stop, data.draw(st.sampled_from([None, 1, 2]))))
+    array = np.arange(np.prod(shape)).reshape(shape)
+    axis, parts = pixels_module._parts(tuple(block), chunks)
+    joined = np.concatenate([array[part] for part in parts], axis=axis)
+    np.testing.assert_array_equal(joined, array[tuple(block)])
+    for part in parts[1:]:
+        assert part[axis].start % chunks[axis] == 0
+
+
+def test_a_long_block_has_a_bounded_number_of_parts() -> None:
+    _, parts = pixels_module._parts((slice(1, 10_000), slice(0, 2)), (3, 2))
+    assert 100 < len(parts) <= 258
+
+
+def test_a_source_pickles(tmp_path: Path) -> None:
+    data = pixels((4, 8))
+    zarr.create_array(str(tmp_path), data=data)
+    source = source_of(tmp_path)
+    np.testing.assert_array_equal(whole(source), data)
+    again = pickle.loads(pickle.dumps(LazyArray(source)[1:3]))
+    np.testing.assert_array_equal(np.asarray(again), data[1:3])
 
 
 @pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr")

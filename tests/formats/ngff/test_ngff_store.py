@@ -141,8 +141,34 @@ def damaged_array(change: dict[str, Any]) -> bytes:
             "transpose",
         ),
         (
+            {"codecs": [{"name": "transpose", "configuration": {"order": [0, "a"]}}]},
+            "transpose",
+        ),
+        (
             {"codecs": [{"name": "sharding_indexed", "configuration": {}}]},
             "chunk_shape None",
+        ),
+        ({"shape": [2**40, 2**40]}, "not possible"),
+        ({"chunk_grid": {"configuration": {"chunk_shape": [-2, 2]}}}, "chunk_shape"),
+        (
+            {
+                "shape": [2**20, 2**20],
+                "chunk_grid": {"configuration": {"chunk_shape": [2**20, 2**20]}},
+            },
+            "larger than the 8 GiB",
+        ),
+        (
+            {
+                "shape": [2**20, 2**20],
+                "chunk_grid": {"configuration": {"chunk_shape": [2**20, 2**20]}},
+                "codecs": [
+                    {
+                        "name": "sharding_indexed",
+                        "configuration": {"chunk_shape": [1, 1]},
+                    }
+                ],
+            },
+            "too many chunks",
         ),
     ],
 )
@@ -220,6 +246,112 @@ def test_paths_that_leave_the_store_are_refused(tmp_path: Path, path: str) -> No
 )
 def test_harmless_paths(path: str, parts: tuple[str, ...]) -> None:
     assert safe_path(path, Path("store")) == parts
+
+
+def link(path: Path, target: Path | str) -> None:
+    try:
+        path.symlink_to(target)
+    except OSError as error:
+        pytest.skip(f"no links can be made here: {error}")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    make_array(tmp_path / "elsewhere")
+    zarr.create_group(str(tmp_path / "elsewhere"))
+    return tmp_path / "elsewhere"
+
+
+def test_a_folder_that_is_a_link_out_of_the_store_is_refused(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    (tmp_path / "a.zarr" / "A").mkdir(parents=True)
+    link(tmp_path / "a.zarr" / "A" / "1", elsewhere)
+    store = Store(tmp_path / "a.zarr")
+    for read in (store.attributes, store.array, store.exists, store.folder):
+        for path in ("A/1", "A/1/0"):
+            with pytest.raises(FormatError, match="leads out of the store"):
+                read(path)
+    assert isinstance(store.many(["A/1"])[0], FormatError)
+    assert isinstance(store.arrays(["A/1/0"])[0], FormatError)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", ".zattrs"])
+def test_a_document_that_is_a_link_out_of_the_store_is_refused(
+    tmp_path: Path, elsewhere: Path, name: str
+) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    link(tmp_path / "a.zarr" / name, elsewhere / "zarr.json")
+    with pytest.raises(FormatError, match="leads out of the store") as caught:
+        Store(tmp_path / "a.zarr").attributes()
+    assert str(tmp_path / "a.zarr" / name) in str(caught.value)
+
+
+def test_links_within_a_store_and_to_it_are_followed(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    link(elsewhere / "1", "0")
+    link(elsewhere / "linked.json", "zarr.json")
+    (elsewhere / "B").mkdir()
+    link(elsewhere / "B" / "zarr.json", "../zarr.json")
+    link(tmp_path / "to_it", elsewhere)
+    for root in (elsewhere, tmp_path / "to_it"):
+        store = Store(root)
+        assert store.array("1").shape == (6, 40, 50)
+        assert store.attributes("B") == {}
+
+
+def test_a_link_in_a_circle_is_a_format_error(tmp_path: Path) -> None:
+    link(tmp_path / "zarr.json", "zarr.json")
+    link(tmp_path / "A", "A")
+    with pytest.raises(FormatError):
+        Store(tmp_path).attributes()
+    with pytest.raises(FormatError):
+        Store(tmp_path).attributes("A")
+
+
+def test_many_answer_in_the_order_of_the_paths(tmp_path: Path) -> None:
+    for name in "ab":
+        make_array(tmp_path / name)
+        zarr.create_group(str(tmp_path / name), attributes={"name": name})
+    store = Store(tmp_path)
+    first, gone, second = store.many(["b", "gone", "a"])
+    assert (first, second) == ({"name": "b"}, {"name": "a"})
+    assert isinstance(gone, FormatError)
+    out, array = store.arrays(["../x", "a/0"])
+    assert isinstance(out, FormatError)
+    assert array == store.array("a/0")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_the_whole_json_of_a_node(tmp_path: Path, zarr_format: int) -> None:
+    zarr.create_group(str(tmp_path), zarr_format=zarr_format)  # type: ignore[arg-type]
+    make_array(tmp_path, zarr_format=zarr_format)
+    store = Store(tmp_path)
+    assert store.node()["zarr_format"] == zarr_format
+    assert store.node("0")["shape"] == [6, 40, 50]
+    with pytest.raises(FormatError, match="no Zarr node"):
+        store.node("1")
+
+
+def test_a_small_file_of_a_group(tmp_path: Path) -> None:
+    (tmp_path / "OME").mkdir()
+    (tmp_path / "OME" / "METADATA.ome.xml").write_bytes(b"<OME/>")
+    store = Store(tmp_path)
+    assert store.document("OME", "METADATA.ome.xml") == b"<OME/>"
+    assert store.document("OME", "other") is None
+    with pytest.raises(FormatError, match="larger than"):
+        store.document("OME", "METADATA.ome.xml", 3)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", ".zattrs", ".zgroup"])
+def test_a_store_is_named_by_its_document_too(tmp_path: Path, name: str) -> None:
+    zarr.create_group(str(tmp_path / "a.zarr"))
+    store = Store(tmp_path / "a.zarr" / name)
+    assert store.root == tmp_path / "a.zarr"
+    assert store.place("A/1") == str(tmp_path / "a.zarr" / "A" / "1")
+    assert (store.title, store.local) == ("a.zarr", True)
+    assert store.address == str(tmp_path / "a.zarr")
 
 
 @given(st.text(alphabet="ab./\\:C\0", max_size=12))

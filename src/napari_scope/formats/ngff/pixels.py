@@ -9,22 +9,31 @@ cache of the system keeps the bytes.
 A store that is finished while open gets a new zarr.json (the index of its shards
 moves). The document is therefore looked at before each read, and the array is opened
 anew when it was replaced.
+
+For what is far away neither holds: chunks stay in the pool of
+`napari_scope.formats.ngff.places_remote`, an array is opened anew only after a read
+that failed, and every read has a time limit.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.ngff.places import wait
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
+    import tensorstore
 
     from napari_scope.formats.ngff.store import ArrayInfo
 
@@ -32,9 +41,12 @@ __all__ = ["ZarrSource"]
 
 Block = tuple[slice, ...]
 
+_MOST_PARTS = 256  # of a block that is far away
+_MUCH = 64 * 2**30  # bytes, where the memory of the machine is not known
+
 
 class ZarrSource:
-    """Blocks of one Zarr array on disk (a `napari_scope.arrays.BlockSource`).
+    """Blocks of one Zarr array (a `napari_scope.arrays.BlockSource`). It pickles.
 
     Parameters
     ----------
@@ -45,7 +57,10 @@ class ZarrSource:
     def __init__(self, info: ArrayInfo) -> None:
         self._info = info
         self._lock = threading.Lock()
-        self._opened: tuple[_Reader, _Signature] | None = None
+        self._opened: tuple[_Reader, Hashable] | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ZarrSource, (self._info,)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,8 +79,13 @@ class ZarrSource:
 
     @property
     def folder(self) -> Path:
-        """Folder of the array."""
+        """Folder of the array; a `FormatError` if it is none of this machine."""
         return self._info.folder
+
+    @property
+    def name(self) -> str:
+        """What messages call the array: its folder or address."""
+        return self._info.name
 
     def read(self, block: Block) -> npt.NDArray[np.generic]:
         """Read one block; chunks that do not exist are the fill value.
@@ -78,25 +98,42 @@ class ZarrSource:
         lengths = tuple(len(range(s.start, s.stop, s.step or 1)) for s in block)
         if 0 in lengths:
             return np.empty(lengths, self.dtype)
-        reader = self._reader()
+        size = math.prod(lengths) * self.dtype.itemsize
+        if size > _memory():
+            raise FormatError(
+                f"{size:,} bytes were asked for at once, more than the memory of this "
+                "machine",
+                path=self.name,
+            )
         try:
-            pixels = reader.read(block)
-        except _READ_ERRORS:
-            # The store may have been finished between the look and the read.
+            reader = self._reader()
             try:
-                pixels = self._reader(after=reader).read(block)
+                pixels = reader.read(block)
             except _READ_ERRORS as error:
-                raise FormatError(
-                    f"pixels cannot be read: {_first_line(error)}", path=self.folder
-                ) from error
+                self._raise_if_known(error)
+                # The store may have been finished between the look and the read.
+                pixels = self._reader(after=reader).read(block)
+        except _READ_ERRORS as error:
+            self._raise_if_known(error)
+            raise FormatError(
+                f"pixels cannot be read: {_first_line(error)}", path=self.name
+            ) from error
         return np.asarray(pixels, dtype=self.dtype)
+
+    def _raise_if_known(self, error: Exception) -> None:
+        """Raise in words what the way to the array is to blame for."""
+        known = self._info.place.explain(error)
+        if known is not None:
+            with self._lock:
+                self._opened = None
+            raise known from error
 
     def _reader(self, after: _Reader | None = None) -> _Reader:
         """Return the open array, opened anew if its document was replaced.
 
         ``after`` is a reader that failed: it is not used again.
         """
-        signature = _signature(self._info.document)
+        signature = self._info.place.signature()
         with self._lock:
             if self._opened is not None:
                 reader, opened_at = self._opened
@@ -109,7 +146,7 @@ class ZarrSource:
                 raise FormatError(
                     f"the array now has shape {reader.shape}, it had {self.shape} "
                     "when it was opened",
-                    path=self.folder,
+                    path=self.name,
                     hint="open the data set again",
                 )
             self._opened = (reader, signature)
@@ -120,18 +157,13 @@ class ZarrSource:
 # kinds, zarr-python and numcodecs RuntimeError, KeyError and TypeError as well.
 _READ_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError)
 
-_Signature = tuple[int, int, int]
 
-
-def _signature(path: Path) -> _Signature:
-    """Return what changes when a document is replaced."""
+def _memory() -> int:
+    """Return the memory of this machine in bytes, or a large number."""
     try:
-        status = os.stat(path)
-    except OSError as error:
-        raise FormatError(
-            f"the array is gone: {error.strerror}", path=path.parent
-        ) from error
-    return status.st_ino, status.st_mtime_ns, status.st_size
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return _MUCH
 
 
 class _Reader(Protocol):
@@ -142,29 +174,92 @@ class _Reader(Protocol):
 
 
 class _TensorStoreReader:
-    """An array opened by tensorstore, without cache."""
+    """An array opened by tensorstore; what is on a disk is read without cache."""
 
     def __init__(self, info: ArrayInfo) -> None:
         import tensorstore
 
-        folder = info.folder.absolute().as_posix()
-        self._array = tensorstore.open(
-            {
-                "driver": "zarr3" if info.zarr_format == 3 else "zarr",
-                "kvstore": {"driver": "file", "path": f"{folder}/"},
-                "context": {"cache_pool": {"total_bytes_limit": 0}},
-            },
-            open=True,
-            read=True,
-        ).result()
+        self._place = info.place
+        self._chunks = info.chunks
+        spec: dict[str, object] = {
+            "driver": "zarr3" if info.zarr_format == 3 else "zarr",
+            "kvstore": info.place.kvstore(),
+        }
+        context = info.place.context()
+        if context is None:
+            spec["context"] = {"cache_pool": {"total_bytes_limit": 0}}
+        else:
+            # Whatever was fetched since it was opened counts as fresh.
+            spec["recheck_cached_data"] = spec["recheck_cached_metadata"] = "open"
+        self._array = info.place.ask(
+            lambda seconds: wait(
+                tensorstore.open(spec, context=context, open=True, read=True), seconds
+            )
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self._array.shape)
 
     def read(self, block: Block) -> npt.NDArray[np.generic]:
-        pixels: npt.NDArray[np.generic] = self._array[block].read().result()
+        return self._place.ask(lambda seconds: self._read(block, seconds))
+
+    def _read(self, block: Block, seconds: float | None) -> npt.NDArray[np.generic]:
+        axis, parts = (0, [block]) if seconds is None else _parts(block, self._chunks)
+        reading = [self._array[part].read() for part in parts]
+        try:
+            read = _results(reading, seconds)
+        except BaseException:
+            for future in reading:
+                future.cancel()
+            raise
+        pixels: npt.NDArray[np.generic]
+        pixels = read[0] if len(read) == 1 else np.concatenate(read, axis=axis)
         return pixels
+
+
+def _results(
+    reading: Sequence[tensorstore.Future[npt.NDArray[np.generic]]],
+    seconds: float | None,
+) -> list[npt.NDArray[np.generic]]:
+    """Wait for all parts; give up after some seconds in which none has come.
+
+    A large block that takes its time is not a silent server.
+    """
+    results = []
+    done = 0
+    for future in reading:
+        while True:
+            try:
+                results.append(future.result(timeout=seconds))
+                break
+            except TimeoutError:
+                before, done = done, sum(other.done() for other in reading)
+                if done <= before:
+                    raise
+    return results
+
+
+def _parts(block: Block, chunks: tuple[int, ...]) -> tuple[int, list[Block]]:
+    """Cut a block between chunks along one axis; return that axis and the parts.
+
+    Examples
+    --------
+    >>> _parts((slice(0, 1), slice(3, 9)), (1, 4))
+    (1, [(slice(0, 1, None), slice(3, 4, None)), (slice(0, 1, None), \
+slice(4, 8, None)), (slice(0, 1, None), slice(8, 9, None))])
+    """
+    for axis, (part, chunk) in enumerate(zip(block, chunks, strict=True)):
+        start, stop = part.start, part.stop
+        if part.step in (None, 1) and (stop - 1) // chunk > start // chunk:
+            count = (stop - 1) // chunk - start // chunk + 1
+            step = chunk * -(-count // _MOST_PARTS)
+            cuts = [start, *range((start // chunk + 1) * chunk, stop, step), stop]
+            return axis, [
+                (*block[:axis], slice(a, b), *block[axis + 1 :])
+                for a, b in pairwise(cuts)
+            ]
+    return 0, [block]
 
 
 class _ZarrReader:
@@ -173,8 +268,13 @@ class _ZarrReader:
     def __init__(self, info: ArrayInfo) -> None:
         import zarr
 
+        from napari_scope.formats.ngff.place_store import PlaceStore
+
+        place = info.place
         self._array = zarr.open_array(
-            str(info.folder), mode="r", zarr_format=info.zarr_format
+            str(info.folder) if place.local else PlaceStore(place),
+            mode="r",
+            zarr_format=info.zarr_format,
         )
 
     @property
@@ -192,12 +292,15 @@ def _open(info: ArrayInfo) -> _Reader:
         try:
             return kind(info)
         except (*_READ_ERRORS, ImportError) as error:
+            known = info.place.explain(error)
+            if known is not None:
+                raise known from error
             reasons.append(_first_line(error))
             cause = error
     raise FormatError(
         f"the array cannot be opened, neither by tensorstore ({reasons[0]}) nor by "
         f"zarr ({reasons[1]})",
-        path=info.folder,
+        path=info.name,
     ) from cause
 
 

@@ -1,86 +1,110 @@
-"""A Zarr hierarchy on disk, seen through its JSON documents only.
+"""A Zarr hierarchy, seen through its JSON documents only.
 
 `Store` reads the attributes of groups and the shape, type and chunks of arrays, for
 Zarr v2 and v3, without opening anything with a Zarr library: a plate of 384 fields is
-a thousand small files, and this is what makes it open in a fraction of a second.
+a thousand small files, and this is what makes it open in a fraction of a second. It
+lies in a folder, in a zip file, on a web server or in an object store
+(`napari_scope.formats.ngff.places`); what is far away is read by several threads.
 
 Everything read is treated as hostile: documents have a size limit, must be regular
-files, and no path out of metadata may leave the store. What OME-Zarr says in the
-attributes is not known here.
+files, and neither a path out of metadata nor a link may leave the store. What OME-Zarr
+says in the attributes is not known here.
+
+Examples
+--------
+>>> store = Store("https://example.org/plate.ome.zarr")  # doctest: +SKIP
+>>> store.array("A/1/0/0").shape  # doctest: +SKIP
+(3, 2048, 2048)
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import stat
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, TypeVar
+from urllib.parse import unquote
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.ngff.array_info import ArrayInfo, array_info
+from napari_scope.formats.ngff.place_opening import open_place
+from napari_scope.formats.ngff.places import (
+    MAX_DOCUMENT,
+    FolderPlace,
+    RefusedError,
+    folder_of,
+    named,
+    read_bounded,
+    refuse_link_out,
+    safe_path,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from napari_scope.formats.ngff.places import Place
 
     Json = Mapping[str, object]
 
 __all__ = ["MAX_DOCUMENT", "ArrayInfo", "Store", "read_bounded", "safe_path"]
 
-MAX_DOCUMENT = 64 * 2**20
-"""Largest metadata document in bytes; the biggest real plates stay below a tenth."""
+_AT_ONCE = 16
+"""Documents that are asked for at the same time, where each takes a round trip."""
 
-_MAX_AXES = 16
-_DRIVE = re.compile(r"^[A-Za-z]:")
+_KEPT = 10_000  # documents from far away
+_KEPT_BYTES = 2**16  # of one of them
 
-
-@dataclass(frozen=True, slots=True)
-class ArrayInfo:
-    """What the JSON of an array says.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the array.
-    zarr_format : 2 or 3
-        Version of Zarr.
-    shape : tuple of int
-        Length of each axis.
-    dtype : numpy.dtype
-        Type of the pixels, in the byte order of this machine.
-    chunks : tuple of int
-        What is cheap to read: the chunk, or the inner chunk of a sharded array.
-    """
-
-    folder: Path
-    zarr_format: Literal[2, 3]
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-    chunks: tuple[int, ...]
-
-    @property
-    def document(self) -> Path:
-        """The file that describes the array."""
-        return self.folder / ("zarr.json" if self.zarr_format == 3 else ".zarray")
+_T = TypeVar("_T")
 
 
 class Store:
-    """The folder of a hierarchy and the nodes below it.
+    """A hierarchy and the nodes below it.
 
     Parameters
     ----------
-    root : PathLike
-        Folder that was opened; the root of a store or a group within one.
+    root : str or PathLike
+        What was opened, the root of a store or a group within one: a folder, a zip
+        file (or a path within it), an address (``http://``, ``https://``, ``s3://``),
+        or the document that describes the group.
+
+    Raises
+    ------
+    FormatError
+        If a zip file cannot be read, or an address is not complete.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = Path(root)
+        self._root = open_place(root)
         # The levels of the fields of a plate mostly say the same: equal bytes are
         # understood once.
         self._parsed: dict[bytes, ArrayInfo] = {}
+        self._checked: set[tuple[str, ...]] = set()
+        self._version: Literal[2, 3] | None = None
+        self._fetched: dict[str, bytes | None] = {}
+
+    @property
+    def local(self) -> bool:
+        """Whether the store is a folder of this machine."""
+        return self._root.local
+
+    @property
+    def root(self) -> Path:
+        """The folder of the store, if it is one of this machine."""
+        return folder_of(self._root)
+
+    @property
+    def address(self) -> str:
+        """The path by which the store can be opened again."""
+        return self._root.address
+
+    @property
+    def title(self) -> str:
+        """The last part of the path of the store, with its suffix."""
+        if isinstance(self._root, FolderPlace):
+            return self._root.folder.absolute().name
+        last = self._root.name.rpartition("/")[2]
+        return unquote(last) if self._root.name[:4].lower() == "http" else last
 
     def folder(self, path: str = "") -> Path:
         """Return the folder of a node.
@@ -88,9 +112,44 @@ class Store:
         Raises
         ------
         FormatError
+            If the path would leave the store, or the store is not local.
+        """
+        return folder_of(self._at(path))
+
+    def place(self, path: str = "") -> str:
+        """Return what messages call a node: its folder, or its address.
+
+        Raises
+        ------
+        FormatError
             If the path would leave the store.
         """
-        return self.root.joinpath(*safe_path(path, self.root))
+        return self._at(path).name
+
+    def document(self, path: str, name: str, limit: int = MAX_DOCUMENT) -> bytes | None:
+        """Return a small file of a group, or None if there is none.
+
+        Raises
+        ------
+        FormatError
+            If it is larger than ``limit`` bytes or cannot be read.
+        """
+        return self._at(path).read(name, limit)
+
+    def node(self, path: str = "") -> Json:
+        """Return the whole JSON of a group or array: zarr.json, or .zarray or .zgroup.
+
+        Raises
+        ------
+        FormatError
+            If there is no such node or its document is damaged.
+        """
+        place = self._at(path)
+        for names in (("zarr.json", ".zarray"), (".zgroup",)):
+            found = self._first(place, names)
+            if found is not None:
+                return _parse(found[1], place, found[0])
+        raise _no_node(place)
 
     def attributes(self, path: str = "") -> Json:
         """Return the attributes of a group or array.
@@ -100,27 +159,24 @@ class Store:
         FormatError
             If there is no such node or its document is damaged.
         """
-        folder = self.folder(path)
-        data = read_bounded(folder / "zarr.json")
-        if data is not None:
-            document = _parse(data, folder / "zarr.json")
+        place = self._at(path)
+        found = self._first(place, ("zarr.json", ".zattrs"))
+        if found is not None:
+            name, data = found
+            document = _parse(data, place, name)
+            if name == ".zattrs":
+                return document
             attributes = document.get("attributes", {})
             return attributes if isinstance(attributes, dict) else {}
-        data = read_bounded(folder / ".zattrs")
-        if data is not None:
-            return _parse(data, folder / ".zattrs")
-        if (folder / ".zgroup").is_file() or (folder / ".zarray").is_file():
+        if self._has(place, ".zgroup") or self._has(place, ".zarray"):
             return {}
-        raise FormatError(
-            "no Zarr node: zarr.json, .zattrs or .zgroup was expected", path=folder
-        )
+        raise _no_node(place)
 
     def exists(self, path: str) -> bool:
         """Return whether there is a node."""
-        folder = self.folder(path)
-        return any(
-            (folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")
-        )
+        place = self._at(path)
+        names = ("zarr.json", ".zgroup", ".zarray")
+        return any(self._has(place, name) for name in names)
 
     def array(self, path: str) -> ArrayInfo:
         """Return what the JSON of an array says.
@@ -130,151 +186,144 @@ class Store:
         FormatError
             If there is no such array, or it is one that cannot be shown.
         """
-        folder = self.folder(path)
-        for name, understand in (("zarr.json", _array_v3), (".zarray", _array_v2)):
-            data = read_bounded(folder / name)
-            if data is None:
-                continue
-            known = self._parsed.get(data)
-            if known is None:
-                document = _parse(data, folder / name)
-                known = self._parsed[data] = understand(document, folder / name)
-            return replace(known, folder=folder)
-        raise FormatError(
-            "the array is missing: zarr.json or .zarray was expected", path=folder
+        place = self._at(path)
+        found = self._first(place, ("zarr.json", ".zarray"))
+        if found is None:
+            raise FormatError(
+                "the array is missing: zarr.json or .zarray was expected",
+                path=place.name,
+            )
+        name, data = found
+        known = self._parsed.get(data)
+        if known is None:
+            document = _parse(data, place, name)
+            version: Literal[2, 3] = 3 if name == "zarr.json" else 2
+            known = array_info(document, place, version, named(place, name))
+            self._parsed[data] = known
+        return ArrayInfo(
+            place, known.zarr_format, known.shape, known.dtype, known.chunks
         )
 
+    def many(self, paths: Sequence[str]) -> list[Json | FormatError]:
+        """Return the attributes of many groups, or why they cannot be read.
 
-def safe_path(path: str, root: Path) -> tuple[str, ...]:
-    """Return the parts of a path below the root of a store.
+        Parameters
+        ----------
+        paths : sequence of str
+            Their paths; the answers have the same order.
+        """
+        return self._each(self.attributes, paths)
 
-    Parameters
-    ----------
-    path : str
-        A path as metadata give it, with slashes.
-    root : Path
-        The store, for the message.
+    def arrays(self, paths: Sequence[str]) -> list[ArrayInfo | FormatError]:
+        """Return what the JSON of many arrays says, or why they cannot be shown.
 
-    Raises
-    ------
-    FormatError
-        If the path is absolute, goes up, or means something else on Windows.
-    """
-    # One slash at either end is written by some tools and harmless.
-    parts = tuple(p for p in path.strip("/").split("/") if p not in ("", "."))
-    if (
-        path.startswith("//")
-        or "\\" in path
-        or "\0" in path
-        or any(p == ".." or _DRIVE.match(p) for p in parts)
-    ):
-        raise FormatError(f"the path {path!r} in the metadata leaves it", path=root)
-    return parts
+        Parameters
+        ----------
+        paths : sequence of str
+            Their paths; the answers have the same order.
+        """
+        return self._each(self.array, paths)
 
+    def _each(
+        self, read: Callable[[str], _T], paths: Sequence[str]
+    ) -> list[_T | FormatError]:
+        def one(path: str) -> _T | FormatError:
+            try:
+                return read(path)
+            except FormatError as error:
+                return error
 
-def read_bounded(path: Path, limit: int = MAX_DOCUMENT) -> bytes | None:
-    """Read a small regular file; None if there is none.
+        # Threads would only make the reading of a disk that is near slower.
+        if self._root.timeout is None or len(paths) < 2:
+            return [one(path) for path in paths]
+        from concurrent.futures import ThreadPoolExecutor
 
-    Raises
-    ------
-    FormatError
-        If it is larger than ``limit`` bytes or cannot be read.
-    """
-    try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise FormatError("not a regular file", path=path)
-            data = file.read(min(status.st_size, limit) + 1)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        with ThreadPoolExecutor(min(_AT_ONCE, len(paths))) as pool:
+            return list(pool.map(one, paths))
+
+    def _read(self, place: Place, name: str) -> bytes | None:
+        """Return a document; what was fetched from far away is not fetched again."""
+        if place.timeout is None:
+            return place.read(name)
+        key = named(place, name)
+        if key in self._fetched:
+            return self._fetched[key]
+        data = place.read(name)
+        if len(data or b"") <= _KEPT_BYTES and len(self._fetched) < _KEPT:
+            self._fetched[key] = data
+        return data
+
+    def _has(self, place: Place, name: str) -> bool:
+        if place.timeout is None:
+            return place.has(name)
+        try:
+            return self._read(place, name) is not None
+        except RefusedError:
+            return False
+
+    def _at(self, path: str) -> Place:
+        parts = safe_path(path, self._root.name)
+        if not parts:
+            return self._root
+        if self._root.local:
+            self._refuse_links_out(parts)
+        return self._root.child(*parts)
+
+    def _refuse_links_out(self, parts: tuple[str, ...]) -> None:
+        """Look at each folder on the way once."""
+        if not parts or parts in self._checked:
+            return
+        self._refuse_links_out(parts[:-1])
+        way = os.sep.join((self._root.name, *parts))
+        try:
+            status = os.lstat(way)
+        except (OSError, ValueError):
+            return  # it will not be found later, either
+        # On Windows, also what is not called a link may lead elsewhere.
+        if stat.S_ISLNK(status.st_mode) or _is_reparse_point(status):
+            refuse_link_out(way, self._root.name)
+        self._checked.add(parts)
+
+    def _first(self, place: Place, names: tuple[str, ...]) -> tuple[str, bytes] | None:
+        """Return the first document that there is; zarr.json is the one of v3.
+
+        Far away, where each look takes a round trip, the version that the first
+        document had is looked for first.
+        """
+        if self._version == 2:
+            names = names[::-1]
+        refused: RefusedError | None = None
+        for name in names:
+            try:
+                data = self._read(place, name)
+            except RefusedError as error:
+                refused = refused or error
+                continue
+            if data is not None:
+                if self._version is None and place.timeout is not None:
+                    self._version = 3 if name == "zarr.json" else 2
+                return name, data
+        if refused is not None:
+            raise refused
         return None
-    except (OSError, ValueError) as error:
-        raise FormatError(f"cannot be read: {error}", path=path) from error
-    if len(data) > limit:
-        raise FormatError(f"larger than the {limit >> 20} MiB allowed", path=path)
-    return data
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    # A named pipe in place of a document would block for ever.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def _is_reparse_point(status: os.stat_result) -> bool:
+    # Only Windows has it: a junction, for instance.
+    return bool(getattr(status, "st_reparse_tag", None))
 
 
-def _parse(data: bytes, path: Path) -> Json:
+def _no_node(place: Place) -> FormatError:
+    return FormatError(
+        "no Zarr node: zarr.json, .zattrs or .zgroup was expected", path=place.name
+    )
+
+
+def _parse(data: bytes, place: Place, name: str) -> Json:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"damaged JSON: {error}", path=path) from error
+        raise FormatError(f"damaged JSON: {error}", path=named(place, name)) from error
     if not isinstance(document, dict):
-        raise FormatError("a JSON object was expected", path=path)
+        raise FormatError("a JSON object was expected", path=named(place, name))
     return document
-
-
-def _array_v3(document: Json, path: Path) -> ArrayInfo:
-    if document.get("node_type") != "array":
-        raise FormatError("an array was expected, this is a group", path=path)
-    shape = _lengths(document.get("shape"), "shape", path, least=0)
-    dtype = _dtype(document.get("data_type"), path)
-    grid = _member(document.get("chunk_grid"))
-    chunks = _lengths(grid.get("chunk_shape"), "chunk_shape", path, len(shape))
-    codecs = document.get("codecs")
-    orders: list[list[int]] = []
-    for codec in codecs if isinstance(codecs, list) else []:
-        name = codec.get("name") if isinstance(codec, dict) else codec
-        configuration = _member(codec)
-        if name == "transpose":
-            order = configuration.get("order")
-            if not isinstance(order, list) or sorted(order) != list(range(len(shape))):
-                raise FormatError(f"transpose order {order!r}", path=path)
-            orders.append(order)
-        elif name == "sharding_indexed":
-            inner = _lengths(
-                configuration.get("chunk_shape"), "chunk_shape", path, len(shape)
-            )
-            # The shard's chunks are counted in the order after the transposes.
-            for order in reversed(orders):
-                inner = tuple(inner[order.index(axis)] for axis in range(len(shape)))
-            chunks = inner
-            break
-    return ArrayInfo(path.parent, 3, shape, dtype, chunks)
-
-
-def _array_v2(document: Json, path: Path) -> ArrayInfo:
-    shape = _lengths(document.get("shape"), "shape", path, least=0)
-    chunks = _lengths(document.get("chunks"), "chunks", path, len(shape))
-    return ArrayInfo(path.parent, 2, shape, _dtype(document.get("dtype"), path), chunks)
-
-
-def _member(value: object) -> Json:
-    """Return the ``configuration`` of a named object of Zarr v3."""
-    if isinstance(value, dict):
-        configuration = value.get("configuration", {})
-        if isinstance(configuration, dict):
-            return configuration
-    return {}
-
-
-def _lengths(
-    value: object, what: str, path: Path, ndim: int | None = None, *, least: int = 1
-) -> tuple[int, ...]:
-    good = (
-        isinstance(value, list)
-        and len(value) <= _MAX_AXES
-        and all(type(n) is int and least <= n < 2**63 for n in value)
-        and (ndim is None or len(value) == ndim)
-    )
-    if not good:
-        raise FormatError(f"{what} {str(value)[:60]} is not valid", path=path)
-    return tuple(value)  # type: ignore[arg-type]
-
-
-def _dtype(value: object, path: Path) -> np.dtype[np.generic]:
-    """Return the type of the pixels; only numbers and truth values can be shown."""
-    if isinstance(value, str) and re.fullmatch(r"[<>|=]?[a-z]+\d*", value):
-        try:
-            dtype = np.dtype(value)
-        except TypeError:
-            dtype = np.dtype(object)
-        if dtype.kind in "biuf":
-            return dtype.newbyteorder("=")
-    raise FormatError(f"pixels of type {str(value)[:60]} cannot be shown", path=path)
