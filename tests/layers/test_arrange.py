@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_scope.arrays import FrameSource, LazyArray, MemorySource
-from napari_scope.layers.arrange import COARSEST, arranged_levels, stacked
+from napari_scope.layers.arrange import (
+    COARSEST,
+    arranged_levels,
+    stacked,
+    with_coarse_level,
+)
 from napari_scope.layers.frame import Frame, shared_frame
 from napari_scope.model import Axis, Image, LevelArray, axis_kind
 
@@ -176,3 +181,86 @@ def test_only_the_part_that_is_asked_for_is_read() -> None:
     (level,) = stacked([part(i) for i in range(5)])
     np.asarray(level[3])
     assert read == [3]
+
+
+@given(st.integers(2, 40), st.booleans())
+def test_planes_of_a_level_halved_in_z_are_those_of_the_same_depth(
+    depth: int, up: bool
+) -> None:
+    """Also where the depth is odd, whether a writer rounds up or down."""
+    full = np.broadcast_to(np.arange(depth)[:, None, None], (depth, 8, 8))
+    half = (depth + 1) // 2 if up else depth // 2
+    coarse = np.broadcast_to(np.arange(half)[:, None, None], (half, 4, 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_scope.layers.arrange.COARSEST", 1)
+        levels = arranged(make_image("zyx", lazy(full), lazy(coarse)))
+    assert [level.shape for level in levels] == [(depth, 8, 8), (depth, 4, 4)]
+    shown = np.asarray(levels[1])[:, 0, 0]
+    expected = np.arange(depth) * half // depth
+    np.testing.assert_array_equal(shown, expected)
+    if up or depth % 2 == 0:
+        np.testing.assert_array_equal(shown, np.arange(depth) // 2)
+
+
+class Declared:
+    """Pixels that are not there: their index is made when they are read."""
+
+    chunks = None
+
+    def __init__(self, *shape: int, dtype: str = "u2") -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+
+    def read(self, block: tuple[slice, ...]) -> Any:
+        *_, y, x = np.ogrid[block]
+        lengths = [len(range(s.start, s.stop, s.step or 1)) for s in block]
+        return np.broadcast_to(y * 7 + x, lengths).astype(self.dtype)
+
+
+def declared(*shape: int, dtype: str = "u2") -> LevelArray:
+    return LazyArray(Declared(*shape, dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    ("shapes_of", "added"),
+    [
+        ([(5000, 3000)], None),  # flat and alone: napari shows it in tiles
+        ([(4, 2048, 2048), (4, 1024, 1024)], None),
+        ([(4, 9000, 6000), (4, 4500, 3000)], (4, 900, 600)),
+        ([(2, 4, 9000, 6000), (2, 4, 4500, 3000)], (2, 4, 900, 600)),
+        ([(9000, 6000), (4500, 3000)], (900, 600)),
+        ([(100, 2048, 2048)], None),
+        ([(128, 2048, 2049)], (128, 1024, 1025)),
+        ([(3, 100, 9000, 9000)], (3, 100, 2250, 2250)),
+        ([(2000, 4096, 4096), (2000, 1024, 1024)], (2000, 512, 512)),
+        ([(2**20, 1, 9000)], None),
+    ],
+)
+def test_a_coarse_level_is_added_where_three_dimensions_need_one(
+    shapes_of: list[tuple[int, ...]], added: tuple[int, ...] | None
+) -> None:
+    levels = [declared(*shape) for shape in shapes_of]
+    found = with_coarse_level(levels)
+    assert found[: len(levels)] == levels
+    assert [level.shape for level in found[len(levels) :]] == ([added] if added else [])
+    if added:
+        step = -(-shapes_of[-1][-1] // added[-1])
+        corner = np.asarray(found[-1][(0,) * (len(added) - 2)])[2, 3]  # type: ignore[index]
+        assert corner == (2 * step * 7 + 3 * step) % 2**16
+
+
+def test_a_coarse_level_of_colours() -> None:
+    levels = [declared(9000, 6000, 3), declared(4500, 3000, 3)]
+    assert with_coarse_level(levels, rgb=True)[-1].shape == (900, 600, 3)
+
+
+def test_napari_shows_large_levels_in_three_dimensions() -> None:
+    from napari.components import ViewerModel
+
+    levels = with_coarse_level([declared(2, 4200, 4200), declared(2, 2100, 2100)])
+    viewer = ViewerModel()
+    layer = viewer.add_image(
+        levels, multiscale=True, contrast_limits=(0, 1), scale=(2, 1, 1)
+    )
+    viewer.dims.ndisplay = 3
+    assert layer._data_view.shape == (2, 700, 700)
+    np.testing.assert_array_equal(layer.extent.world[1], [2, 4199, 4199])

@@ -6,6 +6,7 @@ asks for a plane, and then only that plane is.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_scope.layers.frame import Frame
-    from napari_scope.model import Image, LevelArray
+    from napari_scope.model import Image, Labels, LevelArray
 
-__all__ = ["COARSEST", "arranged_levels", "stacked"]
+__all__ = ["COARSEST", "arranged_levels", "stacked", "with_coarse_level"]
 
 COARSEST = 512
 """Levels below this many pixels in y and x are left out.
@@ -29,16 +30,25 @@ napari reads the coarsest level whole at every step (thumbnail) and shows it alo
 three dimensions: smaller loses detail there, larger costs time everywhere.
 """
 
+_LARGEST_SIDE = 2048
+"""What any graphics card shows in three dimensions; napari refuses coarsest levels
+that are larger."""
+
+_LARGEST_VOLUME = 2**30
+"""Bytes that are read for the view in three dimensions, of one time point."""
+
 Block = tuple[slice, ...]
 
 
-def arranged_levels(image: Image, channel: int, frame: Frame) -> list[LevelArray]:
+def arranged_levels(
+    image: Image | Labels, channel: int, frame: Frame
+) -> list[LevelArray]:
     """Return the levels of one channel with the axes of the frame, finest first.
 
     Parameters
     ----------
-    image : Image
-        The image.
+    image : Image or Labels
+        The image, or a segmentation.
     channel : int
         Index on its c axis; ignored without one.
     frame : Frame
@@ -61,7 +71,7 @@ def arranged_levels(image: Image, channel: int, frame: Frame) -> list[LevelArray
     order: list[int | None] = [
         names.index(name) if name in names else None for name in frame.names
     ]
-    if image.rgb:
+    if "rgb" in names:
         order.append(names.index("rgb"))
     yx = {names.index("y"), names.index("x")}
     full = chosen[0].shape
@@ -77,6 +87,39 @@ def arranged_levels(image: Image, channel: int, frame: Frame) -> list[LevelArray
         else:
             arranged.append(LazyArray(_ArrangedSource(level, order, lengths)))
     return arranged
+
+
+def with_coarse_level(
+    levels: list[LevelArray], *, rgb: bool = False
+) -> list[LevelArray]:
+    """Return levels, the coarsest of them small enough for three dimensions.
+
+    Where it is not, one is added that takes every n-th pixel in y and x of the last
+    one. It is a view: it costs the time to read it, but neither disk nor memory.
+
+    Parameters
+    ----------
+    levels : list of LevelArray
+        Levels of one layer, y and x last (before the colours).
+    rgb : bool
+        Whether the last axis holds colours.
+    """
+    last = levels[-1]
+    shape = last.shape[:-1] if rgb else last.shape
+    side = max(shape[-2:])
+    depth = shape[-3] if len(shape) > 2 else 1
+    volume = depth * math.prod(shape[-2:]) * last.dtype.itemsize * (4 if rgb else 1)
+    step = 1
+    if len(levels) > 1 and side > _LARGEST_SIDE:
+        step = math.ceil(side / (_LARGEST_SIDE // 2))
+    if depth > 1 and volume > _LARGEST_VOLUME:
+        step = max(step, math.ceil(math.sqrt(volume / _LARGEST_VOLUME)))
+    # A single pixel cannot be thinned out.
+    if step == 1 or min(shape[-2:]) == 1:
+        return levels
+    thin = slice(None, None, step)
+    key = (..., thin, thin, slice(None)) if rgb else (..., thin, thin)
+    return [*levels, last[key]]
 
 
 def stacked(
@@ -99,7 +142,7 @@ def stacked(
     ]
 
 
-def _useful_levels(image: Image) -> list[int]:
+def _useful_levels(image: Image | Labels) -> list[int]:
     """Return the numbers of the levels that napari can use."""
     names = image.axis_names
     y, x = names.index("y"), names.index("x")

@@ -10,14 +10,17 @@ layer per channel with a slider ``p`` in front. A data set of very many images
 (positions, fields of a plate) would drown the layer list, so by default more than
 `MAX_LAYERS` layers are put on a slider. They lie on top of each other there; their
 names are in the metadata of the layer.
+
+Segmentations become labels layers above the channels of their image.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from napari_scope.layers.arrange import arranged_levels
+from napari_scope.layers.arrange import arranged_levels, with_coarse_level
 from napari_scope.layers.contrast import known_limits, sampled_limits
 from napari_scope.layers.describe import (
     channel_of,
@@ -28,6 +31,7 @@ from napari_scope.layers.describe import (
     n_channels,
 )
 from napari_scope.layers.frame import shared_frame
+from napari_scope.layers.labels import labels_to_layers, shared_labels
 from napari_scope.layers.origin import ORIGIN_KEY, LayerOrigin
 from napari_scope.layers.shared import shared_layers
 
@@ -66,7 +70,8 @@ def dataset_to_layers(
     Returns
     -------
     list of LayerData
-        Image by image, channel by channel.
+        Image by image, channel by channel, then the segmentations of the image; on a
+        slider all segmentations come last.
     """
     images = dataset.images
     if not images:
@@ -79,7 +84,7 @@ def dataset_to_layers(
         "format_version": dataset.format_version,
     }
     several = len(images) > 1
-    many = sum(map(n_channels, images)) > MAX_LAYERS
+    many = sum(map(_n_layers, images)) > MAX_LAYERS
     layers: list[LayerData] = []
     if several and (positions == "slider" or (positions == "auto" and many)):
         groups = shared_layers(
@@ -89,6 +94,7 @@ def dataset_to_layers(
             metadata=facts,
             ragged=True,
             name=_name_of(dataset),
+            coarse=dataset.finished,
         )
         for group in groups:
             members = set(group.images)
@@ -104,26 +110,64 @@ def dataset_to_layers(
                     look=_look_in(layer),
                 )
                 layers.append(_with_origin(layer, origin))
+        everything = range(len(images))
+        for label, layer in shared_labels(images, frame, facts):
+            origin = LayerOrigin(
+                dataset,
+                everything,
+                0,
+                ("p", *frame.names),
+                shared=True,
+                positions=positions,
+                look=_look_in(layer),
+                label=label,
+            )
+            layers.append(_with_origin(layer, origin))
         return layers
+    saved = Counter(name for image in images for name in _saved_names(image))
     for number, image in enumerate(images):
+        # What a viewer has saved comes back under the names it had there.
+        own = _saved_names(image)
+        plain = not several or all(name and saved[name] == 1 for name in own)
         made = image_to_layers(
             image,
-            name_prefix=image.name if several else "",
+            name_prefix="" if plain else image.name,
             frame=frame,
             limits=limits,
             metadata={**facts, "image_index": number},
+            coarse=dataset.finished,
         )
-        for channel, layer in enumerate(made):
+        for place, layer in enumerate(made):
+            is_label = layer[2] == "labels"
             origin = LayerOrigin(
                 dataset,
                 (number,),
-                channel,
+                0 if is_label else place,
                 frame.names,
                 positions=positions,
                 look=_look_in(layer),
+                label=_label_in(layer),
             )
             layers.append(_with_origin(layer, origin))
     return layers
+
+
+def _n_layers(image: Image) -> int:
+    return len(image.labels) + (0 if image.only_labels else n_channels(image))
+
+
+def _saved_names(image: Image) -> list[object]:
+    """Return the names that the layers of an image had when a viewer saved them."""
+    shown = [] if image.only_labels else range(n_channels(image))
+    looks = [channel_of(image, index).look for index in shown]
+    looks += [labels.look for labels in image.labels]
+    return [look.get("name") for look in looks]
+
+
+def _label_in(layer: LayerData) -> str:
+    facts = layer[1]["metadata"]
+    assert isinstance(facts, dict)
+    return str(facts["napari_scope"].get("labels", ""))
 
 
 def _name_of(dataset: Dataset) -> str:
@@ -152,8 +196,11 @@ def image_to_layers(
     frame: Frame | None = None,
     limits: Mapping[tuple[int, str], Limits] | None = None,
     metadata: Mapping[str, object] | None = None,
+    coarse: bool = False,
 ) -> list[LayerData]:
-    """Return one layer for each channel of an image; no pixel is read.
+    """Return one layer for each channel of an image, then those of its segmentations.
+
+    No pixel is read.
 
     Parameters
     ----------
@@ -168,16 +215,22 @@ def image_to_layers(
         whole range of the type is shown.
     metadata : mapping, optional
         Added to the layers' own.
+    coarse : bool
+        Whether a coarse level is added where the view in three dimensions needs one;
+        not while the arrays grow.
 
     Returns
     -------
     list of LayerData
-        In the order of the channels.
+        In the order of the channels; no channel of what is only a segmentation.
     """
     frame = frame or shared_frame((image,))
     layers: list[LayerData] = []
-    for index in range(n_channels(image)):
+    affine = frame.affine(image)
+    for index in range(0 if image.only_labels else n_channels(image)):
         levels = arranged_levels(image, index, frame)
+        if coarse:
+            levels = with_coarse_level(levels, rgb=image.rgb)
         arguments = look_of(image, index, limits or {})
         arguments |= {
             "name": layer_name(image, index, name_prefix),
@@ -189,7 +242,16 @@ def image_to_layers(
                 metadata, image, index, frame.names, {"image": image.name}
             ),
         }
+        if affine is not None:
+            arguments["affine"] = [list(row) for row in affine]
         layers.append(described(levels, arguments))
+    for labels in image.labels:
+        layers += labels_to_layers(
+            labels,
+            frame,
+            name_prefix="" if image.only_labels else name_prefix,
+            metadata={**(metadata or {}), "image": image.name},
+        )
     return layers
 
 
@@ -203,6 +265,8 @@ def _shared_limits(
     """
     needing: dict[tuple[int, str], list[Image]] = {}
     for image in images:
+        if image.only_labels:
+            continue
         for index in range(n_channels(image)):
             if not image.rgb and known_limits(image, index) is None:
                 key = (index, channel_of(image, index).name)

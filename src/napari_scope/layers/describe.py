@@ -28,17 +28,21 @@ __all__ = [
     "n_channels",
 ]
 
+_SAVED = ("colormap", "gamma", "opacity", "blending")
+
 LayerData: TypeAlias = tuple[object, dict[str, object], str]
-"""Data, keyword arguments of ``viewer.add_image``, and the type of layer."""
+"""Data, keyword arguments of the layer, and its type: ``image`` or ``labels``."""
 
 Limits: TypeAlias = tuple[float, float]
 
 
-def described(levels: list[LevelArray], arguments: dict[str, object]) -> LayerData:
+def described(
+    levels: list[LevelArray], arguments: dict[str, object], kind: str = "image"
+) -> LayerData:
     """Return a layer with its levels, or its only array."""
     multiscale = len(levels) > 1
     arguments["multiscale"] = multiscale
-    return (levels if multiscale else levels[0]), arguments, "image"
+    return (levels if multiscale else levels[0]), arguments, kind
 
 
 def n_channels(image: Image) -> int:
@@ -60,9 +64,10 @@ def look_of(
 ) -> dict[str, object]:
     """Return how a channel is drawn."""
     channel = channel_of(image, index)
+    saved = {key: channel.look[key] for key in _SAVED if key in channel.look}
     look: dict[str, object] = {"rgb": image.rgb, "visible": channel.visible}
     if image.rgb:
-        return look
+        return look | {k: v for k, v in saved.items() if k != "colormap"}
     count = n_channels(image)
     color = channel.color or default_color(channel.name, index, count)
     # napari knows white as "gray"; other colours it makes a map from black of.
@@ -74,7 +79,7 @@ def look_of(
     )
     if count > 1:
         look["blending"] = "additive"
-    return look
+    return look | saved
 
 
 def layer_name(image: Image, index: int, prefix: str, otherwise: str = "") -> str:
@@ -82,7 +87,11 @@ def layer_name(image: Image, index: int, prefix: str, otherwise: str = "") -> st
 
     Where neither prefix nor channel has a name it is ``otherwise``, or the image's.
     """
-    parts = [part for part in (prefix, channel_of(image, index).name) if part]
+    channel = channel_of(image, index)
+    saved = channel.look.get("name")
+    if isinstance(saved, str) and not prefix:
+        return saved
+    parts = [part for part in (prefix, channel.name) if part]
     return " - ".join(parts) or otherwise or image.name or "image"
 
 

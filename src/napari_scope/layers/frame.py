@@ -18,15 +18,17 @@ A plain y, x image stays two-dimensional.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from napari_scope.model import axis_kind
+from napari_scope.model import Labels, axis_kind
 from napari_scope.model.units import factor, standard_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_scope.model import Axis, Image
+
+    Placed: TypeAlias = Image | Labels
 
 __all__ = ["Frame", "shared_frame"]
 
@@ -53,7 +55,7 @@ class Frame:
     units: tuple[str, ...]
     steps: tuple[float, ...]
 
-    def scale(self, image: Image) -> tuple[float, ...]:
+    def scale(self, image: Placed) -> tuple[float, ...]:
         """Return the distance of two samples on each axis, in the frame's units."""
         own = {axis.name: axis for axis in image.axes}
         return tuple(
@@ -61,7 +63,7 @@ class Frame:
             for name, unit, step in zip(self.names, self.units, self.steps, strict=True)
         )
 
-    def translation(self, image: Image) -> tuple[float, ...]:
+    def translation(self, image: Placed) -> tuple[float, ...]:
         """Return the position of sample 0 on each axis, in the frame's units."""
         own = {axis.name: axis for axis in image.axes}
         return tuple(
@@ -69,14 +71,41 @@ class Frame:
             for name, unit in zip(self.names, self.units, strict=True)
         )
 
+    def affine(self, image: Placed) -> tuple[tuple[float, ...], ...] | None:
+        """Return what turns the image after scale and translation, None if nothing.
+
+        A homogeneous matrix with a row and a column for each axis of the frame.
+        """
+        if image.affine is None:
+            return None
+        own = {axis.name: number for number, axis in enumerate(image.axes)}
+        units = [
+            _to_unit(image.axes[own[name]], unit) if name in own else 1.0
+            for name, unit in zip(self.names, self.units, strict=True)
+        ]
+        matrix: list[tuple[float, ...]] = []
+        for row, name in enumerate(self.names):
+            if name not in own:
+                matrix.append(tuple(float(n == row) for n in range(len(units) + 1)))
+                continue
+            numbers = image.affine[own[name]]
+            line = [
+                numbers[own[other]] * units[row] / unit if other in own else 0.0
+                for other, unit in zip(self.names, units, strict=True)
+            ]
+            matrix.append((*line, numbers[-1] * units[row]))
+        return (*matrix, (*(0.0,) * len(units), 1.0))
+
 
 def shared_frame(images: Sequence[Image]) -> Frame:
-    """Return the frame that fits all images of a data set."""
+    """Return the frame that fits all images of a data set and their segmentations."""
     found: dict[str, list[Axis]] = {}
     for image in images:
-        for axis in image.axes:
-            if axis.name not in _NOT_SHOWN:
-                found.setdefault(axis.name, []).append(axis)
+        parts: tuple[Placed, ...] = (image, *image.labels)
+        for part in parts:
+            for axis in part.axes:
+                if axis.name not in _NOT_SHOWN:
+                    found.setdefault(axis.name, []).append(axis)
     custom = [name for name in found if name not in _STANDARD]
     # Positions outermost, the others as the files order them (sorting is stable).
     custom.sort(key=lambda name: axis_kind(name) != "position")

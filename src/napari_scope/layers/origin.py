@@ -79,9 +79,20 @@ class LayerOrigin(dict[str, object]):
         How positions were asked to be shown.
     look : mapping, optional
         Name, colour, contrast, scale and place that the layer was given.
+    label : str
+        Name of the segmentation that the layer shows; empty for pixels of the image.
     """
 
-    __slots__ = ("axes", "channel", "dataset", "images", "look", "positions", "shared")
+    __slots__ = (
+        "axes",
+        "channel",
+        "dataset",
+        "images",
+        "label",
+        "look",
+        "positions",
+        "shared",
+    )
 
     def __init__(
         self,
@@ -93,6 +104,7 @@ class LayerOrigin(dict[str, object]):
         shared: bool = False,
         positions: Positions = "auto",
         look: Mapping[str, object] | None = None,
+        label: str = "",
     ) -> None:
         self.dataset = dataset
         self.images = tuple(images)
@@ -101,6 +113,7 @@ class LayerOrigin(dict[str, object]):
         self.shared = shared
         self.positions: Positions = positions
         self.look: Mapping[str, object] = dict(look or {})
+        self.label = label
         super().__init__(
             path=dataset.path, images=list(self.images), channel_index=channel
         )

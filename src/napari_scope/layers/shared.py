@@ -12,7 +12,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_scope.layers.arrange import arranged_levels, stacked
+from napari_scope.layers.arrange import (
+    arranged_levels,
+    stacked,
+    with_coarse_level,
+)
 from napari_scope.layers.describe import (
     channel_of,
     described,
@@ -57,6 +61,7 @@ def shared_layers(
     metadata: Mapping[str, object] | None = None,
     ragged: bool = False,
     name: str = "",
+    coarse: bool = False,
 ) -> list[SharedLayers]:
     """Return layers with images that are alike along an axis ``p``.
 
@@ -75,6 +80,8 @@ def shared_layers(
     name : str
         What all images are called together: the name of a layer whose channel has none,
         as that of one image would be wrong for the others.
+    coarse : bool
+        As in `image_to_layers`.
 
     Returns
     -------
@@ -84,6 +91,8 @@ def shared_layers(
     frame = frame or shared_frame(images)
     groups: list[_Group] = []
     for number, image in enumerate(images):
+        if image.only_labels:
+            continue
         member = _Member(image, frame, ragged=ragged)
         group = next((group for group in groups if group.takes(member)), None)
         if group is None:
@@ -105,6 +114,8 @@ def shared_layers(
                     for number in range(len(images))
                 ]
             )
+            if coarse:
+                levels = with_coarse_level(levels, rgb=first.rgb)
             arguments = look_of(fullest, index, limits or {})
             if len(groups) > 1 and not first.rgb:
                 # Empty samples of one layer must not cover the images of another.

@@ -77,12 +77,16 @@ class Channel:
         Display range; None when the file does not say.
     visible : bool
         Whether the channel is shown at first.
+    look : mapping
+        How a viewer drew the channel when it saved it: ``name`` of the layer,
+        ``colormap``, ``gamma``, ``opacity``, ``blending``, as far as they are known.
     """
 
     name: str
     color: str | None = None
     contrast_limits: tuple[float, float] | None = None
     visible: bool = True
+    look: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Labels:
         Small, JSON-able facts worth showing.
     affine : tuple of tuple of float, optional
         As in `Image`.
+    look : mapping
+        As in `Channel`.
     """
 
     name: str
@@ -115,6 +121,7 @@ class Labels:
     properties: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     metadata: Mapping[str, object] = field(default_factory=dict)
     affine: tuple[tuple[float, ...], ...] | None = None
+    look: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -151,6 +158,9 @@ class Image:
         What turns or shears the image in the world, after the scale and translation of
         its axes: a homogeneous matrix of (axes + 1) rows and columns, in the order of
         ``axes``. None where there is no such thing.
+    only_labels : bool
+        True for a segmentation that was opened without its image: the axes and levels
+        are those of its only entry in ``labels``.
     """
 
     name: str
@@ -163,6 +173,7 @@ class Image:
     frames: FrameTable | None = None
     labels: tuple[Labels, ...] = ()
     affine: tuple[tuple[float, ...], ...] | None = None
+    only_labels: bool = False
 
     @property
     def axis_names(self) -> tuple[str, ...]:

@@ -120,6 +120,50 @@ def test_one_bad_image_leaves_the_others(tmp_path: Path) -> None:
     assert "leaves it" in dataset.problems[2]
 
 
+def test_a_damaged_list_of_images_costs_the_list_only(tmp_path: Path) -> None:
+    write_collection(tmp_path, ["0", "1"], series=["1", "0"])
+    (tmp_path / "OME" / "zarr.json").write_text("{")
+    dataset = open_ngff(tmp_path)
+    assert [i.name for i in dataset.images] == ["image 0", "image 1"]
+    assert "list of images is not read" in dataset.problems[0]
+
+
+def test_images_that_the_xml_names_and_are_not_there_are_reported(
+    tmp_path: Path,
+) -> None:
+    write_collection(tmp_path, ["0", "2", "3"], names=["a", "b", "c"])
+    dataset = open_ngff(tmp_path)
+    assert [i.name for i in dataset.images] == ["a", "c", "image 3"]
+    assert dataset.problems[0].startswith("image b is left out")
+
+
+def test_thousands_of_images_and_fields_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_MAX_SERIES", "_MAX_WELLS", "_MAX_FIELDS"):
+        monkeypatch.setattr(f"napari_scope.formats.ngff.layouts.{name}", 2)
+    series: list[object] = ["0", "0", "1", "2", 7]
+    write_collection(tmp_path / "c", ["0", "1", "2"], series=series)  # type: ignore[arg-type]
+    found = open_ngff(tmp_path / "c")
+    assert [i.metadata["path"] for i in found.images] == ["0", "1"]
+    assert [p[:14] for p in found.problems] == ["1 images are l", "only the first"]
+    wells = {"A/1": ["0", "1", "2"], "A/2": ["0"], "A/3": ["0"]}
+    write_plate(tmp_path / "p", wells)
+    found = open_ngff(tmp_path / "p")
+    assert [i.name for i in found.images] == ["A/1/0", "A/1/1", "A/2/0"]
+    assert len(found.problems) == 2
+
+
+def test_a_field_without_path_is_reported(tmp_path: Path) -> None:
+    write_plate(tmp_path, {"A/1": ["0"]})
+    well = {"images": [{"path": ""}, {}, 3, {"path": "/0/"}]}
+    set_attributes(tmp_path / "A" / "1", {"ome": {"well": well}}, 3)
+    dataset = open_ngff(tmp_path)
+    assert [i.name for i in dataset.images] == ["A/1/0"]
+    assert len(dataset.problems) == 3
+    assert len(open_ngff(tmp_path / "A" / "1").problems) == 3
+
+
 def test_no_good_image_at_all_is_an_error(tmp_path: Path) -> None:
     write_collection(tmp_path, ["0"])
     shutil.rmtree(tmp_path / "0" / "0")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
 from tests.formats.ngff.ngff_stores import (
     axes,
     multiscales,
@@ -17,6 +18,8 @@ from tests.formats.ngff.ngff_stores import (
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.ngff import open_ngff
+from napari_scope.formats.ngff.images import read_image
+from napari_scope.formats.ngff.store import Store, read_bounded
 from napari_scope.model import Dataset, LevelArray
 
 if TYPE_CHECKING:
@@ -211,10 +214,6 @@ def test_levels_that_do_not_fit_are_left_out(tmp_path: Path) -> None:
             },
             "named once",
         ),
-        (
-            {"multiscales": [{"coordinateSystems": [], "datasets": []}]},
-            "newer than this reader",
-        ),
     ],
 )
 def test_what_is_no_image_says_why(
@@ -272,6 +271,128 @@ def test_no_ome_zarr_says_what_was_expected(tmp_path: Path) -> None:
     set_attributes(tmp_path, {"a": 1}, 3)
     with pytest.raises(FormatError, match="multiscales, plate, well"):
         open_ngff(tmp_path)
+
+
+def several(*names: str | None, paths: str = "ab", **more: Any) -> dict[str, Any]:
+    entries = []
+    for name, path in zip(names, paths, strict=True):
+        entry = multiscales("yx", 1, **({} if name is None else {"name": name}))
+        entry["datasets"][0]["path"] = f"{path}/0"
+        entries.append(entry)
+    return {"multiscales": entries, **more}
+
+
+def test_all_multiscale_images_of_a_group_open(tmp_path: Path) -> None:
+    for number, path in enumerate("ab"):
+        write_levels(tmp_path / path, pixels((4, 5 + number)))
+    set_block(tmp_path, several("fine", "coarse"))
+    dataset = open_ngff(tmp_path)
+    assert [image.name for image in dataset.images] == ["fine", "coarse"]
+    assert [image.levels[0].shape for image in dataset.images] == [(4, 5), (4, 6)]
+    assert [dict(image.metadata) for image in dataset.images] == [
+        {"multiscale": 0},
+        {"multiscale": 1},
+    ]
+    found = read_image(Store(tmp_path), number=1)
+    assert (found.image.name, found.multiscales) == ("coarse", 2)
+    set_block(tmp_path, several(None, None))
+    names = [image.name for image in open_ngff(tmp_path).images]
+    assert names == [f"{tmp_path.name} [{n}]" for n in (0, 1)]
+
+
+def test_one_bad_multiscale_image_leaves_the_others(tmp_path: Path) -> None:
+    write_levels(tmp_path / "b", pixels((4, 5)))
+    block = several("fine", "coarse", None, paths="abc")
+    block["multiscales"][2] = 7
+    set_block(tmp_path, block)
+    dataset = open_ngff(tmp_path)
+    assert [image.name for image in dataset.images] == ["coarse"]
+    assert [p[:31] for p in dataset.problems] == [
+        "multiscale image 0 is left out:",
+        "multiscale image 2 is left out:",
+    ]
+    shutil.rmtree(tmp_path / "b")
+    with pytest.raises(FormatError, match="multiscale image 1 is left out"):
+        open_ngff(tmp_path)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("with_labels", [False, True])
+def test_no_more_documents_are_read_than_are_needed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    zarr_format: int,
+    with_labels: bool,
+) -> None:
+    write_image(tmp_path, "yx", pixels((64, 64)), 5, zarr_format=zarr_format)
+    expected = 1 + 5
+    if with_labels:
+        one = tmp_path / "labels" / "one"
+        write_image(one, "yx", pixels((64, 64)), 2, zarr_format=zarr_format)
+        listed = {"labels": ["one"]}
+        set_attributes(
+            tmp_path / "labels",
+            {"ome": listed} if zarr_format == 3 else listed,
+            zarr_format,
+        )
+        expected += 1 + 1 + 2
+    read: list[str] = []
+
+    def counting(path: Path, *rest: Any, **more: Any) -> bytes | None:
+        data = read_bounded(path, *rest, **more)
+        if data is not None:
+            read.append(str(path))
+        return data
+
+    monkeypatch.setattr("napari_scope.formats.ngff.places.read_bounded", counting)
+    dataset = open_ngff(tmp_path)
+    assert len(dataset.images[0].labels) == int(with_labels)
+    assert len(read) == expected
+    assert len(set(read)) == expected
+
+
+@pytest.mark.parametrize(
+    ("scale", "translation", "parts"),
+    [
+        ([-0.5, 0.5], [0.0, 0.0], []),
+        ([1e300, 0.5], [0.0, 0.0], ["scale 1e+300 of axis y counts as 1"]),
+        ([1e-300, 0.5], [0.0, 0.0], ["scale 1e-300 of axis y"]),
+        ([0.5, 0.5], [0.0, -1e300], ["place -1e+300 on axis x counts as 0"]),
+        ([float("inf"), 0.5], [0.0, 0.0], ["a scale of [inf, 0.5] is not used"]),
+        ([float("nan"), 0.5], [0.0, 0.0], ["a scale of [nan, 0.5]"]),
+        ([10**400, 0.5], [0.0, 0.0], ["a scale of [1000"]),
+        (["1", 0.5], [0.0, 0.0], ["a scale of ['1', 0.5]"]),
+    ],
+)
+def test_numbers_that_no_viewer_can_place(
+    tmp_path: Path, scale: list[Any], translation: list[Any], parts: list[str]
+) -> None:
+    multiscale = multiscales("yx", 1, translation=translation)
+    multiscale["datasets"][0]["coordinateTransformations"][0]["scale"] = scale
+    set_block(tmp_path, {"multiscales": [multiscale]})
+    write_levels(tmp_path, pixels((4, 5)))
+    dataset = open_ngff(tmp_path)
+    assert len(dataset.problems) == len(parts)
+    for part, problem in zip(parts, dataset.problems, strict=True):
+        assert part in problem
+    if not parts:
+        assert dataset.images[0].axes[0].scale == -0.5
+
+
+def test_thousands_of_levels_and_channels_are_bounded(tmp_path: Path) -> None:
+    multiscale = multiscales("yx", 1)
+    multiscale["datasets"] *= 70
+    set_block(tmp_path, {"multiscales": [multiscale] * 70})
+    write_levels(tmp_path, pixels((4, 5)))
+    dataset = open_ngff(tmp_path)
+    assert len(dataset.images) == 64
+    assert {len(image.levels) for image in dataset.images} == {64}
+    set_block(tmp_path / "wide", {"multiscales": [multiscales("cyx", 1)]})
+    zarr.create_array(
+        tmp_path / "wide" / "0", shape=(10**6, 4, 4), chunks=(1, 4, 4), dtype="u1"
+    )
+    with pytest.raises(FormatError, match="1000000 channels"):
+        open_ngff(tmp_path / "wide")
 
 
 def test_only_json_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

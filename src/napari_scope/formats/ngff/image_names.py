@@ -13,19 +13,19 @@ from xml.parsers import expat
 from napari_scope.errors import FormatError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
 __all__ = ["image_names"]
 
 
-def image_names(document: bytes, path: Path) -> list[str]:
+def image_names(document: bytes, path: str | PathLike[str]) -> list[str]:
     """Return the ``Name`` of each ``Image``, in order; an empty one where it has none.
 
     Parameters
     ----------
     document : bytes
         The OME-XML.
-    path : Path
+    path : str or PathLike
         Where it came from, for the message.
 
     Raises
