@@ -128,3 +128,50 @@ def test_without_a_window_an_unfinished_store_just_opens(tmp_path: Path) -> None
             "assert 'qtpy' not in sys.modules\n"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_plate_is_one_mosaic_and_tells_what_it_meets_once(
+    tmp_path: Path, warned: list[str]
+) -> None:
+    path = tmp_path / "plate.zarr"
+    pixels_of = write_plate(path, {f"A/{i}": ["0"] for i in range(1, 10)})
+    for i in range(2, 9):
+        shutil.rmtree(path / "A" / str(i))
+    reader = napari_get_reader(str(path))
+    assert reader is not None
+    names, *channels = reader(str(path))
+    assert (names[2], [layer[2] for layer in channels]) == ("points", ["image"] * 2)
+    warned.clear()
+    for _ in range(2):
+        for number, (data, _, _) in enumerate(channels):
+            found = np.asarray(data)
+            assert np.array_equal(found[:6, :8], pixels_of["A/1/0"][number])
+            assert np.array_equal(found[:6, 72:80], pixels_of["A/9/0"][number])
+    assert len(warned) <= 1
+    assert all(str(path) in message for message in warned)
+
+
+def test_a_plate_goes_on_a_slider_where_that_is_preferred(tmp_path: Path) -> None:
+    path = tmp_path / "plate.zarr"
+    write_plate(path, {"A/1": ["0", "1"], "B/2": ["0"]})
+    save_preferences(BrowsePreferences("slider"))
+    assert [np.shape(layer[0]) for layer in read(path)] == [(3, 6, 8)] * 2
+
+
+def test_tiles_of_a_plate_that_is_being_written_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_scope.stream.run_state import StoredRun
+
+    path = tmp_path / "plate.zarr"
+    write_plate(path, {"A/1": ["0"]})
+    (path / "frames.jsonl").write_text("")
+    for state, kept in ((StoredRun.WRITTEN, False), (StoredRun.CLOSED, True)):
+        monkeypatch.setattr(
+            "napari_scope.stream.run_state.run_state", lambda _, state=state: state
+        )
+        data: Any = read(path)[1][0]
+        assert np.asarray(data).any()
+        shutil.move(path / "A/1/0/0/c", tmp_path / "away")
+        assert bool(np.asarray(data).any()) is kept
+        shutil.move(tmp_path / "away", path / "A/1/0/0/c")

@@ -12,6 +12,8 @@ from napari_scope.formats.detect import detect
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_scope.formats.ngff.plate_view import PlateView
+    from napari_scope.formats.ngff.store import Store
     from napari_scope.layers import LayerData
     from napari_scope.model import Dataset
 
@@ -43,7 +45,9 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
 
     Positions are shown as the user prefers (`napari_scope.layers.preferences`). What
     could not be read of a data set becomes a warning in napari; a data set that cannot
-    be opened at all raises. The layers of a store that is still being written grow in
+    be opened at all raises. The fields of a plate become one mosaic for each channel,
+    unless a slider is preferred; what cannot be read of them is told when it is met.
+    The layers of a store that is still being written grow in
     the current viewer, if there is one and the user has not switched it off. Of a run
     that was interrupted it is said so, with the offer to finish it.
 
@@ -59,6 +63,10 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
     preferences = load_preferences()
     layers: list[LayerData] = []
     for one in _as_list(path):
+        view = None if preferences.positions == "slider" else _plate(one)
+        if view is not None:
+            layers += _plate_layers(view)
+            continue
         dataset = open_dataset(one)
         layers += dataset_to_layers(dataset, preferences.positions)
         if dataset.problems:
@@ -71,6 +79,63 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
 
 def _as_list(path: Path | Sequence[Path]) -> list[Path]:
     return [path] if isinstance(path, str | os.PathLike) else list(path)
+
+
+def _plate(path: Path) -> PlateView | None:
+    """Return the plate at a path, or None if that holds something else."""
+    if detect(path) != "ome-zarr":
+        return None
+    from napari_scope.formats.ngff.plate_view import is_plate, open_plate
+    from napari_scope.formats.ngff.store import Store
+
+    store = Store(path)
+    if not is_plate(store):
+        return None
+    # What is still being written is read anew at each look.
+    return open_plate(store, keep=not _is_unfinished(store))
+
+
+def _is_unfinished(store: Store) -> bool:
+    if not (store.local and _has_journal(str(store.root))):
+        return False
+    from napari_scope.stream.run_state import StoredRun, run_state
+
+    try:
+        return run_state(store.root) in (StoredRun.WRITTEN, StoredRun.UNKNOWN)
+    except OSError:
+        return False
+
+
+def _has_journal(path: str) -> bool:
+    """Return whether a store of ours may have a journal.
+
+    To ask what it says takes the whole of `napari_scope.stream`, which most stores do
+    not need.
+    """
+    if os.path.isfile(path):
+        return True  # beside a file, under one of several names
+    return any(
+        os.path.isfile(os.path.join(path, *parts, "frames.jsonl"))
+        for parts in ((), ("acquisition",))
+    )
+
+
+def _plate_layers(view: PlateView) -> list[LayerData]:
+    """Return the layers of a plate, and let the status bar name its wells."""
+    from napari_scope.layers.plate import plate_to_layers
+
+    layers = plate_to_layers(view)
+    if view.problems:
+        _warn(view.place, view.problems)
+    place = view.place
+    # The view is not to be kept alive by its own listener.
+    view.listen_for_problems(lambda problems: _warn(place, problems))
+    if _may_use_qt():
+        from napari_scope.widgets.well_status import show_wells
+
+        show_wells()
+    _tell_of_interruption(view.dataset())
+    return layers
 
 
 def _follow(dataset: Dataset) -> None:
@@ -93,7 +158,7 @@ def _may_use_qt() -> bool:
 
 def _tell_of_interruption(dataset: Dataset) -> None:
     """Offer to finish the run of a store, where it was interrupted."""
-    if not _may_use_qt():
+    if not (_may_use_qt() and _has_journal(dataset.path)):
         return
     from napari_scope.stream.run_state import StoredRun, run_state
 
