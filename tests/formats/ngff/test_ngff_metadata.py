@@ -181,3 +181,16 @@ def test_ome_xml_follows_the_schema(dtype: str) -> None:
     assert sizes.type.numpy_dtype == dtype
     assert second.pixels.size_z == 7
     assert [c.name for c in second.pixels.channels] == [None, None]
+
+
+def test_levels_that_reduce_each_axis_by_its_own_factor() -> None:
+    levels = [LevelInfo("0", 1), LevelInfo("1", (1, 1, 2, 4, 1))]
+    block = image_attributes("a", AXES, levels, method="mode", image_label={"a": 1})
+    (image,) = block["ome"]["multiscales"]
+    assert image["type"] == "mode"
+    assert block["ome"]["image-label"] == {"a": 1}
+    scale, translation = image["datasets"][1]["coordinateTransformations"]
+    assert scale["scale"] == [2.0, 1.0, 1.0, 0.4, 0.1]
+    assert translation["translation"] == pytest.approx([0, 0, 10.25, -2.85, 7])
+    with pytest.raises(SettingsError, match="factors"):
+        image_attributes("a", AXES, [LevelInfo("0", (1, 2))])

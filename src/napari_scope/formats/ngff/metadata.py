@@ -52,10 +52,30 @@ _NGFF_TYPE = {"time": "time", "channel": "channel", "space": "space"}
 
 @dataclass(frozen=True, slots=True)
 class LevelInfo:
-    """One level of a pyramid: its path and how far y and x are reduced."""
+    """One level of a pyramid.
+
+    Parameters
+    ----------
+    path : str
+        Name of its array.
+    factor : int or tuple of int
+        How many pixels of full resolution one of its pixels spans: on y and x, or on
+        each axis of the image.
+    """
 
     path: str
-    factor: int
+    factor: int | tuple[int, ...]
+
+    def factors(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Return the factor of each of the axes of these names."""
+        if isinstance(self.factor, int):
+            return tuple(self.factor if name in ("y", "x") else 1 for name in names)
+        if len(self.factor) != len(names):
+            raise SettingsError(
+                f"level {self.path} has factors {self.factor} for the axes "
+                f"{', '.join(names)}"
+            )
+        return self.factor
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -196,6 +216,8 @@ def image_attributes(
     bit_depth: int | None = None,
     dtype: str = "uint16",
     default_z: int = 0,
+    method: str = "mean",
+    image_label: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the attributes of an image group: multiscales, omero and our own.
@@ -218,6 +240,10 @@ def image_attributes(
         Type of the pixels, whose range it is where ``bit_depth`` is not known.
     default_z : int
         Plane to show first.
+    method : str
+        How a level is made of the one before.
+    image_label : mapping, optional
+        What makes the image a segmentation: the block of this name.
     extra : mapping, optional
         What goes under the key ``napari_scope``.
 
@@ -235,7 +261,7 @@ def image_attributes(
                 "name": name,
                 "axes": [_axis(axis) for axis in axes],
                 "datasets": [_dataset(axes, level) for level in levels],
-                "type": "mean",
+                "type": method,
             }
         ],
     }
@@ -245,6 +271,8 @@ def image_attributes(
             "channels": [_omero_channel(channel, span) for channel in channels],
             "rdefs": {"defaultT": 0, "defaultZ": default_z, "model": "color"},
         }
+    if image_label is not None:
+        ome["image-label"] = dict(image_label)
     own: dict[str, Any] = dict(extra or {})
     if bit_depth is not None:
         own["bit_depth"] = bit_depth
@@ -313,8 +341,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
 def _dataset(axes: Sequence[Axis], level: LevelInfo) -> dict[str, Any]:
     scale: list[float] = []
     translation: list[float] = []
-    for axis in axes:
-        factor = level.factor if axis.name in ("y", "x") else 1
+    factors = level.factors([axis.name for axis in axes])
+    for axis, factor in zip(axes, factors, strict=True):
         scale.append(axis.scale * factor)
         translation.append(axis.translation + axis.scale * (factor - 1) / 2)
     return {
