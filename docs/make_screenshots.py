@@ -5,9 +5,11 @@ Run it with a display of at least 1600 x 1000, for example::
     xvfb-run -a -s '-screen 0 1600x1000x24' python docs/make_screenshots.py
 
 It writes ``docs/images/acquire-{before,during,after}.png``, from a run of the demo
-microscope, and ``docs/images/browse.png``, and leaves no other trace: settings and data
-go to a temporary folder. With names as arguments (``acquire``, ``browse``) it makes
-only those.
+microscope, ``docs/images/browse.png``, and ``docs/images/browse-tree.png``,
+``docs/images/plate.png``, ``docs/images/labels.png`` and ``docs/images/collection.png``
+from stores of `picture_data`, and leaves no other trace: settings and data go to a
+temporary folder. With names as arguments (``acquire``, ``browse``, ``tree``, ``plate``,
+``labels``, ``collection``) it makes only those.
 """
 
 from __future__ import annotations
@@ -16,17 +18,24 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import napari
     import numpy as np
+    from qtpy.QtCore import QModelIndex
+
+    from napari_scope.widgets.browse_dock import BrowseDock
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
+MOST_BYTES = 280_000
 
 
 def _pump(condition: Callable[[], bool], *, seconds: float = 60) -> None:
@@ -51,7 +60,12 @@ def _shoot(viewer: napari.Viewer, name: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     path = IMAGES / f"{name}.png"
     viewer.screenshot(str(path), canvas_only=False, flash=False)
-    print(path)
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    for colors in (200, 128, 80, 48):  # nobody sees the difference beside the text
+        if path.stat().st_size > MOST_BYTES:
+            picture.quantize(colors, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(path, path.stat().st_size)
 
 
 def acquire(temporary: Path) -> None:
@@ -164,10 +178,106 @@ def browse(temporary: Path) -> None:
     writer.close()
 
 
+@contextmanager
+def _browsing(store: Path) -> Iterator[tuple[napari.Viewer, BrowseDock]]:
+    """Show a store in the tree of the Browse dock."""
+    import napari
+
+    from napari_scope.widgets.browse_dock import BrowseDock
+
+    viewer = napari.Viewer(show=True, show_welcome_screen=False)
+    viewer.window.resize(*SIZE)
+    dock = BrowseDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Browse data", area="right")
+    dock.tree.show_place(str(store))
+    _pump(lambda: dock.tree.root is not None)
+    yield viewer, dock
+    dock.shut_down()
+    viewer.close()
+
+
+def _unfold(dock: BrowseDock, *names: str) -> QModelIndex:
+    """Unfold the tree down to a node and return its index."""
+    tree = dock.tree
+    index = tree.filtered.index(0, 0)
+    for name in names:
+        tree.view.expand(index)
+        _pump(lambda above=index: tree.filtered.rowCount(above) > 0)
+        rows = range(tree.filtered.rowCount(index))
+        index = next(
+            found
+            for row in rows
+            if (found := tree.filtered.index(row, 0, index)).data() == name
+        )
+    return index
+
+
+def _open(viewer: napari.Viewer, dock: BrowseDock, *indexes: QModelIndex) -> None:
+    """Select nodes, open them, and wait for their layers."""
+    from qtpy.QtCore import QItemSelectionModel
+
+    flag = QItemSelectionModel.SelectionFlag
+    model = dock.tree.view.selectionModel()
+    model.clear()
+    for index in indexes:
+        model.setCurrentIndex(index, flag.Select | flag.Rows)
+    dock.tree.open_selected()
+    _pump(lambda: bool(viewer.layers) and not dock._opener.busy)
+    _rest(1.5)
+    shown = f"/data/{Path(dock.tree.place_field.place).name}"
+    dock.tree.place_field.show_place(shown)
+    dock.path_edit.setText(shown)
+
+
+def tree(temporary: Path) -> None:
+    """Unfold a plate and open one of its fields from the tree."""
+    with _browsing(_store(temporary, "plate")) as (viewer, dock):
+        _unfold(dock, "B", "B05", "field 2", "level 0")
+        field = _unfold(dock, "B", "B05", "field 2")
+        _open(viewer, dock, field)
+        _shoot(viewer, "browse-tree")
+
+
+def plate(temporary: Path) -> None:
+    """Open a plate as a mosaic."""
+    with _browsing(_store(temporary, "plate")) as (viewer, dock):
+        _open(viewer, dock, _unfold(dock))
+        viewer.layers.selection.active = [x for x in viewer.layers if x.visible][-1]
+        _shoot(viewer, "plate")
+
+
+def labels(temporary: Path) -> None:
+    """Open an image with its segmentations."""
+    with _browsing(_store(temporary, "cells")) as (viewer, dock):
+        _open(viewer, dock, _unfold(dock, "labels", "nuclei"))
+        for layer in viewer.layers:
+            layer.opacity = 0.55 if layer.name.endswith("nuclei") else layer.opacity
+        viewer.scene.camera.zoom *= 2.2
+        _shoot(viewer, "labels")
+
+
+def collection(temporary: Path) -> None:
+    """Open all images of a collection, where they lie on the slide."""
+    with _browsing(_store(temporary, "slide")) as (viewer, dock):
+        _open(viewer, dock, _unfold(dock))
+        _shoot(viewer, "collection")
+
+
+def _store(temporary: Path, name: str) -> Path:
+    """Return a store of `picture_data`, written when it is first asked for."""
+    from picture_data import write_collection, write_plate, write_segmented
+
+    makers = {"plate": write_plate, "cells": write_segmented, "slide": write_collection}
+    path = temporary / f"{name}.ome.zarr"
+    if not path.exists():
+        makers[name](path)
+    return path
+
+
 def main(temporary: Path, wanted: Sequence[str] = ()) -> None:
     """Make the pictures that are wanted, by default all."""
-    for name, make in (("acquire", acquire), ("browse", browse)):
-        if not wanted or name in wanted:
+    for make in (acquire, browse, tree, plate, labels, collection):
+        if not wanted or make.__name__ in wanted:
             make(temporary)
 
 

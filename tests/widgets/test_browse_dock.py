@@ -318,7 +318,8 @@ def test_a_folder_is_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(tmp_path / "run").close()
-    answers = ["", str(tmp_path / "run"), str(tmp_path)]
+    (tmp_path / "empty").mkdir()
+    answers = ["", str(tmp_path / "run"), str(tmp_path), str(tmp_path / "empty")]
     monkeypatch.setattr(
         QFileDialog, "getExistingDirectory", lambda *args: answers.pop(0)
     )
@@ -328,6 +329,12 @@ def test_a_folder_is_chosen(
     assert not dock.store_box.open_button.isEnabled()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
     assert dock.errors.error is None
+    # A folder of data sets is no data set: what it holds is shown.
+    dock.store_box.open_button.click()
+    qtbot.waitUntil(
+        lambda: dock.tree.root is not None and dock.tree.root.kind == "folder"
+    )
+    assert dock.tabs.currentWidget() is dock.tree and len(viewer.layers) == 2
     dock.store_box.open_button.click()
     qtbot.waitUntil(dock.errors.isVisible)
     assert len(viewer.layers) == 2

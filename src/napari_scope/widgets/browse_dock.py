@@ -2,8 +2,8 @@
 
 It follows the selected layer and the point that is looked at (`viewed_point`), shows
 the store (`store_box`, `store_facts`) and the frame (`frame_report`), opens data sets
-(`store_opener`), lets them grow (`store_follower`) and finishes runs that were
-interrupted (`store_recovery`). Everything that touches files is
+or parts of them (`browse_tree`, `store_opener`), lets them grow (`store_follower`) and
+finishes runs that were interrupted (`store_recovery`). Everything that touches files is
 read in a thread. The dock owns no data: what it shows comes from the origin that each
 layer carries (`napari_scope.layers.origin`). Here the parts are tied together.
 
@@ -16,7 +16,6 @@ Examples
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +32,7 @@ from qtpy.QtWidgets import (
 from napari_scope.layers import origin_of
 from napari_scope.layers.preferences import load_preferences, save_preferences
 from napari_scope.widgets.background import BackgroundCall
+from napari_scope.widgets.browse_tree import BrowseTree
 from napari_scope.widgets.error_panel import ErrorPanel, explain
 from napari_scope.widgets.frame_report import FrameReport, read_report
 from napari_scope.widgets.metadata_view import MetadataView
@@ -42,14 +42,16 @@ from napari_scope.widgets.store_follower import StoreFollower
 from napari_scope.widgets.store_opener import StoreOpener
 from napari_scope.widgets.store_recovery import StoreRecovery, report_words
 from napari_scope.widgets.viewed_point import ViewedPoint
+from napari_scope.widgets.wording import clock
 
 if TYPE_CHECKING:
     import napari.viewer
     from qtpy.QtGui import QShowEvent
     from qtpy.QtWidgets import QLineEdit
 
+    from napari_scope.formats.tree_node import Node
     from napari_scope.layers import LayerOrigin
-    from napari_scope.layers.preferences import BrowsePreferences
+    from napari_scope.layers.preferences import BrowsePreferences, Positions
     from napari_scope.model import Dataset
     from napari_scope.stream.recovery import RecoveryReport
     from napari_scope.stream.run_state import StoredRun
@@ -58,6 +60,7 @@ __all__ = ["BrowseDock"]
 
 _NOTHING: Final = "Nothing to show."
 _LOOKING: Final = "Looking …"
+_NOT_LOOKED: Final = "The contents could not be read"
 
 
 class BrowseDock(QWidget):
@@ -139,6 +142,7 @@ class BrowseDock(QWidget):
         self._closed = True
         self._undocking.stop()
         self._point.stop()
+        self.tree.shut_down()
         self._reader.close()
         self._opener.close()
         self._recovery.close()
@@ -147,6 +151,7 @@ class BrowseDock(QWidget):
 
     def _make_widgets(self) -> None:
         self.store_box = StoreBox(load_preferences())
+        self.tree = BrowseTree()
         self.frame_label = QLabel()
         self.frame_label.setWordWrap(True)
         self.frame_label.setTextInteractionFlags(
@@ -164,10 +169,12 @@ class BrowseDock(QWidget):
         column.addWidget(self.frame_view, 1)
         whole = QWidget()
         QVBoxLayout(whole).addWidget(self.store_view)
-        self.tabs.addTab(frame, "This frame")
-        self.tabs.addTab(whole, "Whole store")
-        self.tabs.setTabToolTip(0, "What was saved with the frame that is shown")
-        self.tabs.setTabToolTip(1, "What was saved with the data set and the image")
+        for widget, title, tip in (
+            (self.tree, "Contents", "What a store holds, to open parts of it"),
+            (frame, "This frame", "What was saved with the frame that is shown"),
+            (whole, "Whole store", "What was saved with the data set and the image"),
+        ):
+            self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tip)
 
         layout = QVBoxLayout(self)
         layout.addWidget(self.store_box)
@@ -180,7 +187,10 @@ class BrowseDock(QWidget):
         self._reader.finished.connect(self._on_read)
         self._reader.failed.connect(self._on_not_read)
         self._opener.opened.connect(self._on_opened)
+        self._opener.looked.connect(self._on_looked)
         self._opener.failed.connect(self._on_not_opened)
+        self.tree.open_wanted.connect(self._open_nodes)
+        self.tree.failed.connect(lambda e: self.errors.show_error(e, _NOT_LOOKED))
         self._follower.refresh_begun.connect(self._on_refresh_begun)
         self._follower.refreshed.connect(self._on_refreshed)
         self._follower.refresh_ended.connect(self._on_refresh_ended)
@@ -260,6 +270,7 @@ class BrowseDock(QWidget):
         self._point.cursor_counts = True
         self.store_box.show_dataset(dataset)
         self._recovery.look(dataset.path)
+        self.tree.follow(dataset)
         self.store_view.set_metadata(
             about_image(dataset, origin.first_image), "Nothing is known of this store."
         )
@@ -284,10 +295,28 @@ class BrowseDock(QWidget):
         self._set_note("Opening …")
         self._update_buttons(self._dataset)
 
-    def _on_opened(self, dataset: Dataset) -> None:
+    def _open_nodes(self, nodes: list[Node], chosen: Positions | None) -> None:
+        if self._opener.busy or self._recovery.busy:
+            return
+        self.errors.clear()
+        self._opener.open_nodes(
+            nodes,
+            chosen or self.store_box.preferences.positions,
+            self.tree.acquisition,
+            mosaics=chosen != "slider",
+        )
+        self._set_note("Opening …")
+        self._update_buttons(self._dataset)
+
+    def _on_looked(self, root: Node) -> None:
+        self.tree.show_root(root)
+        if not root.can_open:
+            self.tabs.setCurrentWidget(self.tree)
+
+    def _on_opened(self, dataset: Dataset | None) -> None:
         self._set_note(*self._news)
         self._news = ("", "")
-        if self.store_box.preferences.follow:
+        if dataset is not None and self.store_box.preferences.follow:
             self._follower.watch(dataset)
         self._look()
 
@@ -332,13 +361,13 @@ class BrowseDock(QWidget):
         self.store_box.refresh_button.setEnabled(False)
 
     def _on_refreshed(self, dataset: Dataset) -> None:
-        self.store_box.note_label.setText(f"New frames at {_clock()}")
+        self.store_box.note_label.setText(f"New frames at {clock()}")
         self._point.soon()
 
     def _on_refresh_ended(self, reason: str) -> None:
         note = self.store_box.note_label
         if note.text() == _LOOKING:
-            note.setText(f"Nothing new at {_clock()}" if not reason else "")
+            note.setText(f"Nothing new at {clock()}" if not reason else "")
         self._update_buttons(self._dataset)
 
     def _on_preferences(self, preferences: BrowsePreferences) -> None:
@@ -369,7 +398,3 @@ class BrowseDock(QWidget):
             # napari keeps nothing of a closed dock.
             self.shut_down()
             self.deleteLater()
-
-
-def _clock() -> str:
-    return time.strftime("%H:%M:%S")

@@ -183,7 +183,10 @@ class StoreBox(QGroupBox):
     def show_dataset(self, dataset: Dataset) -> None:
         """Show a data set."""
         path = Path(dataset.path)
-        self.name_label.setText(path.name or dataset.path)
+        # A field of a plate is a folder with a number.
+        part = len(dataset.images) == 1 and path.name.isdigit()
+        name = dataset.images[0].name if part else path.name
+        self.name_label.setText(name or dataset.path)
         self.name_label.setToolTip(dataset.path)
         self.path_edit.setText(dataset.path)
         self.path_edit.setToolTip(dataset.path)

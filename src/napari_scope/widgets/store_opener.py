@@ -1,4 +1,4 @@
-"""Opens data sets in the background and gives their layers to the viewer.
+"""Opens data sets, or parts of them, in the background and gives a viewer their layers.
 
 A store that is opened anew takes the place of its former layers; other layers stay.
 What cannot be opened changes nothing.
@@ -18,15 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
-from napari_scope.formats import open_dataset
-from napari_scope.layers import dataset_to_layers
+from napari_scope.formats.tree import open_tree
+from napari_scope.layers.chosen import nodes_to_layers
 from napari_scope.widgets.background import BackgroundCall
 from napari_scope.widgets.store_layers import layers_of
+from napari_scope.widgets.well_status import show_wells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import napari.viewer
 
+    from napari_scope.formats.tree_node import Node
     from napari_scope.layers import LayerData
+    from napari_scope.layers.chosen import ChosenLayers
     from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset
 
@@ -34,7 +39,7 @@ __all__ = ["StoreOpener"]
 
 
 class StoreOpener(QObject):
-    """Opens one data set at a time.
+    """Opens one data set, or several parts of some, at a time.
 
     Parameters
     ----------
@@ -45,12 +50,16 @@ class StoreOpener(QObject):
 
     Attributes
     ----------
+    looked : Signal
+        A path was read; carries the root of its tree (`Node`).
     opened : Signal
-        The viewer has the layers; carries the data set.
+        The viewer has the layers; carries the data set. Emitted for each of several,
+        and with None for a folder, which has no layers itself.
     failed : Signal
         The data set could not be opened; carries the exception.
     """
 
+    looked = Signal(object)
     opened = Signal(object)
     failed = Signal(object)
 
@@ -58,6 +67,7 @@ class StoreOpener(QObject):
         super().__init__(parent)
         self._viewer: Any = viewer
         self._instead_of: Dataset | None = None
+        self._parts: list[tuple[Dataset, tuple[Node, ...]]] = []
         self._call = BackgroundCall(self, abandon=True)
         self._call.finished.connect(self._on_read)
         self._call.failed.connect(self._on_failed)
@@ -75,17 +85,44 @@ class StoreOpener(QObject):
         Parameters
         ----------
         path : str
-            Its path.
+            Its path or address.
         positions : {"auto", "tiles", "slider"}
             How its positions are shown.
         instead_of : Dataset, optional
-            The data set whose layers go.
+            The data set whose layers go. If only a part of a store was opened as this
+            one, the same part is opened again.
         """
         self._instead_of = instead_of
+        parts = next((p for one, p in self._parts if one is instead_of), None)
 
-        def read() -> tuple[Dataset, list[LayerData]]:
-            dataset = open_dataset(path)
-            return dataset, dataset_to_layers(dataset, positions)
+        def read() -> tuple[Node | None, list[ChosenLayers]]:
+            if parts is not None:
+                return None, nodes_to_layers(parts, positions)
+            root = open_tree(path)
+            wanted = [root] if root.can_open else []
+            return root, nodes_to_layers(wanted, positions)
+
+        self._call.start(read, "napari-scope open")
+
+    def open_nodes(
+        self,
+        nodes: Sequence[Node],
+        positions: Positions,
+        acquisition: int | None = None,
+        *,
+        mosaics: bool = True,
+    ) -> None:
+        """Begin to open parts of stores; what was begun before must be done.
+
+        Parameters
+        ----------
+        nodes, positions, acquisition, mosaics
+            As in `napari_scope.layers.chosen.nodes_to_layers`.
+        """
+        self._instead_of = None
+
+        def read() -> tuple[Node | None, list[ChosenLayers]]:
+            return None, nodes_to_layers(nodes, positions, acquisition, mosaics=mosaics)
 
         self._call.start(read, "napari-scope open")
 
@@ -93,23 +130,66 @@ class StoreOpener(QObject):
         """Leave what is being opened behind; idempotent."""
         self._call.close()
 
-    def _on_read(self, read: tuple[Dataset, list[LayerData]]) -> None:
-        dataset, layers = read
+    def _on_read(self, read: tuple[Node | None, list[ChosenLayers]]) -> None:
+        root, chosen = read
         former, self._instead_of = self._instead_of, None
         viewer = self._viewer
         old = [] if former is None else layers_of(viewer, former)
         empty = len(old) == len(viewer.layers)
-        new = [viewer.add_image(data, **arguments) for data, arguments, _ in layers]
+        layers = [layer for one in chosen for layer in self._wanted(one)]
+        new = [self._add(layer) for layer in layers]
         for layer in old:
             viewer.layers.remove(layer)
         for layer, (_, arguments, _) in zip(new, layers, strict=True):
             # It has a number behind its name because the old one was still there.
-            layer.name = arguments["name"]
+            if old:
+                layer.name = arguments["name"]
         if empty and layers:
             # Tiles and a slider lie at different places.
             viewer.reset_view()
-        self.opened.emit(dataset)
+        if any(one.wells for one in chosen):
+            show_wells(viewer)
+        self._note_parts(root, chosen)
+        if root is not None:
+            self.looked.emit(root)
+        for dataset in [one.dataset for one in chosen] or [None]:
+            self.opened.emit(dataset)
+
+    def _add(self, layer: LayerData) -> Any:
+        from napari.layers import Layer
+
+        data, arguments, kind = layer
+        return self._viewer.add_layer(Layer.create(data, arguments, kind))
+
+    def _wanted(self, chosen: ChosenLayers) -> list[LayerData]:
+        """Return the layers to add: labels alone, if their image is there already."""
+        layers = chosen.layers
+        if all(node.kind == "label" for node in chosen.nodes):
+            known = {_pixels_of(layer.metadata) for layer in self._viewer.layers}
+            wanted = {_pixels_of(_metadata(layer)) for layer in layers} - {None}
+            if wanted & known:
+                return [layer for layer in layers if layer[2] == "labels"]
+        return layers
+
+    def _note_parts(self, root: Node | None, chosen: list[ChosenLayers]) -> None:
+        """Remember which parts of a store the layers in the viewer were made from."""
+        self._parts = [part for part in self._parts if layers_of(self._viewer, part[0])]
+        if root is None:
+            self._parts += [(c.dataset, c.nodes) for c in chosen if c.dataset]
 
     def _on_failed(self, error: BaseException) -> None:
         self._instead_of = None
         self.failed.emit(error)
+
+
+def _metadata(layer: LayerData) -> dict[str, Any]:
+    metadata = layer[1].get("metadata")
+    return dict(metadata) if isinstance(metadata, dict) else {}
+
+
+def _pixels_of(metadata: dict[str, Any]) -> tuple[object, object] | None:
+    """Return path and channel of the image behind a layer of pixels."""
+    facts = metadata.get("napari_scope")
+    if not isinstance(facts, dict) or "channel_index" not in facts:
+        return None
+    return facts.get("path"), facts["channel_index"]

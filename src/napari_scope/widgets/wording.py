@@ -8,7 +8,9 @@ Examples
 
 from __future__ import annotations
 
-__all__ = ["duration_text", "size_text"]
+import time
+
+__all__ = ["clock", "duration_text", "size_text"]
 
 
 def size_text(size: float) -> str:
@@ -35,3 +37,8 @@ def duration_text(seconds: float) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60}:{minutes % 60:02d} h"
     return f"{seconds / 86400:.1f} days"
+
+
+def clock() -> str:
+    """Return the time of day."""
+    return time.strftime("%H:%M:%S")
