@@ -12,11 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from benchmarks import (
+    conversion,
     demo_run,
     ndtiff,
     ndtiff_view,
     ndtiff_write,
+    nodes,
+    opening,
     pace,
+    plates,
+    pyramids,
     stream,
     stream_layouts,
 )
@@ -37,6 +42,11 @@ BENCHMARKS: dict[str, Callable[[], Sequence[Benchmark | Camera]]] = {
     "ndtiff": ndtiff.benchmarks,
     "ndtiff_view": ndtiff_view.benchmarks,
     "ndtiff_write": ndtiff_write.benchmarks,
+    "plates": plates.benchmarks,
+    "pyramids": pyramids.benchmarks,
+    "opening": opening.benchmarks,
+    "conversion": conversion.benchmarks,
+    "nodes": nodes.benchmarks,
     "sustained": pace.sustained_benchmarks,
 }
 ON_DEMAND = {"sustained"}

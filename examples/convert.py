@@ -2,8 +2,8 @@
 
     python examples/convert.py SOURCE TARGET
 
-SOURCE is an OME-Zarr store or an NDTiff folder; the suffix of TARGET (.ome.zarr or
-.ndtiff) says what to make.
+SOURCE is an OME-Zarr store of any version, an NDTiff folder or an OME-TIFF file; the
+suffix of TARGET (.ome.zarr, .ndtiff or .ome.tiff) says what to make.
 """
 
 from __future__ import annotations

@@ -16,7 +16,18 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 def test_the_commands() -> None:
-    assert set(COMMANDS) == {"acquire", "convert", "demo", "info", "recover"}
+    assert set(COMMANDS) == {
+        "acquire",
+        "convert",
+        "demo",
+        "info",
+        "pyramid",
+        "recover",
+        "rename-channel",
+        "rename-well",
+        "set-scale",
+        "validate",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

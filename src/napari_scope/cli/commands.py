@@ -8,7 +8,9 @@ import typer
 
 from napari_scope.cli.acquiring import acquire, demo
 from napari_scope.cli.inspecting import info
+from napari_scope.cli.ngff import rename_channel, rename_well, set_scale, validate
 from napari_scope.cli.printing import err_console, harmless
+from napari_scope.cli.pyramid import pyramid
 from napari_scope.cli.storing import convert, recover
 from napari_scope.errors import ScopeError
 
@@ -21,7 +23,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, acquire, info, convert, recover):
+for command in (
+    demo,
+    acquire,
+    info,
+    convert,
+    pyramid,
+    validate,
+    rename_well,
+    set_scale,
+    rename_channel,
+    recover,
+):
     app.command()(command)
 
 

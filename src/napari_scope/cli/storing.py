@@ -25,6 +25,7 @@ class ConvertTo(StrEnum):
 
     OME_ZARR = "ome-zarr"
     NDTIFF = "ndtiff"
+    OME_TIFF = "ome-tiff"
 
 
 class OnError(StrEnum):
@@ -35,9 +36,17 @@ class OnError(StrEnum):
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="A data set.")],
+    source: Annotated[
+        # No Path: that would spoil an address.
+        str,
+        typer.Argument(
+            help="A data set: OME-Zarr of any version (also zipped, or an address), "
+            "NDTiff, OME-TIFF.",
+        ),
+    ],
     target: Annotated[
-        Path, typer.Argument(help="What to make: .ome.zarr, .zarr or .ndtiff.")
+        Path,
+        typer.Argument(help="What to make: .ome.zarr, .zarr, .ndtiff or .ome.tiff."),
     ],
     convert_to: Annotated[
         ConvertTo | None,
@@ -47,7 +56,42 @@ def convert(
     ] = None,
     image: Annotated[
         list[str] | None,
-        typer.Option(help="Name of an image to convert; may be repeated."),
+        typer.Option(
+            help="Name of an image to convert, such as A/1/0 for a field of a plate; "
+            "may be repeated. By default all."
+        ),
+    ] = None,
+    ngff_version: Annotated[
+        str | None,
+        typer.Option(metavar="0.5|0.4", help="Version of OME-Zarr; 0.5 by default."),
+    ] = None,
+    compression: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODEC",
+            help="none; blosc-lz4, blosc-zstd or zstd for OME-Zarr; zlib or lzw for "
+            "OME-TIFF. By default none, but OME-Zarr that is compressed stays so.",
+        ),
+    ] = None,
+    chunk: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="PIXELS", help="Side of a chunk of OME-Zarr."),
+    ] = None,
+    levels: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Levels of the pyramid, 1 for none. By default those of an OME-Zarr "
+            "source, else down to 512 pixels.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let a dask.distributed cluster do the work (target OME-Zarr): "
+            "address of its scheduler, such as tcp://host:8786.",
+        ),
     ] = None,
     on_error: Annotated[
         OnError, typer.Option(help="What a frame that cannot be read does.")
@@ -57,7 +101,7 @@ def convert(
         typer.Option("--no-verify", help="Do not read the target back to compare it."),
     ] = False,
 ) -> None:
-    """Convert a data set to OME-Zarr or NDTiff, and compare every frame."""
+    """Convert a data set to OME-Zarr, NDTiff or OME-TIFF, and compare every frame."""
     from napari_scope.stream.convert import convert as convert_dataset
 
     with Interrupts() as interrupts, progress_bar() as bar:
@@ -69,6 +113,11 @@ def convert(
             images=image or None,
             on_error=on_error.value,
             verify=not no_verify,
+            levels=levels,
+            version=ngff_version,
+            compression=compression,
+            chunk_px=chunk,
+            scheduler=scheduler,
             progress=follower,
         )
         bar.stop()

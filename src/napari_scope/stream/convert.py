@@ -1,12 +1,16 @@
-"""Converting data sets: everything that opens becomes OME-Zarr 0.5 or NDTiff 3.3.
+"""Converting data sets: all that opens becomes OME-Zarr, NDTiff 3.3 or OME-TIFF.
 
-The frames go through a stream like those of a camera: memory is bounded, coarse levels
-and display settings are made, each frame has its line in the journal, and a conversion
-that is killed leaves a store that opens. The source is only read. Planes are read one
-by one, or a chunk of some planes at a time; a plane of tiles is stitched first.
+There are two ways. Frames of formats that know their frames go through a stream like
+those of a camera: memory is bounded, coarse levels and display settings are made, each
+frame has its line in the journal, and a conversion that is killed leaves a store that
+opens. What the source does not have is not made up: a frame that is missing there is
+skipped in the target, with that reason in the journal. A plane of tiles is stitched.
 
-What the source does not have is not made up: a frame that is missing there is skipped
-in the target, with that reason in the journal.
+OME-Zarr becomes OME-Zarr of another version array by array, with plates, collections,
+segmentations and coarse levels as they are (`convert_translate`); on a cluster all
+formats do (`convert_fresh`). Then the target appears when it is complete.
+
+The source is only read.
 
 Examples
 --------
@@ -20,7 +24,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from napari_scope.errors import (
     FormatError,
@@ -29,7 +33,12 @@ from napari_scope.errors import (
     SettingsError,
 )
 from napari_scope.formats import open_dataset
+from napari_scope.formats.ngff.metadata import NGFF_VERSION
+from napari_scope.formats.ngff.store import Store
+from napari_scope.stream.convert_direct import DirectConversion
+from napari_scope.stream.convert_fresh import lay_out
 from napari_scope.stream.convert_journal import JournalFrames, Journals
+from napari_scope.stream.convert_layout import Layout, Options
 from napari_scope.stream.convert_plan import plan_stores
 from napari_scope.stream.convert_report import (
     ConversionProgress,
@@ -38,9 +47,11 @@ from napari_scope.stream.convert_report import (
     UnreadFrame,
 )
 from napari_scope.stream.convert_source import SourceImage
+from napari_scope.stream.convert_tasks import connected
+from napari_scope.stream.convert_translate import translate
 from napari_scope.stream.convert_write import Conversion
-from napari_scope.stream.journal import jsonable
-from napari_scope.stream.outputs import FORMATS
+from napari_scope.stream.journal import JOURNAL_NAME, jsonable
+from napari_scope.stream.outputs import FORMATS, Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +80,10 @@ def convert(
     on_error: Literal["stop", "skip"] = "stop",
     verify: bool = True,
     levels: int | None = None,
+    version: str | None = None,
+    compression: str | None = None,
+    chunk_px: int | None = None,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> ConversionReport:
     """Convert a data set to another format; the source is not changed.
@@ -76,11 +91,11 @@ def convert(
     Parameters
     ----------
     source : str or PathLike
-        What `napari_scope.formats.open_dataset` opens. It may be unfinished; then the
-        frames that are there are converted.
+        What `napari_scope.formats.open_dataset` opens, also an address. It may be
+        unfinished; then the frames that are there are converted.
     target : str or PathLike
         The store to make; it must not exist.
-    format : {"ome-zarr", "ndtiff"}, optional
+    format : {"ome-zarr", "ndtiff", "ome-tiff"}, optional
         Format of the target; by default its suffix says.
     images : iterable of int or str, optional
         The images to convert, by number or name; all by default.
@@ -90,7 +105,19 @@ def convert(
     verify : bool
         Read each frame back from the target and compare.
     levels : int, optional
-        Levels of an OME-Zarr pyramid; 1 for none, by default down to 512 pixels.
+        Levels of a pyramid; 1 for none. By default an OME-Zarr store gets those of an
+        OME-Zarr source, else so many that the last has 512 pixels or less.
+    version : {"0.5", "0.4"}, optional
+        Version of OME-Zarr; by default the newest.
+    compression : str, optional
+        Codec of the format, ``"none"`` for none; see
+        `napari_scope.stream.outputs.COMPRESSIONS`. By default pixels are not
+        compressed, unless those of an OME-Zarr source are.
+    chunk_px : int, optional
+        Pixels of a chunk of OME-Zarr along y and x.
+    scheduler : str, optional
+        Address of the scheduler of a dask.distributed cluster that does the work; its
+        workers have to see source and target under the same paths. For OME-Zarr only.
     progress : callable, optional
         Called before the first frame and after each; returns False to cancel. A
         conversion that is cancelled, by this or by Ctrl+C, closes the target as
@@ -112,22 +139,40 @@ def convert(
     StreamError
         If the target cannot be written, `DiskSpaceError` if the disk is full.
     """
-    place, path = Path(source), Path(target)
+    text = os.fspath(source)
+    place = text if "://" in text else Path(text)
+    path = Path(target)
     kind = target_format(path, format)
+    output = Output(
+        path, kind, compression=compression, version=version, chunk_px=chunk_px
+    )
+    if scheduler is not None and kind != "ome-zarr":
+        raise SettingsError(
+            f"a cluster converts to OME-Zarr, not to {kind}",
+            hint="leave the scheduler out",
+        )
     if on_error not in ("stop", "skip"):
         raise SettingsError(f"on_error is 'stop' or 'skip', found {on_error!r}")
-    if os.path.lexists(path):
+    if output.exists():
         raise OutputExistsError(
             "the target exists already",
             path=path,
             hint="choose another name; nothing is ever overwritten",
         )
-    dataset = open_dataset(place)
-    root = Path(dataset.path).resolve()
-    if path.resolve().is_relative_to(root):
-        raise SettingsError(
-            "the target lies inside of the source", path=path, hint="choose another"
-        )
+    with connected(scheduler) as runner:
+        # Workers may have another current folder.
+        dataset = open_dataset(place.absolute() if isinstance(place, Path) else place)
+        _check_apart(dataset, path)
+        if kind == "ome-zarr" and (scheduler is not None or _is_told_again(dataset)):
+            options = Options(
+                output.version or NGFF_VERSION, compression, chunk_px, levels
+            )
+            said = list(dataset.problems)
+            layout = _layout(dataset, images, options, said)
+            direct = DirectConversion(
+                path, layout, options, runner, on_error, progress, said
+            )
+            return direct.run(place, verify=verify)
     notes = list(dataset.problems)
     journals = Journals()
     sources = [
@@ -147,11 +192,17 @@ def convert(
             "the source is not finished (it is still written, or was interrupted): "
             "frames that come later are not in the target"
         )
+    if any(source.image.labels for source in sources):
+        notes.append(f"{kind} has no place for segmentations: they are left out")
     stores = plan_stores(
         sources, kind, _name(path), _facts(dataset, unfinished=unfinished), notes
     )
-    conversion = Conversion(path, kind, stores, on_error, levels, progress, notes)
-    return conversion.run(place, verify=verify)
+    if kind == "ome-tiff":
+        path = output.placed(sum(len(store.parts) for store in stores)).path
+    by_frames = Conversion(
+        path, kind, stores, output.storage, on_error, levels, progress, notes
+    )
+    return by_frames.run(place, verify=verify)
 
 
 def target_format(path: Path, format: str | None = None) -> Target:
@@ -171,7 +222,7 @@ def target_format(path: Path, format: str | None = None) -> Target:
             raise SettingsError(
                 "the suffix of the target does not say its format",
                 path=path,
-                hint="end it in .ome.zarr or .ndtiff, or give the format",
+                hint="end it in .ome.zarr, .ndtiff or .ome.tiff, or give the format",
             )
         return found
     if format not in get_args(Target):
@@ -184,10 +235,53 @@ def target_format(path: Path, format: str | None = None) -> Target:
             f"the suffix of {path.name!r} means {found}, the format is {format}",
             hint="leave one of the two out",
         )
-    return "ome-zarr" if format == "ome-zarr" else "ndtiff"
+    return cast("Target", format)
 
 
 # ------------------------------------------------------------------ the source
+
+
+def _check_apart(dataset: Dataset, target: Path) -> None:
+    """Refuse a target that would be a part of the source."""
+    if "://" in dataset.path:
+        return
+    root = Path(dataset.path).resolve()
+    if target.resolve().is_relative_to(root):
+        raise SettingsError(
+            "the target lies inside of the source", path=target, hint="choose another"
+        )
+
+
+def _is_told_again(dataset: Dataset) -> bool:
+    """Return whether a store is converted array by array, not by its frames.
+
+    Those of a run have a journal, which tells missing frames from black ones. It cannot
+    tell wells and segmentations.
+    """
+    if dataset.format != "ome-zarr":
+        return False
+    if dataset.metadata.get("layout") in ("plate", "well"):
+        return True
+    if any(image.labels for image in dataset.images):
+        return True
+    root = Path(dataset.path)
+    return not (root / "acquisition" / JOURNAL_NAME).is_file()
+
+
+def _layout(
+    dataset: Dataset,
+    wanted: Iterable[int | str] | None,
+    options: Options,
+    notes: list[str],
+) -> Layout:
+    """Return what a target that is written directly will hold."""
+    chosen = _chosen(dataset, wanted)
+    if dataset.format != "ome-zarr":
+        return lay_out(chosen, options, notes)
+    paths = None
+    if wanted is not None:
+        paths = {str(image.metadata.get("path", "")) for image in chosen}
+    return translate(Store(dataset.path), paths, options, notes)
 
 
 def _chosen(dataset: Dataset, wanted: Iterable[int | str] | None) -> tuple[Image, ...]:
@@ -218,10 +312,14 @@ def _source(
     dataset: Dataset, image: Image, journals: Journals, notes: list[str]
 ) -> SourceImage:
     """Return an image with what is known of its frames."""
+    path = image.metadata.get("path")
+    if dataset.metadata.get("layout") == "plate" and isinstance(path, str):
+        row, _, rest = path.partition("/")
+        well = f"{row}/{rest.partition('/')[0]}"
+        image = replace(image, metadata={**image.metadata, "well": well})
     plain = SourceImage(image, image.frames)
     if image.frames is not None or dataset.format != "ome-zarr":
         return plain
-    path = image.metadata.get("path")
     folder = Path(dataset.path).absolute()
     if isinstance(path, str):
         folder = folder.joinpath(*path.split("/"))
@@ -269,8 +367,6 @@ def _facts(dataset: Dataset, *, unfinished: bool) -> dict[str, Any]:
 
 def _run_facts(root: Path) -> object:
     """Return what the stream that wrote an OME-Zarr store has stored on its run."""
-    from napari_scope.formats.ngff.store import Store
-
     try:
         return Store(root).attributes("acquisition").get("napari_scope")
     except FormatError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scope.errors import ScopeError
+from napari_scope.model import short
 from napari_scope.stream.sinks.base import checksum
 
 if TYPE_CHECKING:
@@ -121,17 +122,25 @@ def _reader(
         reader = files.enter_context(NDTiffReader(path))
         return lambda _, axes: reader.read_frame(axes)
 
-    from napari_scope.formats.ngff import open_ngff
+    if format == "ome-tiff":
+        from napari_scope.formats.ometiff.reader import open_ometiff
 
-    images = open_ngff(path).images
+        images = open_ometiff(path).images
+    else:
+        from napari_scope.formats.ngff import open_ngff
+
+        images = open_ngff(path).images
 
     def read(number: int, axes: Axes) -> npt.NDArray[np.generic] | None:
         if number >= len(images):
             return None
-        index = tuple(
-            store.number(name, axes[name]) if name in axes else 0
+        places = {
+            short(name): store.number(name, axes[name]) if name in axes else 0
             for name in store.spec.index_axes
-        )
-        return np.asarray(images[number].levels[0][index])
+        }
+        image = images[number]
+        # OME-TIFF does not tell axes of a single sample.
+        index = tuple(places[n] for n in image.axis_names if n in places)
+        return np.asarray(image.levels[0][index])
 
     return read

@@ -113,6 +113,8 @@ def split_image(
         ]
         stays = "c" if colors or "c" in custom else _longest(source, custom)
         apart += [name for name in custom if name != stays]
+    elif format == "ome-tiff":
+        apart += [n for n in source.names if n not in ("t", "c", "z", *apart)]
     lengths = dict(zip(source.names, source.lengths, strict=True))
     count = math.prod(lengths[name] for name in apart)
     if count > _MOST_IMAGES:

@@ -32,7 +32,7 @@ from napari_scope.stream.convert_space import (
     standard_unit,
     z_origin,
 )
-from napari_scope.stream.spec import PLACE_AXES, ImageSpec, StoreSpec
+from napari_scope.stream.spec import PLACE_AXES, ImageSpec, PlateSpec, StoreSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +90,7 @@ def plan_stores(
     ----------
     sources : sequence of SourceImage
         The images.
-    format : {"ome-zarr", "ndtiff"}
+    format : {"ome-zarr", "ndtiff", "ome-tiff"}
         What they become.
     name : str
         Name of the whole.
@@ -169,6 +169,14 @@ def _check_type(source: SourceImage, format: FormatName, *, several: bool) -> No
                 f"which has {' and '.join(allowed)}",
                 hint="change the type of its pixels first, or leave the image out",
             )
+    elif format == "ome-tiff":
+        known = ("uint8", "uint16") if source.image.rgb else tuple(PIXEL_TYPES)
+        if dtype.name not in known:
+            raise SettingsError(
+                f"the image {name!r} of type {dtype} cannot be stored as OME-TIFF, "
+                f"which has {', '.join(known)}",
+                hint="change the type of its pixels first, or leave the image out",
+            )
     elif dtype.kind not in "uif" or dtype.itemsize > 8:
         raise SettingsError(
             f"the image {name!r} of type {dtype} cannot be stored as OME-Zarr",
@@ -230,7 +238,37 @@ def _store(
         summary={**summary, "images": [_about(part) for part in parts]},
     )
     images = tuple(_image(part, spec, format) for part in parts)
-    return PlannedStore(path, replace(spec, images=images), tuple(parts))
+    plate = None if format == "ndtiff" or path else _plate(parts, name)
+    if plate is not None:
+        images = tuple(
+            replace(image, well=well_of(part))
+            for image, part in zip(images, parts, strict=True)
+        )
+    return PlannedStore(path, replace(spec, images=images, plate=plate), tuple(parts))
+
+
+def well_of(part: Part) -> tuple[str, str] | None:
+    """Return row and column of the well of an image, if it lies in one."""
+    well = part.source.image.metadata.get("well")
+    row, _, column = well.partition("/") if isinstance(well, str) else ("", "", "")
+    good = all(name.isascii() and name.isalnum() for name in (row, column))
+    return (row, column) if good else None
+
+
+def _plate(parts: Sequence[Part], name: str) -> PlateSpec | None:
+    """Return the plate, if all images lie in wells."""
+    wells = [well_of(part) for part in parts]
+    if not wells or None in wells:
+        return None
+    rows, columns = (
+        sorted({well[place] for well in wells if well}, key=_natural)
+        for place in (0, 1)
+    )
+    return PlateSpec(name, tuple(rows), tuple(columns))
+
+
+def _natural(name: str) -> tuple[int, str]:
+    return len(name), name
 
 
 def _with_channels(parts: Sequence[Part]) -> list[Part]:

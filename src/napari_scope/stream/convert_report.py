@@ -19,7 +19,7 @@ __all__ = [
     "UnreadFrame",
 ]
 
-Target: TypeAlias = Literal["ome-zarr", "ndtiff"]
+Target: TypeAlias = Literal["ome-zarr", "ndtiff", "ome-tiff"]
 """What a data set can be converted to."""
 
 
@@ -57,9 +57,11 @@ class ConversionReport:
 
     Parameters
     ----------
-    source, target : Path
-        From where to where.
-    format : {"ome-zarr", "ndtiff"}
+    source : Path or str
+        From where: a folder or file, or an address.
+    target : Path
+        To where.
+    format : {"ome-zarr", "ndtiff", "ome-tiff"}
         Format of the target.
     state : {"finished", "cancelled"}
         Cancelled: the target was closed as interrupted; what was written is readable.
@@ -85,7 +87,7 @@ class ConversionReport:
         What has another form than in the source, and what was odd there.
     """
 
-    source: Path
+    source: Path | str
     target: Path
     format: Target
     state: Literal["finished", "cancelled"]

@@ -74,7 +74,7 @@ def image_steps(
     None where it is not known. ``notes`` gets what the format cannot keep.
     """
     steps = {name: _step(source, name) for name in ("t", "z", "y", "x")}
-    if format != "ndtiff":
+    if format == "ome-zarr":
         return steps
     y, x = steps["y"], steps["x"]
     if y and x and not math.isclose(y, x, rel_tol=1e-6):

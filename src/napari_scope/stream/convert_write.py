@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from napari_scope.formats.ngff.metadata import (
 )
 from napari_scope.formats.ngff.omexml import XmlImage, ome_xml
 from napari_scope.model import short
+from napari_scope.stream.convert_ahead import ahead
 from napari_scope.stream.convert_check import Written, verify_store
 from napari_scope.stream.convert_report import (
     ConversionProgress,
@@ -33,40 +34,51 @@ from napari_scope.stream.convert_report import (
 from napari_scope.stream.convert_source import MISSING
 from napari_scope.stream.convert_space import frame_facts
 from napari_scope.stream.sinks import NDTiffSink, OmeZarrSink
+from napari_scope.stream.sinks.ometiff import OmeTiffSink
 from napari_scope.stream.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from napari_scope.model import Axes
     from napari_scope.stream.convert_parts import Part
     from napari_scope.stream.convert_plan import PlannedStore
     from napari_scope.stream.convert_report import Progress, Target
-    from napari_scope.stream.spec import StoreSpec
+    from napari_scope.stream.convert_source import Plane
+    from napari_scope.stream.spec import StorageSpec, StoreSpec
 
 __all__ = ["Conversion"]
 
 _RING_BYTES = 128 * 2**20  # the source waits, unlike a camera: more gains nothing
+# A stream writes a large frame from where it is if it has nothing else to do; frames
+# that come faster are copied first, which costs more than reading ahead gains.
+_LARGE_BYTES = 2**20
 _MOST_NOTES = 10  # on frames with damaged metadata
 
 
-class _OmeZarr(OmeZarrSink):
-    """A sink that can be closed as interrupted although it did not fail itself."""
+class _Interruptible:
+    """Of a sink: it can be closed as interrupted although it did not fail itself."""
 
     interrupted = False
 
     def close(self, spec: StoreSpec, totals: Mapping[str, object] | None) -> None:
-        super().close(spec, None if self.interrupted else totals)
+        super().close(spec, None if self.interrupted else totals)  # type: ignore[misc]
 
 
-class _NDTiff(NDTiffSink):
-    """A sink that can be closed as interrupted although it did not fail itself."""
+class _OmeZarr(_Interruptible, OmeZarrSink):
+    pass
 
-    interrupted = False
 
-    def close(self, spec: StoreSpec, totals: Mapping[str, object] | None) -> None:
-        super().close(spec, None if self.interrupted else totals)
+class _NDTiff(_Interruptible, NDTiffSink):
+    pass
+
+
+class _OmeTiff(_Interruptible, OmeTiffSink):
+    pass
+
+
+_Sink: TypeAlias = "_OmeZarr | _NDTiff | _OmeTiff"
 
 
 class _Cancelled(Exception):
@@ -82,6 +94,8 @@ class Conversion:
         What to make.
     stores : sequence of PlannedStore
         What it holds.
+    storage : StorageSpec
+        How pixels are cut and packed.
     on_error, levels, progress
         See `napari_scope.stream.convert.convert`.
     notes : list of str
@@ -93,6 +107,7 @@ class Conversion:
         target: Path,
         format: Target,
         stores: Sequence[PlannedStore],
+        storage: StorageSpec,
         on_error: Literal["stop", "skip"],
         levels: int | None,
         progress: Progress | None,
@@ -101,6 +116,8 @@ class Conversion:
         self._target = target
         self._format = format
         self._stores = stores
+        self._storage = storage
+        self._compare = True
         self._skip_unread = on_error == "skip"
         self._levels = levels
         self._progress = progress
@@ -114,15 +131,16 @@ class Conversion:
         self._counts = [sum(_count(part) for part in store.parts) for store in stores]
         self._total = sum(self._counts)
 
-    def run(self, source: Path, *, verify: bool) -> ConversionReport:
+    def run(self, source: Path | str, *, verify: bool) -> ConversionReport:
         """Write, compare if that is wanted, and report.
 
         Raises as `napari_scope.stream.convert.convert` does.
         """
         start = time.perf_counter()
+        self._compare = verify
         sinks = [self._sink(store) for store in self._stores]
         specs = [
-            _with_count(store.spec, count)
+            replace(store.spec, n_frames=count, storage=self._storage)
             for store, count in zip(self._stores, self._counts, strict=True)
         ]
         for sink, spec in zip(sinks, specs, strict=True):
@@ -162,18 +180,21 @@ class Conversion:
             notes=tuple(self._notes),
         )
 
-    def _sink(self, store: PlannedStore) -> _OmeZarr | _NDTiff:
+    def _sink(self, store: PlannedStore) -> _Sink:
         path = self._target / store.path if store.path else self._target
         if self._format == "ome-zarr":
             return _OmeZarr(path, levels=self._levels)
+        if self._format == "ome-tiff":
+            return _OmeTiff(path, levels=self._levels)
         return _NDTiff(path)
 
-    def _write(
-        self, store: PlannedStore, sink: _OmeZarr | _NDTiff, spec: StoreSpec
-    ) -> None:
+    def _write(self, store: PlannedStore, sink: _Sink, spec: StoreSpec) -> None:
         written = [Written.of(part) for part in store.parts]
         self._written.append(written)
-        with Stream(spec, [sink], ring_bytes=_RING_BYTES) as stream:
+        # The source is still there: when the disk has it all is left to the system.
+        with Stream(
+            spec, [sink], ring_bytes=_RING_BYTES, sync_interval_s=None
+        ) as stream:
             try:
                 for number, record in enumerate(written):
                     self._write_part(store, number, stream, record)
@@ -185,7 +206,28 @@ class Conversion:
         self, store: PlannedStore, number: int, stream: Stream, written: Written
     ) -> None:
         part = store.parts[number]
+        planes = self._read(part)
+        if store.spec.frame_bytes < _LARGE_BYTES:
+            with ahead(planes) as ready:
+                self._write_planes(part, ready, stream, written)
+        else:
+            self._write_planes(part, planes, stream, written)
+        self._skip_foreign(store, number, stream)
+
+    def _read(self, part: Part) -> Iterator[tuple[Plane, dict[str, Any]]]:
+        """Iterate over the planes of an image with what is known of them."""
         for plane in part.source.planes(part.fixed):
+            there = plane.pixels is not None
+            yield plane, self._frame_facts(part, plane.index) if there else {}
+
+    def _write_planes(
+        self,
+        part: Part,
+        planes: Iterator[tuple[Plane, dict[str, Any]]],
+        stream: Stream,
+        written: Written,
+    ) -> None:
+        for plane, facts in planes:
             if plane.pixels is None:
                 reason = plane.gap or self._unreadable(part, plane.index, plane.error)
                 for sample in range(part.samples):
@@ -197,17 +239,16 @@ class Conversion:
                         self._unread.append(UnreadFrame(axes, reason))
                 self._report("converting")
                 continue
-            facts = self._frame_facts(part, plane.index)
             for sample in range(part.samples):
                 pixels = plane.pixels
                 if part.colors:
                     pixels = np.ascontiguousarray(pixels[..., sample])
                 stream.append(pixels, facts, index=part.axes(plane.index, sample))
-                written.note(plane.index, sample, pixels)
+                if self._compare:
+                    written.note(plane.index, sample, pixels)
                 self._handed += 1
                 self._bytes += pixels.nbytes
                 self._report("converting")
-        self._skip_foreign(store, number, stream)
 
     def _skip_foreign(self, store: PlannedStore, number: int, stream: Stream) -> None:
         """Mark what an image lacks because only others have, say, that channel."""
@@ -318,10 +359,6 @@ def _count(part: Part) -> int:
     """Return the number of frames that an image has."""
     planes = sum(not part.source.gap(index) for index in part.indices())
     return planes * part.samples
-
-
-def _with_count(spec: StoreSpec, frames: int) -> StoreSpec:
-    return replace(spec, n_frames=frames)
 
 
 def _xml_image(store: PlannedStore) -> XmlImage:

@@ -1,0 +1,157 @@
+"""Running the tasks of a conversion: on threads, or on a dask.distributed cluster.
+
+Few tasks are under way at a time, so that neither memory nor a scheduler fills up, and
+a conversion that is cancelled ends soon. Results come in the order in which they are
+ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from napari_scope.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    _T = TypeVar("_T")
+    _Job = tuple[_T, Callable[..., Any], tuple[Any, ...]]
+
+__all__ = ["Cluster", "TaskRunner", "Threads", "connected"]
+
+_CONNECT_S = 10
+
+
+class TaskRunner(Protocol):
+    """Something that runs tasks."""
+
+    client: Any
+    """The client of a cluster, None without."""
+
+    def run(self, jobs: Iterable[_Job[_T]]) -> Generator[tuple[_T, Any], None, None]:
+        """Run tasks and yield what they are known by and what they return.
+
+        A job is a name, a function of a module, and its arguments.
+        """
+
+
+class Threads:
+    """Threads of this process.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many; by default one for each processor, at most 8.
+    """
+
+    client: Any = None
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers or max(2, min(8, os.cpu_count() or 2))
+
+    def run(self, jobs: Iterable[_Job[_T]]) -> Generator[tuple[_T, Any], None, None]:
+        """Run tasks; see `TaskRunner`."""
+        waiting: dict[Future[Any], _T] = {}
+        queue = iter(jobs)
+        with ThreadPoolExecutor(self._workers, "napari-scope convert") as pool:
+            try:
+                while True:
+                    while len(waiting) < 2 * self._workers:
+                        job = next(queue, None)
+                        if job is None:
+                            break
+                        name, function, arguments = job
+                        waiting[pool.submit(function, *arguments)] = name
+                    if not waiting:
+                        return
+                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield waiting.pop(future), future.result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+class Cluster:
+    """The processes of a dask.distributed cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected to its scheduler.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def run(self, jobs: Iterable[_Job[_T]]) -> Generator[tuple[_T, Any], None, None]:
+        """Run tasks; see `TaskRunner`."""
+        from distributed import as_completed
+
+        names: dict[str, _T] = {}
+        sources: dict[int, tuple[Any, Any]] = {}
+        queue = iter(jobs)
+        done: Any = as_completed([], with_results=True)  # type: ignore[no-untyped-call]
+        under_way: dict[str, Any] = {}
+
+        def fill() -> None:
+            most = max(4, 2 * sum(self.client.nthreads().values()))
+            while len(under_way) < most:
+                job = next(queue, None)
+                if job is None:
+                    return
+                name, function, (first, *rest) = job
+                # Where pixels come from may be large (the index of a data set): it is
+                # sent once.
+                if id(first) not in sources:
+                    sources[id(first)] = first, self.client.scatter(first, hash=False)
+                future = self.client.submit(
+                    function, sources[id(first)][1], *rest, pure=False
+                )
+                names[future.key] = name
+                under_way[future.key] = future
+                done.add(future)
+
+        fill()
+        try:
+            while under_way:
+                future, result = next(done)
+                del under_way[future.key]
+                yield names.pop(future.key), result
+                fill()
+        finally:
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                self.client.cancel(list(under_way.values()))
+
+
+@contextlib.contextmanager
+def connected(scheduler: str | None) -> Iterator[TaskRunner]:
+    """Give what runs tasks: a cluster by the address of its scheduler, else threads.
+
+    Raises
+    ------
+    SettingsError
+        If dask.distributed is not installed, or no scheduler answers.
+    """
+    if scheduler is None:
+        yield Threads()
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise SettingsError(
+            "dask.distributed is not installed",
+            hint="pip install 'napari-scope[distributed]'",
+        ) from error
+    try:
+        client = Client(scheduler, timeout=_CONNECT_S)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, TimeoutError) as error:
+        raise SettingsError(
+            f"no scheduler answers at {scheduler!r}: {str(error)[:200]}",
+            hint="give the address that dask-scheduler prints, tcp://host:8786",
+        ) from error
+    with client:
+        yield Cluster(client)
