@@ -8,6 +8,7 @@ from here are loaded when they are asked for.
 >>> napari_scope.__version__
 '0.1.0'
 >>> from napari_scope import Acquisition, Dataset, multi_d_acquisition_events
+>>> from napari_scope import open_ome_zarr
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
     from napari_scope.acquire.acquisition import Acquisition
     from napari_scope.events import multi_d_acquisition_events
     from napari_scope.formats.ndtiff import Dataset
+    from napari_scope.formats.ngff.nodes import open_ome_zarr
 
-__all__ = ["Acquisition", "Dataset", "__version__", "multi_d_acquisition_events"]
+__all__ = [
+    "Acquisition",
+    "Dataset",
+    "__version__",
+    "multi_d_acquisition_events",
+    "open_ome_zarr",
+]
 
 __version__: str
 
@@ -40,6 +48,11 @@ def __getattr__(name: str) -> object:
 
         globals()[name] = multi_d_acquisition_events
         return multi_d_acquisition_events
+    if name == "open_ome_zarr":
+        from napari_scope.formats.ngff.nodes import open_ome_zarr
+
+        globals()[name] = open_ome_zarr
+        return open_ome_zarr
     # On demand: importlib.metadata takes longer to import than this whole package.
     if name == "__version__":
         from importlib.metadata import version
