@@ -135,7 +135,7 @@ def pyramid(planes: Planes, *, over_peers: float = 1) -> Benchmark:
 
 
 def _ours(planes: Planes, folder: Path) -> Work:
-    from napari_scope.formats.ngff.pyramids import build_pyramid
+    from napari_scope.formats.ngff.pyramid.build import build_pyramid
 
     _store(planes, folder)
     return lambda: build_pyramid(folder / "image", levels=planes.levels)

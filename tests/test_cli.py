@@ -72,7 +72,7 @@ def test_demo_fails_on_a_wrong_frame(tmp_path: Path) -> None:
     """One changed bit on disk must make the demonstration fail."""
     code = """
 import sys
-from napari_scope.formats.ngff.shards import ShardWriter
+from napari_scope.formats.ngff.writing.shards import ShardWriter
 real = ShardWriter.write
 def wrong(self, index, frame):
     frame = frame.copy()
@@ -276,7 +276,7 @@ def test_convert_fails_on_a_wrong_frame(tmp_path: Path) -> None:
     few_frames(tmp_path / "a")
     code = """
 import sys
-from napari_scope.formats.ngff.shards import ShardWriter
+from napari_scope.formats.ngff.writing.shards import ShardWriter
 real = ShardWriter.write
 def wrong(self, index, frame):
     frame = frame.copy()
@@ -309,8 +309,8 @@ def test_convert_with_a_frame_that_cannot_be_read(tmp_path: Path) -> None:
     code = """
 import sys
 from napari_scope.errors import FormatError
-from napari_scope.stream.convert_source import Plane, SourceImage
-from napari_scope.stream import convert_source
+from napari_scope.stream.conversion.source import Plane, SourceImage
+from napari_scope.stream.conversion import source as convert_source
 convert_source._GROUP_BYTES = 0
 real = SourceImage._read_one
 def broken(self, index):
@@ -347,8 +347,8 @@ def test_a_signal_cancels_a_conversion(
     few_frames(tmp_path / "a", 100)
     program = """
 import sys, time
-from napari_scope.stream.convert_source import SourceImage
-from napari_scope.stream import convert_source
+from napari_scope.stream.conversion.source import SourceImage
+from napari_scope.stream.conversion import source as convert_source
 convert_source._GROUP_BYTES = 0
 real = SourceImage._read_one
 def slow(self, index):
@@ -389,8 +389,8 @@ def test_a_third_signal_ends_a_conversion(tmp_path: Path) -> None:
     few_frames(tmp_path / "a")
     program = """
 import os, signal, sys, time
-from napari_scope.stream.convert_source import SourceImage
-from napari_scope.stream import convert_source
+from napari_scope.stream.conversion.source import SourceImage
+from napari_scope.stream.conversion import source as convert_source
 convert_source._GROUP_BYTES = 0
 def hang(self, index):
     for _ in range(3):

@@ -12,7 +12,7 @@ from napari_scope.formats.detect import detect
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_scope.formats.ngff.plate_view import PlateView
+    from napari_scope.formats.ngff.plate.view import PlateView
     from napari_scope.formats.ngff.store import Store
     from napari_scope.layers import LayerData
     from napari_scope.model import Dataset
@@ -85,7 +85,7 @@ def _plate(path: Path) -> PlateView | None:
     """Return the plate at a path, or None if that holds something else."""
     if detect(path) != "ome-zarr":
         return None
-    from napari_scope.formats.ngff.plate_view import is_plate, open_plate
+    from napari_scope.formats.ngff.plate.view import is_plate, open_plate
     from napari_scope.formats.ngff.store import Store
 
     store = Store(path)

@@ -509,7 +509,7 @@ def test_error_in_a_generator_reaches_the_caller(owner: CoreOwner) -> None:
 def test_failing_disk_stops_the_run(
     owner: CoreOwner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_scope.formats.ngff.shards import ShardWriter
+    from napari_scope.formats.ngff.writing.shards import ShardWriter
 
     real = ShardWriter.write
     count = 0

@@ -324,7 +324,7 @@ def test_a_generator_that_raises_after_a_burst(owner: CoreOwner) -> None:
 def test_a_full_disk_in_a_burst(
     owner: CoreOwner, core: CMMCorePlus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_scope.formats.ngff.shards import ShardWriter
+    from napari_scope.formats.ngff.writing.shards import ShardWriter
 
     real, count = ShardWriter.write, 0
 

@@ -24,8 +24,8 @@ from typer.testing import CliRunner
 from napari_scope.arrays.reduce import reduce_block
 from napari_scope.cli.commands import app
 from napari_scope.errors import FormatError, ScopeError
-from napari_scope.formats.ngff.pyramid_targets import pyramid_targets
-from napari_scope.formats.ngff.pyramids import delete_pyramid
+from napari_scope.formats.ngff.pyramid.build import delete_pyramid
+from napari_scope.formats.ngff.pyramid.targets import pyramid_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tests.formats.ngff.plate_stores import PlateStore, field_pixels
 
-from napari_scope.formats.ngff.plate_pixels import PlatePixels
-from napari_scope.formats.ngff.plate_view import open_plate
+from napari_scope.formats.ngff.plate.pixels import PlatePixels
+from napari_scope.formats.ngff.plate.view import open_plate
 from napari_scope.layers import origin_of
 from napari_scope.layers.plate import plate_to_layers
 

@@ -10,7 +10,7 @@ import pytest
 
 from napari_scope.errors import SettingsError
 from napari_scope.formats import open_dataset
-from napari_scope.formats.ngff.saving import SavedImage, SavedLabels
+from napari_scope.formats.ngff.saving.images import SavedImage, SavedLabels
 from napari_scope.layers import dataset_to_layers
 from napari_scope.layers.saving import save_layers, target_path
 from napari_scope.layers.saving_looks import (

@@ -26,22 +26,22 @@ from napari_scope.errors import (
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ndtiff import NDTiffWriter
 from napari_scope.formats.ndtiff.reader import NDTiffReader
-from napari_scope.formats.ngff.shards import ShardWriter
+from napari_scope.formats.ngff.writing.shards import ShardWriter
 from napari_scope.model import Axis, Channel, Dataset, Image
 from napari_scope.stream import (
     ImageSpec,
     NDTiffSink,
     OmeZarrSink,
     Stream,
-    convert_check,
-    convert_journal,
-    convert_parts,
-    convert_source,
     read_journal,
 )
 from napari_scope.stream import convert as convert_module
+from napari_scope.stream.conversion import check as convert_check
+from napari_scope.stream.conversion import journal as convert_journal
+from napari_scope.stream.conversion import parts as convert_parts
+from napari_scope.stream.conversion import source as convert_source
+from napari_scope.stream.conversion.source import SourceImage
 from napari_scope.stream.convert import ConversionProgress, convert, target_format
-from napari_scope.stream.convert_source import SourceImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

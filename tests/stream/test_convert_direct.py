@@ -24,9 +24,10 @@ from napari_scope.errors import (
 )
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ndtiff import NDTiffWriter
-from napari_scope.stream import convert_direct, convert_layout
+from napari_scope.stream.conversion import direct as convert_direct
+from napari_scope.stream.conversion import layout as convert_layout
+from napari_scope.stream.conversion.blocks import block_shape, blocks
 from napari_scope.stream.convert import convert
-from napari_scope.stream.convert_blocks import block_shape, blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -332,7 +333,7 @@ def scheduler() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cluster = distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         )
         yield cluster.scheduler_address
         cluster.close()
@@ -378,7 +379,7 @@ def test_ndtiff_on_a_cluster(tmp_path: Path, scheduler: str) -> None:
 
 def test_no_scheduler_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("napari_scope.stream.convert_tasks._CONNECT_S", 0.5)
+    monkeypatch.setattr("napari_scope.stream.conversion.tasks._CONNECT_S", 0.5)
     foreign_plate(tmp_path / "a.zarr")
     with pytest.raises(SettingsError, match="no scheduler answers"):
         convert(

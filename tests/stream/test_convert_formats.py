@@ -17,8 +17,8 @@ from napari_scope.errors import SettingsError
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ndtiff import NDTiffWriter
 from napari_scope.model import Channel
+from napari_scope.stream.conversion.ahead import ahead
 from napari_scope.stream.convert import convert
-from napari_scope.stream.convert_ahead import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,7 +33,7 @@ from napari_scope import fileio
 from napari_scope.arrays import halve
 from napari_scope.errors import FormatError, ScopeError, SettingsError
 from napari_scope.fileio import portable_io, uses_portable_io
-from napari_scope.formats.ngff.codecs import CODECS
+from napari_scope.formats.ngff.writing.codecs import CODECS
 from napari_scope.formats.opening import open_dataset
 from napari_scope.stream import (
     Address,

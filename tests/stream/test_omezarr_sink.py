@@ -24,8 +24,8 @@ from napari_scope import fileio
 from napari_scope.arrays import halve
 from napari_scope.errors import ScopeError, SettingsError
 from napari_scope.fileio import DataFile, portable_io, uses_portable_io
-from napari_scope.formats.ngff import codecs, encoding
-from napari_scope.formats.ngff.codecs import CODECS
+from napari_scope.formats.ngff.writing import codecs, encoding
+from napari_scope.formats.ngff.writing.codecs import CODECS
 from napari_scope.formats.opening import open_dataset
 from napari_scope.model import Axis, short
 from napari_scope.stream import (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.formats.ngff.plate_stores import PlateStore
 
-from napari_scope.formats.ngff.plate_view import open_plate
+from napari_scope.formats.ngff.plate.view import open_plate
 from napari_scope.layers.plate import plate_to_layers
 from napari_scope.widgets.well_status import WellStatus, show_wells
 

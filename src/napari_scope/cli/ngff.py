@@ -44,7 +44,7 @@ def validate(
 
     Ends with code 1 if there are errors.
     """
-    from napari_scope.formats.ngff.validation import validate as validate_store
+    from napari_scope.formats.ngff.validation.checks import validate as validate_store
 
     with progress_bar() as bar:
         findings = validate_store(path, pixels=pixels, progress=FrameBar(bar))

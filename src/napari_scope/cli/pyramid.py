@@ -77,9 +77,9 @@ def pyramid(
     ] = None,
 ) -> None:
     """Compute the coarser levels of images that are there."""
-    from napari_scope.formats.ngff.pyramid_targets import pyramid_targets
-    from napari_scope.formats.ngff.pyramids import build_pyramid
-    from napari_scope.stream.convert_tasks import Cluster, connected
+    from napari_scope.formats.ngff.pyramid.build import build_pyramid
+    from napari_scope.formats.ngff.pyramid.targets import pyramid_targets
+    from napari_scope.stream.conversion.tasks import Cluster, connected
 
     targets, problems = pyramid_targets(path, labels=labels)
     lines: list[str] = []

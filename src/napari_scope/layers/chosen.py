@@ -138,7 +138,7 @@ def _together(nodes: Sequence[Node], positions: Positions) -> ChosenLayers:
 
 
 def _mosaic(nodes: Sequence[Node], acquisition: int | None) -> ChosenLayers:
-    from napari_scope.formats.ngff.plate_view import open_plate
+    from napari_scope.formats.ngff.plate.view import open_plate
     from napari_scope.layers.plate import plate_to_layers
 
     view = open_plate(nodes[0].place)

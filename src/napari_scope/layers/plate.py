@@ -1,6 +1,6 @@
 """From a plate to napari's layers: one multiscale mosaic for each channel.
 
-The mosaic is an image like others (`napari_scope.formats.ngff.plate_view`), so layers
+The mosaic is an image like others (`napari_scope.formats.ngff.plate.view`), so layers
 are made of it as of others. What is particular: where the file says nothing of the
 contrast, the coarsest level of a few fields is looked at, never the mosaic, which would
 read the whole plate; acquisitions after the first are switched off, as they lie at the
@@ -23,8 +23,8 @@ from napari_scope.layers.frame import shared_frame
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from napari_scope.formats.ngff.plate_mosaic import PlateMosaic
-    from napari_scope.formats.ngff.plate_view import PlateView
+    from napari_scope.formats.ngff.plate.mosaic import PlateMosaic
+    from napari_scope.formats.ngff.plate.view import PlateView
     from napari_scope.layers.describe import LayerData, Limits
     from napari_scope.model import Channel, Image
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from napari_scope.errors import SettingsError
 from napari_scope.formats.ngff.metadata import NGFF_VERSION
-from napari_scope.formats.ngff.saving import save_store
+from napari_scope.formats.ngff.saving.images import save_store
 from napari_scope.layers.origin import origin_of
 from napari_scope.layers.saving_plan import planned, read_layers
 

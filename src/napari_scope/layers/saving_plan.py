@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scope.errors import SettingsError
-from napari_scope.formats.ngff.saving import SavedImage, SavedLabels
+from napari_scope.formats.ngff.saving.images import SavedImage, SavedLabels
 from napari_scope.layers.saving_axes import LayerAxes, layer_axes
 from napari_scope.layers.saving_looks import (
     channel_of_layer,

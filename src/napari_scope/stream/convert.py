@@ -35,21 +35,21 @@ from napari_scope.errors import (
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ngff.metadata import NGFF_VERSION
 from napari_scope.formats.ngff.store import Store
-from napari_scope.stream.convert_direct import DirectConversion
-from napari_scope.stream.convert_fresh import lay_out
-from napari_scope.stream.convert_journal import JournalFrames, Journals
-from napari_scope.stream.convert_layout import Layout, Options
-from napari_scope.stream.convert_plan import plan_stores
-from napari_scope.stream.convert_report import (
+from napari_scope.stream.conversion.direct import DirectConversion
+from napari_scope.stream.conversion.fresh import lay_out
+from napari_scope.stream.conversion.journal import JournalFrames, Journals
+from napari_scope.stream.conversion.layout import Layout, Options
+from napari_scope.stream.conversion.plan import plan_stores
+from napari_scope.stream.conversion.report import (
     ConversionProgress,
     ConversionReport,
     Target,
     UnreadFrame,
 )
-from napari_scope.stream.convert_source import SourceImage
-from napari_scope.stream.convert_tasks import connected
-from napari_scope.stream.convert_translate import translate
-from napari_scope.stream.convert_write import Conversion
+from napari_scope.stream.conversion.source import SourceImage
+from napari_scope.stream.conversion.tasks import connected
+from napari_scope.stream.conversion.translate import translate
+from napari_scope.stream.conversion.write import Conversion
 from napari_scope.stream.journal import JOURNAL_NAME, jsonable
 from napari_scope.stream.outputs import FORMATS, Output
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from napari_scope.model import Dataset, Image
-    from napari_scope.stream.convert_report import Progress
+    from napari_scope.stream.conversion.report import Progress
 
 __all__ = [
     "ConversionProgress",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from napari_scope.arrays import halve
 from napari_scope.errors import FormatError
 from napari_scope.fileio import replace_file
-from napari_scope.formats.ngff import repair
-from napari_scope.formats.ngff.frame_array import FrameArray
+from napari_scope.formats.ngff.writing import repair
+from napari_scope.formats.ngff.writing.frame_array import FrameArray
 from napari_scope.model import short
 from napari_scope.stream.recovery_frames import FrameSteps, check_frames
 from napari_scope.stream.sinks.contrast import display_range

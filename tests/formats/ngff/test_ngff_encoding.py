@@ -10,10 +10,10 @@ import pytest
 from tests.formats.ngff.test_ngff_writers import Array
 from tests.threads import Thread
 
-from napari_scope.formats.ngff import codecs, encoding
-from napari_scope.formats.ngff.chunks import plan_chunks
-from napari_scope.formats.ngff.codecs import CODECS, Helpers, make_codec
-from napari_scope.formats.ngff.encoding import FrameEncoder
+from napari_scope.formats.ngff.writing import codecs, encoding
+from napari_scope.formats.ngff.writing.chunks import plan_chunks
+from napari_scope.formats.ngff.writing.codecs import CODECS, Helpers, make_codec
+from napari_scope.formats.ngff.writing.encoding import FrameEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -344,7 +344,7 @@ def test_no_more_documents_are_read_than_are_needed(
             read.append(str(path))
         return data
 
-    monkeypatch.setattr("napari_scope.formats.ngff.places.read_bounded", counting)
+    monkeypatch.setattr("napari_scope.formats.ngff.place.places.read_bounded", counting)
     dataset = open_ngff(tmp_path)
     assert len(dataset.images[0].labels) == int(with_labels)
     assert len(read) == expected

@@ -168,7 +168,7 @@ def test_an_open_level_sees_frames_written_later(tmp_path: Path, sharded: bool) 
 def test_frames_written_in_place_of_a_file_are_seen_at_once(tmp_path: Path) -> None:
     """One positional write for each frame, as our own writer does it."""
     from napari_scope.formats.ngff.metadata import array_metadata, encode
-    from napari_scope.formats.ngff.shards import ShardGrid, ShardWriter
+    from napari_scope.formats.ngff.writing.shards import ShardGrid, ShardWriter
 
     document = array_metadata(
         (64, 8, 8), "uint16", chunk=(1, 8, 8), shard=(32, 8, 8), names="tyx"

@@ -16,9 +16,9 @@ from tests.formats.ngff.object_servers import Served, serving
 from napari_scope.errors import FormatError
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ngff import pixels as pixels_module
-from napari_scope.formats.ngff import places_remote
 from napari_scope.formats.ngff.pixels import ZarrSource
-from napari_scope.formats.ngff.places_remote import TIMEOUT_VARIABLE, RemotePlace
+from napari_scope.formats.ngff.place import remote as places_remote
+from napari_scope.formats.ngff.place.remote import TIMEOUT_VARIABLE, RemotePlace
 from napari_scope.formats.ngff.store import Store
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from napari_scope.formats.ngff.s3_access import s3_access
+from napari_scope.formats.ngff.place.s3 import s3_access
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,8 +24,10 @@ from napari_scope.errors import (
     ScopeError,  # noqa: F401 - of the scripts below
     SettingsError,
 )
-from napari_scope.formats.ngff import open_ngff, saving, saving_arrays
-from napari_scope.formats.ngff.saving import SavedImage, SavedLabels, save_store
+from napari_scope.formats.ngff import open_ngff
+from napari_scope.formats.ngff.saving import arrays as saving_arrays
+from napari_scope.formats.ngff.saving import images as saving
+from napari_scope.formats.ngff.saving.images import SavedImage, SavedLabels, save_store
 from napari_scope.model import Axis, Channel, axis_kind
 
 UNITS = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_scope.formats.ngff.saving_blocks import (
+from napari_scope.formats.ngff.saving.blocks import (
     block_shape,
     blocks,
     count_blocks,

@@ -14,9 +14,13 @@ from tests.formats.ngff.oracles import READERS
 from tests.threads import Thread
 
 from napari_scope.fileio import DataFile, portable_io
-from napari_scope.formats.ngff import shards
 from napari_scope.formats.ngff.metadata import array_metadata, encode
-from napari_scope.formats.ngff.shards import ShardGrid, ShardWriter, choose_shard
+from napari_scope.formats.ngff.writing import shards
+from napari_scope.formats.ngff.writing.shards import (
+    ShardGrid,
+    ShardWriter,
+    choose_shard,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

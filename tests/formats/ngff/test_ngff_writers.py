@@ -15,21 +15,21 @@ from tests.threads import Thread
 from napari_scope import fileio
 from napari_scope.errors import SettingsError
 from napari_scope.fileio import portable_io
-from napari_scope.formats.ngff import deep, packed
-from napari_scope.formats.ngff.chunks import plan_chunks
-from napari_scope.formats.ngff.codecs import CODECS, Helpers, make_codec
-from napari_scope.formats.ngff.deep import DeepWriter
 from napari_scope.formats.ngff.metadata import encode
-from napari_scope.formats.ngff.shards import ShardWriter
-from napari_scope.formats.ngff.tiles import TileWriter
-from napari_scope.formats.ngff.writers import ArrayFormat, Workshop
+from napari_scope.formats.ngff.writing import deep, packed
+from napari_scope.formats.ngff.writing.chunks import plan_chunks
+from napari_scope.formats.ngff.writing.codecs import CODECS, Helpers, make_codec
+from napari_scope.formats.ngff.writing.deep import DeepWriter
+from napari_scope.formats.ngff.writing.shards import ShardWriter
+from napari_scope.formats.ngff.writing.tiles import TileWriter
+from napari_scope.formats.ngff.writing.writers import ArrayFormat, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from napari_scope.formats.ngff.chunks import ChunkPlan
-    from napari_scope.formats.ngff.shards import ChunkStore
+    from napari_scope.formats.ngff.writing.chunks import ChunkPlan
+    from napari_scope.formats.ngff.writing.shards import ChunkStore
 
 Index = tuple[int, ...]
 NAMES = ("time", "channel", "z")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_scope.formats.ngff.plate_layout import (
+from napari_scope.formats.ngff.plate.layout import (
     PlaneLayout,
     grid_cell,
     placed_cell,

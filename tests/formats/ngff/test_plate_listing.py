@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from napari_scope.formats.ngff.plate_listing import (
+from napari_scope.formats.ngff.plate.listing import (
     Acquisition,
     WellField,
     read_listing,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from napari_scope.formats.ngff.plate_problems import PlateProblems
+from napari_scope.formats.ngff.plate.problems import PlateProblems
 
 
 def test_each_sentence_is_told_once_and_not_without_end() -> None:

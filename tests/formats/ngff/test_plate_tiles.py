@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_scope.formats.ngff.plate_tiles import converted, extent, tile_ranges
+from napari_scope.formats.ngff.plate.tiles import converted, extent, tile_ranges
 
 
 @given(

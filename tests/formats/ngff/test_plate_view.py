@@ -10,7 +10,7 @@ from tests.formats.ngff.plate_stores import PlateStore, field_pixels
 from tests.threads import Thread
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.ngff.plate_view import PlateView, open_plate
+from napari_scope.formats.ngff.plate.view import PlateView, open_plate
 from napari_scope.formats.ngff.store import Store
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_all_fields_of_all_wells_are_one_plane(
 def test_opening_reads_one_field_only(
     store: PlateStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_scope.formats.ngff.plate_pixels._KEPT_PLANE", 0)
+    monkeypatch.setattr("napari_scope.formats.ngff.plate.pixels._KEPT_PLANE", 0)
     store.more["field_count"] = 2
     for path in ("A/1", "A/2", "A/3", "B/1", "B/2", "B/3"):
         store.add_well(path, ["0", "1"])
@@ -124,8 +124,8 @@ def test_any_part_of_any_level_is_the_same_as_of_the_whole(store: PlateStore) ->
 def test_tiles_of_large_fields_are_parts(
     store: PlateStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_scope.formats.ngff.plate_tiles._SIDE", 5)
-    monkeypatch.setattr("napari_scope.formats.ngff.plate_pixels._KEPT_PLANE", 0)
+    monkeypatch.setattr("napari_scope.formats.ngff.plate.tiles._SIDE", 5)
+    monkeypatch.setattr("napari_scope.formats.ngff.plate.pixels._KEPT_PLANE", 0)
     parts = {
         (0, n, 0): store.add_well(path)[0] for n, path in enumerate(("A/1", "A/2"))
     }
@@ -140,13 +140,13 @@ def test_tiles_of_large_fields_are_parts(
 def test_levels_below_those_of_the_fields_are_means(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_scope.formats.ngff.plate_mosaic._COARSEST", 32)
+    monkeypatch.setattr("napari_scope.formats.ngff.plate.mosaic._COARSEST", 32)
     store = PlateStore(tmp_path / "p.zarr")
     data = store.add_well("A/1", data=field_pixels(1, (2, 32, 32)))[0]
     store.add_well("B/3", data=np.full((2, 32, 32), 100, "u2"))
     for small in (64, 0):  # made of the finer plane, or of the fields
         monkeypatch.setattr(
-            "napari_scope.formats.ngff.plate_pixels._SMALL_PLANE", small * 2**20
+            "napari_scope.formats.ngff.plate.pixels._SMALL_PLANE", small * 2**20
         )
         view = open_plate(store.root)
         found = levels(view)

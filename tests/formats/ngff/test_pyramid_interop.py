@@ -13,7 +13,7 @@ from tests.formats.ngff.ngff_stores import pixels, write_image
 
 from napari_scope.arrays.reduce import reduce_block
 from napari_scope.formats import open_dataset
-from napari_scope.formats.ngff.pyramids import build_pyramid, delete_pyramid
+from napari_scope.formats.ngff.pyramid.build import build_pyramid, delete_pyramid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_scope.errors import SettingsError
-from napari_scope.formats.ngff.pyramid_blocks import (
+from napari_scope.formats.ngff.pyramid.blocks import (
     LevelGrid,
     plan_passes,
     step_factors,
 )
-from napari_scope.formats.ngff.pyramid_plan import plan_levels
+from napari_scope.formats.ngff.pyramid.plan import plan_levels
 
 
 def test_levels_are_added_until_a_side_is_small() -> None:

@@ -16,7 +16,7 @@ from tests.formats.ngff.ngff_stores import pixels, write_image
 
 from napari_scope.arrays.reduce import reduce_block
 from napari_scope.errors import FormatError
-from napari_scope.formats.ngff.pyramids import build_pyramid
+from napari_scope.formats.ngff.pyramid.build import build_pyramid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _WRITER = """
 import sys
 from pathlib import Path
-from napari_scope.formats.ngff.pyramids import build_pyramid
+from napari_scope.formats.ngff.pyramid.build import build_pyramid
 build_pyramid(Path(sys.argv[1]), levels=4, method="max", memory=1, workers=2)
 """
 

@@ -30,8 +30,9 @@ from napari_scope.errors import (
     SettingsError,
     StreamError,
 )
-from napari_scope.formats.ngff import pyramid_fill, pyramids
-from napari_scope.formats.ngff.pyramids import (
+from napari_scope.formats.ngff.pyramid import build as pyramids
+from napari_scope.formats.ngff.pyramid import fill as pyramid_fill
+from napari_scope.formats.ngff.pyramid.build import (
     build_pyramid,
     delete_pyramid,
     fill_levels,

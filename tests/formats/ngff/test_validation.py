@@ -12,7 +12,7 @@ import zarr
 from tests.stream.plates import foreign_image, foreign_plate
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.ngff.validation import Finding, validate
+from napari_scope.formats.ngff.validation.checks import Finding, validate
 from napari_scope.stream.convert import convert
 
 if TYPE_CHECKING:

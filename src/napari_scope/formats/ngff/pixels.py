@@ -11,7 +11,7 @@ moves). The document is therefore looked at before each read, and the array is o
 anew when it was replaced.
 
 For what is far away neither holds: chunks stay in the pool of
-`napari_scope.formats.ngff.places_remote`, an array is opened anew only after a read
+`napari_scope.formats.ngff.place.remote`, an array is opened anew only after a read
 that failed, and every read has a time limit.
 """
 
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.ngff.places import wait
+from napari_scope.formats.ngff.place.places import wait
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -268,7 +268,7 @@ class _ZarrReader:
     def __init__(self, info: ArrayInfo) -> None:
         import zarr
 
-        from napari_scope.formats.ngff.place_store import PlaceStore
+        from napari_scope.formats.ngff.place.zarr_store import PlaceStore
 
         place = info.place
         self._array = zarr.open_array(

@@ -4,7 +4,7 @@
 Zarr v2 and v3, without opening anything with a Zarr library: a plate of 384 fields is
 a thousand small files, and this is what makes it open in a fraction of a second. It
 lies in a folder, in a zip file, on a web server or in an object store
-(`napari_scope.formats.ngff.places`); what is far away is read by several threads.
+(`napari_scope.formats.ngff.place.places`); what is far away is read by several threads.
 
 Everything read is treated as hostile: documents have a size limit, must be regular
 files, and neither a path out of metadata nor a link may leave the store. What OME-Zarr
@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import unquote
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.ngff.array_info import ArrayInfo, array_info
-from napari_scope.formats.ngff.place_opening import open_place
-from napari_scope.formats.ngff.places import (
+from napari_scope.formats.ngff.place.array_info import ArrayInfo, array_info
+from napari_scope.formats.ngff.place.opening import open_place
+from napari_scope.formats.ngff.place.places import (
     MAX_DOCUMENT,
     FolderPlace,
     RefusedError,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from napari_scope.formats.ngff.places import Place
+    from napari_scope.formats.ngff.place.places import Place
 
     Json = Mapping[str, object]
 

@@ -27,7 +27,7 @@ from napari_scope.formats.ngff.array_words import storage_of
 from napari_scope.formats.ngff.group_images import GroupImages, read_group
 from napari_scope.formats.ngff.images import ome_block, read_image, version_of
 from napari_scope.formats.ngff.layouts import collection_images
-from napari_scope.formats.ngff.plate_listing import (
+from napari_scope.formats.ngff.plate.listing import (
     PlateWell,
     read_listing,
     read_well,
@@ -47,7 +47,7 @@ from napari_scope.model import Dataset
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from napari_scope.formats.ngff.plate_listing import PlateListing, WellField
+    from napari_scope.formats.ngff.plate.listing import PlateListing, WellField
     from napari_scope.model import Image, Labels
 
     Json = Mapping[str, object]

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from napari_scope.arrays import pyramid_shapes
 from napari_scope.errors import SettingsError
 from napari_scope.fileio import sync_folder
-from napari_scope.formats.ngff.chunks import ChunkPlan, plan_chunks
-from napari_scope.formats.ngff.codecs import make_codec
 from napari_scope.formats.ngff.images import ome_block
 from napari_scope.formats.ngff.metadata import (
     NGFF_VERSION,
@@ -28,7 +26,9 @@ from napari_scope.formats.ngff.metadata import (
     group_documents,
     image_attributes,
 )
-from napari_scope.formats.ngff.reopening import plan_on_disk
+from napari_scope.formats.ngff.writing.chunks import ChunkPlan, plan_chunks
+from napari_scope.formats.ngff.writing.codecs import make_codec
+from napari_scope.formats.ngff.writing.reopening import plan_on_disk
 from napari_scope.stream.spec import PLACE_AXES
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_scope.formats.ngff.shards import ChunkStore
-    from napari_scope.formats.ngff.writers import Workshop
+    from napari_scope.formats.ngff.writing.shards import ChunkStore
+    from napari_scope.formats.ngff.writing.writers import Workshop
     from napari_scope.model import Axis, Channel
     from napari_scope.stream.spec import ImageSpec, StoreSpec
 

@@ -8,7 +8,7 @@ behind it and are listed only when they are complete, so that no reader ever see
 empty overview of data that are there.
 
 How pixels are cut and compressed, and why each committed frame can be read, is told in
-`napari_scope.formats.ngff.writers` and the modules it names.
+`napari_scope.formats.ngff.writing.writers` and the modules it names.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from napari_scope.formats.ngff.plates import (
     plate_attributes,
     well_attributes,
 )
-from napari_scope.formats.ngff.reopening import copy_of
-from napari_scope.formats.ngff.writers import ArrayFormat, Workshop
+from napari_scope.formats.ngff.writing.reopening import copy_of
+from napari_scope.formats.ngff.writing.writers import ArrayFormat, Workshop
 from napari_scope.model import short
 from napari_scope.stream.journal import (
     JOURNAL_NAME,

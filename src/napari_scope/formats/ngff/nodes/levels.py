@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.ngff import pyramids
 from napari_scope.formats.ngff.nodes import multiscale
 from napari_scope.formats.ngff.nodes.failures import ArgumentError, LayoutError
 from napari_scope.formats.ngff.nodes.image_node import ImageNode
+from napari_scope.formats.ngff.pyramid import build as pyramids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

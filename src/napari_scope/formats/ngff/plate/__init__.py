@@ -1,0 +1,1 @@
+"""Plates as one mosaic: wells and fields placed, read when they are seen."""

@@ -1,0 +1,1 @@
+"""Coarser levels of images and labels: planned, computed, listed."""

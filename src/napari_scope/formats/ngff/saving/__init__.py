@@ -1,0 +1,1 @@
+"""Images and labels written whole, beside their place and then moved there."""

@@ -1,0 +1,1 @@
+"""Checks of a store: its metadata, its arrays, its files."""

@@ -1,0 +1,1 @@
+"""Arrays that are written frame by frame, readable at every moment."""

@@ -1,0 +1,1 @@
+"""Stores made from stores: planned, translated, written, read back."""
