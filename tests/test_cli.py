@@ -560,10 +560,10 @@ def test_an_error_of_the_system_is_one_line(tmp_path: Path) -> None:
     """Also one that nobody has foreseen."""
     code = """
 import sys
-import napari_scope.formats
+import napari_scope.formats.opening
 def full(path):
     raise OSError(28, "No space left on device", "the file")
-napari_scope.formats.open_dataset = full
+napari_scope.formats.opening.open_dataset = full
 sys.argv = ["napari-scope", "info", "x"]
 from napari_scope.cli import main
 main()

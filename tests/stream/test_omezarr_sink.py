@@ -739,7 +739,7 @@ class _Breaking:
             self._wrap(monkeypatch, kind, "write_at")
         self._wrap(monkeypatch, DataFile, "truncate")
         self._wrap(monkeypatch, DataFile, "sync")
-        for module in ("formats.ngff.chunkfiles", "stream.sinks.omezarr"):
+        for module in ("formats.ngff.writing.chunkfiles", "stream.sinks.omezarr"):
             name = f"napari_scope.{module}.replace_file"
             monkeypatch.setattr(name, self._counted(fileio.replace_file))
 
