@@ -189,7 +189,7 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    named = set(re.findall(r"^  - [\w ]+: ([\w-]+\.md)$", text, re.MULTILINE))
+    named = set(re.findall(r"^  - [^:]+: ([\w-]+\.md)$", text, re.MULTILINE))
     assert named == {page.name for page in PAGES if page.parent == DOCS}
 
 
@@ -226,6 +226,7 @@ def test_the_readme_documents_the_commands_that_exist() -> None:
     [
         "acquire",
         "adaptive",
+        "ome_zarr_nodes",
         "stream_frames",
         "stream_plate",
         "stream_unbounded",
@@ -262,6 +263,7 @@ def test_every_example_is_run_here() -> None:
         "adaptive",
         "adaptive_cells",  # in tests/acquire/test_adaptive.py
         "convert",
+        "ome_zarr_nodes",
         "read_data",
         "stream_frames",
         "stream_plate",

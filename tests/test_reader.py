@@ -175,3 +175,31 @@ def test_tiles_of_a_plate_that_is_being_written_are_not_kept(
         shutil.move(path / "A/1/0/0/c", tmp_path / "away")
         assert bool(np.asarray(data).any()) is kept
         shutil.move(tmp_path / "away", path / "A/1/0/0/c")
+
+
+def test_damage_of_one_channel_leaves_the_others(
+    tmp_path: Path, warned: list[str]
+) -> None:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_scope.layers.saving import save_layers
+
+    data = pixels((3, 8, 8))
+    path = tmp_path / "a.zarr"
+    write_image(path, "cyx", data, options={"chunks": (1, 8, 8)})
+    # One file for each channel; that of the first is cut off.
+    file = path / "0" / "c" / "0" / "0" / "0"
+    file.write_bytes(file.read_bytes()[:-3])
+    viewer = ViewerModel()
+    for layer in read(path):
+        viewer.add_layer(Layer.create(*layer))
+    shown = np.stack([np.asarray(layer.data) for layer in viewer.layers])
+    assert not shown[0].any()
+    assert np.array_equal(shown[1:], data[1:])
+    assert len(warned) == 1
+    assert "What cannot be read is black: pixels cannot be read" in warned[0]
+    # Saved black, the damage would be hidden.
+    with pytest.raises(FormatError, match="pixels cannot be read"):
+        save_layers(tmp_path / "b.zarr", viewer.layers)
+    assert not (tmp_path / "b.zarr").exists()

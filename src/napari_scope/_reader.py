@@ -13,15 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_scope.formats.ngff.plate.view import PlateView
-    from napari_scope.formats.ngff.store import Store
     from napari_scope.layers import LayerData
     from napari_scope.model import Dataset
 
     Path = str | os.PathLike[str]
 
 __all__ = ["napari_get_reader"]
-
-_SHOWN_PROBLEMS = 5
 
 
 def napari_get_reader(
@@ -70,10 +67,16 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
         dataset = open_dataset(one)
         layers += dataset_to_layers(dataset, preferences.positions)
         if dataset.problems:
-            _warn(dataset.path, dataset.problems)
+            from napari_scope.widgets.plate_views import warn_of
+
+            warn_of(dataset.path, dataset.problems)
         if preferences.follow:
             _follow(dataset)
         _tell_of_interruption(dataset)
+    if len(layers) > 1 and _may_use_qt():
+        from napari_scope.widgets.first_view import show_all_when_added
+
+        show_all_when_added()
     return layers
 
 
@@ -85,51 +88,23 @@ def _plate(path: Path) -> PlateView | None:
     """Return the plate at a path, or None if that holds something else."""
     if detect(path) != "ome-zarr":
         return None
-    from napari_scope.formats.ngff.plate.view import is_plate, open_plate
+    from napari_scope.formats.ngff.plate.view import is_plate
     from napari_scope.formats.ngff.store import Store
+    from napari_scope.widgets.plate_views import open_view
 
     store = Store(path)
-    if not is_plate(store):
-        return None
-    # What is still being written is read anew at each look.
-    return open_plate(store, keep=not _is_unfinished(store))
-
-
-def _is_unfinished(store: Store) -> bool:
-    if not (store.local and _has_journal(str(store.root))):
-        return False
-    from napari_scope.stream.run_state import StoredRun, run_state
-
-    try:
-        return run_state(store.root) in (StoredRun.WRITTEN, StoredRun.UNKNOWN)
-    except OSError:
-        return False
-
-
-def _has_journal(path: str) -> bool:
-    """Return whether a store of ours may have a journal.
-
-    To ask what it says takes the whole of `napari_scope.stream`, which most stores do
-    not need.
-    """
-    if os.path.isfile(path):
-        return True  # beside a file, under one of several names
-    return any(
-        os.path.isfile(os.path.join(path, *parts, "frames.jsonl"))
-        for parts in ((), ("acquisition",))
-    )
+    return open_view(store) if is_plate(store) else None
 
 
 def _plate_layers(view: PlateView) -> list[LayerData]:
     """Return the layers of a plate, and let the status bar name its wells."""
     from napari_scope.layers.plate import plate_to_layers
+    from napari_scope.widgets.plate_views import tell_of_problems, warn_of
 
     layers = plate_to_layers(view)
     if view.problems:
-        _warn(view.place, view.problems)
-    place = view.place
-    # The view is not to be kept alive by its own listener.
-    view.listen_for_problems(lambda problems: _warn(place, problems))
+        warn_of(view.place, view.problems)
+    tell_of_problems(view)
     if _may_use_qt():
         from napari_scope.widgets.well_status import show_wells
 
@@ -158,7 +133,11 @@ def _may_use_qt() -> bool:
 
 def _tell_of_interruption(dataset: Dataset) -> None:
     """Offer to finish the run of a store, where it was interrupted."""
-    if not (_may_use_qt() and _has_journal(dataset.path)):
+    if not _may_use_qt():
+        return
+    from napari_scope.widgets.plate_views import has_journal
+
+    if not has_journal(dataset.path):
         return
     from napari_scope.stream.run_state import StoredRun, run_state
 
@@ -170,12 +149,3 @@ def _tell_of_interruption(dataset: Dataset) -> None:
         from napari_scope.widgets.recovery_offer import offer_recovery
 
         offer_recovery(dataset)
-
-
-def _warn(path: str, problems: Sequence[str]) -> None:
-    from napari.utils.notifications import show_warning
-
-    shown = "\n".join(f"- {problem}" for problem in problems[:_SHOWN_PROBLEMS])
-    rest = len(problems) - _SHOWN_PROBLEMS
-    more = f"\n... and {rest} more" if rest > 0 else ""
-    show_warning(f"Not everything could be read from {path}:\n{shown}{more}")

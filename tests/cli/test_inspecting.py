@@ -92,6 +92,16 @@ def test_all_fields_of_a_plate(tmp_path: Path) -> None:
     assert "problem: B/2/0" in text
 
 
+def test_labels_of_a_field_are_named(tmp_path: Path) -> None:
+    write_plate(tmp_path, {"A/1": ["0"]})
+    block = {"ome": {"version": "0.5", "labels": ["nuclei", "cells"]}}
+    set_attributes(tmp_path / "A/1/0/labels", block, 3)
+    for name in ("nuclei", "cells"):
+        write_image(tmp_path / "A/1/0/labels" / name, "yx", np.ones((6, 8), "u2"))
+    lines = [line.strip() for line in info(tmp_path).splitlines()]
+    assert "labels nuclei, cells" in lines
+
+
 def test_json_has_everything(tmp_path: Path) -> None:
     write_plate(tmp_path, {"A/1": ["0", "1"], "B/2": ["0"]})
     facts = json.loads(info(tmp_path, "--json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,28 @@ def test_rename_channel(plate: Path) -> None:
         assert isinstance(
             scope("rename-channel", plate, *arguments).exception, SettingsError
         )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("pyramid", "PATH"),
+        ("rename-well", "PATH", "A/1", "B/3"),
+        ("set-scale", "PATH", "--axis", "z=1"),
+        ("rename-channel", "PATH", "a", "b"),
+    ],
+)
+def test_only_folders_are_changed(plate: Path, command: tuple[str, ...]) -> None:
+    archive = shutil.make_archive(str(plate), "zip", plate)
+    for place in ("https://me:secret@host/a.zarr?token=1", archive):
+        result = scope(*(place if word == "PATH" else word for word in command))
+        assert isinstance(result.exception, SettingsError)
+        message = str(result.exception)
+        assert "only stores in a folder of this machine can be changed" in message
+        assert "secret" not in message and "token" not in message
+    assert "https://host/a.zarr" in str(
+        scope(*(w.replace("PATH", "https://host/a.zarr") for w in command)).exception
+    )
 
 
 def test_one_image_needs_no_choice(tmp_path: Path) -> None:

@@ -195,3 +195,11 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
     write_image(tmp_path, "yx", pixels((40, 40)))
     with pytest.raises(ScopeError, match="no scheduler answers"):
         run(tmp_path, "--levels", 2, "--scheduler", "nonsense://nowhere:1")
+
+
+def test_labels_get_as_many_levels_as_their_image_has(tmp_path: Path) -> None:
+    write_image(tmp_path, "yx", pixels((40, 40)), 3)
+    label(tmp_path, "nuclei")
+    code, text = run(tmp_path)
+    assert code == 0
+    assert "labels/nuclei: 3 levels, mode" in text

@@ -218,3 +218,22 @@ def test_nothing_on_disk_makes_it_raise(
     folder = tmp_path_factory.mktemp("any")
     (folder / name).write_bytes(content)
     detect(folder)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", ".zattrs"])
+def test_a_store_that_may_not_be_read_is_ours_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for folder in ("a.ome.zarr", "private"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text("{}")
+    real = open
+
+    def locked(path: Any, *args: Any, **options: Any) -> Any:
+        if str(path).endswith(name):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr("builtins.open", locked)
+    assert detect(tmp_path / "a.ome.zarr") == "ome-zarr"
+    assert detect(tmp_path / "private") is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,3 +170,38 @@ def test_what_a_killed_program_left_goes_with_the_next(tmp_path: Path) -> None:
         store(aside, "new")
     assert not left.exists()
     assert all(path.exists() for path in others)
+
+
+def test_a_long_name_has_room_for_that_of_the_copy(tmp_path: Path) -> None:
+    target = tmp_path / ("é" * 122 + ".ome.zarr")
+    with made_aside(target) as folder:
+        folder.mkdir()
+    assert target.is_dir()
+
+
+def test_who_still_writes_when_it_has_failed_leaves_nothing(tmp_path: Path) -> None:
+    failed = threading.Event()
+
+    def write(folder: Path) -> None:
+        failed.wait()
+        time.sleep(0.05)
+        (folder / "late").mkdir(parents=True, exist_ok=True)
+
+    with pytest.raises(ValueError, match="failed"), made_aside(tmp_path / "x") as aside:
+        aside.mkdir()
+        thread = threading.Thread(target=write, args=(aside,))
+        thread.start()
+        failed.set()
+        raise ValueError("failed")
+    thread.join()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["new.zarr", "0/new.zarr", "labels/new.zarr"])
+def test_nothing_is_made_inside_of_a_store(tmp_path: Path, place: str) -> None:
+    """It would be lost when the store is replaced."""
+    outer = store(tmp_path / "x.zarr")
+    with pytest.raises(OutputExistsError, match="inside of a Zarr store"):
+        with made_aside(outer / place):
+            pass
+    assert sorted(p.name for p in outer.iterdir()) == ["0", "zarr.json"]

@@ -226,6 +226,36 @@ def test_labels_open_with_their_image(tmp_path: Path) -> None:
     assert [one.name for one in image.labels] == ["cells"]
 
 
+def test_a_group_of_labels_as_root(tmp_path: Path) -> None:
+    masks = np.arange(64, dtype="u2").reshape(8, 8)
+    add_labels(tmp_path, {"nuclei": masks, "cells": masks})
+    root = open_tree(tmp_path / "labels")
+    assert outline(root) == [
+        "labels labels",
+        ".label nuclei",
+        "..level 0",
+        "..level 1",
+        ".label cells",
+        "..level 0",
+        "..level 1",
+    ]
+    assert root.facts.count == 2
+    assert [one.name for one in root.load().images] == ["nuclei", "cells"]  # type: ignore[misc]
+    (image,) = root.children()[1].load().images  # type: ignore[misc]
+    assert image.only_labels and image.name == "cells"
+
+
+def test_a_segmentation_as_root_is_one(tmp_path: Path) -> None:
+    write_image(tmp_path, "yx", pixels((8, 8), "uint16"), 2)
+    document = tmp_path / "zarr.json"
+    attributes = json.loads(document.read_text())["attributes"]
+    attributes["ome"]["image-label"] = {}
+    set_attributes(tmp_path, attributes, 3)
+    root = open_tree(tmp_path).described()
+    assert (root.kind, root.problem) == ("label", "")
+    assert [node.kind for node in root.children()] == ["level", "level"]
+
+
 def test_ndtiff(tmp_path: Path) -> None:
     with NDTiffWriter(tmp_path / "run", summary={"PixelSize_um": 0.5}) as writer:
         for position in range(2):

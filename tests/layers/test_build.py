@@ -473,6 +473,17 @@ def test_many_channels_of_one_image_stay_layers() -> None:
     assert len(dataset_to_layers(make_dataset(*positions(1, 40)))) == 40
 
 
+def test_a_spectrum_of_channels_is_one_layer_with_a_slider() -> None:
+    spectrum = np.arange(100 * 4 * 5, dtype="u2").reshape(100, 4, 5)
+    layers = dataset_to_layers(make_dataset(make_image("cyx", spectrum)))
+    assert len(layers) == 1
+    viewer = show(layers)
+    assert viewer.dims.nsteps[0] == 100
+    viewer.dims.set_current_step(0, 42)
+    shown = np.asarray(viewer.layers[0]._slice.image.raw)
+    np.testing.assert_array_equal(shown, spectrum[42])
+
+
 def test_an_empty_data_set_has_no_layers() -> None:
     assert dataset_to_layers(make_dataset()) == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,15 +94,39 @@ def test_labels_lie_above_their_image_in_its_frame() -> None:
 
 
 @pytest.mark.parametrize("names", ["yx", "cyx", "zyx", "tczyx"])
-def test_axes_that_labels_lack_get_length_one(names: str) -> None:
+def test_labels_count_along_axes_that_they_lack(names: str) -> None:
     shape = tuple({"t": 1, "c": 1, "z": 1, "y": 8, "x": 9}[n] for n in names)
     data = pixels(shape, "uint8")
     image = make_image(
         "tczyx", pixels((2, 2, 3, 8, 9), "uint8"), make_labels(names, data)
     )
     *_, (array, arguments, _) = dataset_to_layers(make_dataset(image))
-    assert np.shape(array) == (1, 1, 8, 9)
+    times, planes = (1 if n in names else length for n, length in (("t", 2), ("z", 3)))
+    assert np.shape(array) == (times, planes, 8, 9)
     assert arguments["axis_labels"] == ("t", "z", "y", "x")
+    whole = np.broadcast_to(data.reshape(8, 9), (times, planes, 8, 9))
+    np.testing.assert_array_equal(np.asarray(array), whole)
+    last: Any = array[-1, -1, 2:5, ::3]  # type: ignore[index]
+    np.testing.assert_array_equal(last, whole[-1, -1, 2:5, ::3])
+
+
+def test_flat_labels_lie_on_every_plane_of_their_image() -> None:
+    flat = make_labels("yx", pixels((8, 9), "uint8"), scale=0.5)
+    image = make_image("zyx", pixels((4, 8, 9), "uint8"), flat)
+    z, *yx = image.axes
+    image = replace(image, axes=(replace(z, scale=2.0, translation=30.0), *yx))
+    for layers in (
+        dataset_to_layers(make_dataset(image)),
+        dataset_to_layers(make_dataset(image, image), "slider"),
+    ):
+        arguments = [one for _, one, _ in layers]
+        assert arguments[0]["scale"][:-2] == arguments[1]["scale"][:-2]  # type: ignore[index]
+        assert arguments[0]["translate"] == arguments[1]["translate"]
+        viewer = show(layers)
+        viewer.dims.set_current_step(viewer.dims.ndim - 3, 3)
+        np.testing.assert_array_equal(
+            viewer.layers[-1]._data_view, pixels((8, 9), "uint8")
+        )
 
 
 def test_labels_of_several_channels_are_layers() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_scope.errors import SettingsError
+from napari_scope.errors import SettingsError, StreamError
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ngff.saving.images import SavedImage, SavedLabels
 from napari_scope.layers import dataset_to_layers
@@ -401,3 +401,49 @@ def test_the_suffix(path: str, expected: str) -> None:
 def test_addresses_are_refused() -> None:
     with pytest.raises(SettingsError, match="to a folder only"):
         target_path("s3://bucket/x.ome.zarr")
+
+
+@pytest.mark.parametrize("path", ["", ".", "..", "/", "a\0b"])
+def test_what_is_no_name_is_refused(path: str) -> None:
+    with pytest.raises(SettingsError, match="no name"):
+        target_path(path)
+
+
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert target_path("~/cells") == tmp_path / "cells.ome.zarr"
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize(
+    "name", ["cells [1]", "zarr.json", ".zattrs", "nul", "a\udce9b", "*/..\\?"]
+)
+def test_labels_of_any_name(tmp_path: Path, name: str, version: str) -> None:
+    yaozarrs = pytest.importorskip("yaozarrs")
+    target = tmp_path / "a.ome.zarr"
+    save_layers(
+        target, [layer("i"), layer(name, kind="labels"), layer(name)], version=version
+    )
+    yaozarrs.validate_zarr_store(str(target))
+    found = open_dataset(target).images[0].labels[0]
+    assert found.look["name"] == name.replace("\udce9", "?")
+    assert np.asarray(found.levels[0][5:7, 3]).tolist() == [153, 183]
+
+
+def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StreamError, match="the folder of the output cannot be made"):
+        save_layers(tmp_path / "file" / "a.ome.zarr", [layer("i")])
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("sizes", [(600, 40), (40, 600)])
+def test_labels_of_another_size_have_the_levels_of_the_image(
+    tmp_path: Path, sizes: tuple[int, int]
+) -> None:
+    yaozarrs = pytest.importorskip("yaozarrs")
+    target = tmp_path / "a.ome.zarr"
+    image, cells = ((size, size) for size in sizes)
+    save_layers(target, [layer("i", image), layer("cells", cells, "labels")])
+    yaozarrs.validate_zarr_store(str(target))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import zarr
+from tests.formats.ngff.ngff_stores import pixels, write_image
 from tests.formats.ngff.object_servers import serving
 from tests.stream.plates import foreign_image, foreign_plate
 
@@ -24,6 +25,8 @@ from napari_scope.errors import (
 )
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ndtiff import NDTiffWriter
+from napari_scope.formats.replacing import name_aside
+from napari_scope.stream.conversion import blocks as convert_blocks
 from napari_scope.stream.conversion import direct as convert_direct
 from napari_scope.stream.conversion import layout as convert_layout
 from napari_scope.stream.conversion.blocks import block_shape, blocks
@@ -205,8 +208,35 @@ def test_a_chunk_that_cannot_be_read(tmp_path: Path) -> None:
     assert [frame.axes["array"] for frame in report.unread] == ["A/10/0/0"]
     assert report.wrong == ()
     (first, *rest) = open_dataset(target).images
-    assert not np.asarray(first.levels[0]).any()
+    assert [bool(plane.any()) for plane in np.asarray(first.levels[0])] == [False, True]
     assert all(np.asarray(image.levels[0]).any() for image in rest)
+
+
+def test_a_damaged_chunk_costs_its_own_planes_only(tmp_path: Path) -> None:
+    source = tmp_path / "a.zarr"
+    data = pixels((3, 2, 32, 48))
+    write_image(
+        source, "tcyx", data, 2, options={"chunks": (1, 1, 16, 16), "fill_value": 0}
+    )
+    (source / "0/c/1/1/0/2").write_bytes(b"damaged")
+    (source / "0/c/1/1/1/0").write_bytes(b"damaged")
+    (source / "1/c/0/0/0/0").write_bytes(b"damaged")
+    for number, version in enumerate(("0.4", "0.5")):
+        target = tmp_path / f"{number}.ome.zarr"
+        report = convert(source, target, on_error="skip", version=version)
+        assert [frame.axes for frame in report.unread] == [
+            {"array": "0", "t": 1, "c": 1},
+            {"array": "1", "t": 0, "c": 0},
+        ]
+        assert (report.frames, report.written, report.verified) == (6, 5, 5)
+        assert (report.complete, report.wrong) == (False, ())
+        expected = data.copy()
+        expected[1, 1] = 0
+        (image,) = open_dataset(target).images
+        np.testing.assert_array_equal(np.asarray(image.levels[0]), expected)
+        coarse = data[..., ::2, ::2].copy()
+        coarse[0, 0] = 0
+        np.testing.assert_array_equal(np.asarray(image.levels[1]), coarse)
 
 
 def test_what_was_written_wrong_is_found(tmp_path: Path) -> None:
@@ -214,7 +244,7 @@ def test_what_was_written_wrong_is_found(tmp_path: Path) -> None:
 
     def spoil(now: ConversionProgress) -> None:
         if now.phase == "converting" and now.done == now.total:
-            (hidden,) = tmp_path.glob(".b.ome.zarr.*.partial")
+            (hidden,) = tmp_path.glob(".b.ome.zarr.saving-*")
             shard = hidden / "store" / "B/2/0/0/c/0/0/0"
             shard.write_bytes(b"\1" + shard.read_bytes()[1:])
 
@@ -385,3 +415,68 @@ def test_no_scheduler_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         convert(
             tmp_path / "a.zarr", tmp_path / "b.ome.zarr", scheduler="tcp://127.0.0.1:9"
         )
+
+
+def test_what_a_killed_conversion_left_goes(tmp_path: Path) -> None:
+    foreign_plate(tmp_path / "a.zarr")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    target = tmp_path / "b.ome.zarr"
+    name = name_aside(target).name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+    (tmp_path / name / "store").mkdir(parents=True)
+    convert(tmp_path / "a.zarr", target)
+    assert names_in(tmp_path) == ["a.zarr", "b.ome.zarr"]
+
+
+def test_workers_that_die_cost_nothing(
+    tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their blocks, and the sources that only they had, are sent to others."""
+    from distributed import Client
+
+    monkeypatch.setattr(convert_blocks, "_BLOCK_BYTES", 4096)
+    data = np.arange(40 * 64 * 64).reshape(40, 64, 64).astype("u2")
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    foreign_image(group, data, "zyx", levels=1)
+    killed: list[int] = []
+
+    def kill(now: ConversionProgress) -> None:
+        if now.done and not killed:
+            with Client(scheduler) as client:
+                killed.extend(client.run(os.getpid).values())
+            for process in killed:
+                os.kill(process, signal.SIGKILL)
+
+    report = convert(
+        tmp_path / "a.zarr",
+        tmp_path / "b.ome.zarr",
+        levels=1,
+        chunk_px=32,
+        scheduler=scheduler,
+        progress=kill,
+    )
+    assert len(killed) == 2
+    assert report.complete and report.verified == 40
+    (image,) = open_dataset(tmp_path / "b.ome.zarr").images
+    np.testing.assert_array_equal(image.levels[0][:, :, :], data)
+
+
+def test_a_block_that_was_begun_is_written_anew(tmp_path: Path) -> None:
+    data = np.ones((4, 4), "u2")
+    for version in (2, 3):
+        target = convert_blocks.BlockTarget(
+            str(tmp_path / str(version)),
+            (4, 4),
+            (4, 4),
+            (4, 4),
+            "uint16",
+            None,
+            version,
+        )
+        convert_blocks.create_array(target, ("y", "x"))
+        bounds = ((0, 4), (0, 4))
+        convert_blocks.copy_block(data, target, bounds)
+        (file,) = (p for p in (tmp_path / str(version)).rglob("0") if p.is_file())
+        file.write_bytes(b"")
+        convert_blocks.copy_block(data, target, bounds)
+        assert convert_blocks.compare_block(data, target, bounds)

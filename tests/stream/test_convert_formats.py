@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from napari_scope.stream.conversion.ahead import ahead
 from napari_scope.stream.convert import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -158,6 +158,32 @@ def test_errors_come_where_the_item_would_be() -> None:
         assert next(found) == 1
         with pytest.raises(OSError, match="gone"):
             next(found)
+
+
+@pytest.mark.parametrize("kind", ["ndtiff", "ome-zarr"])
+def test_only_frames_that_are_decoded_are_read_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from napari_scope.stream.conversion import write
+
+    frames = np.arange(4 * 20 * 30, dtype=np.uint16).reshape(4, 20, 30)
+    source = tmp_path / "source"
+    with NDTiffWriter(source, summary={"PixelType": "GRAY16"}) as writer:
+        for time, frame in enumerate(frames):
+            writer.put({"time": time}, frame)
+    if kind == "ome-zarr":
+        source = tmp_path / "source.ome.zarr"
+        convert(tmp_path / "source", source, compression="blosc-zstd")
+    used = []
+
+    def noted(planes: Iterable[Any]) -> Any:
+        used.append(True)
+        return ahead(planes)
+
+    monkeypatch.setattr(write, "ahead", noted)
+    report = convert(source, tmp_path / "target", format="ndtiff", verify=True)
+    assert report.verified == 4
+    assert bool(used) == (kind == "ome-zarr")
 
 
 def test_what_is_not_wanted_any_more_is_not_made() -> None:

@@ -18,6 +18,7 @@ from tests.formats.ngff.ngff_stores import (
 )
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.ngff.plate.pixels import PlatePixels
 from napari_scope.formats.ngff.store import Store
 from napari_scope.formats.tree_node import Node
 from napari_scope.layers.preferences import CONFIG_VARIABLE
@@ -434,3 +435,90 @@ def test_what_cannot_be_opened_is_explained(
     first = dock.errors.error
     tree.show_place(str(plate / "nowhere"))
     qtbot.waitUntil(lambda: dock.errors.error is not first, timeout=OPENED)
+
+
+def test_where_a_slider_is_preferred_plates_open_on_one(
+    dock: BrowseDock, viewer: napari.Viewer, qtbot: QtBot, plate: Path
+) -> None:
+    positions = dock.store_box.positions_box
+    positions.setCurrentIndex(positions.findData("slider"))
+    dock.open_path(str(plate))
+    assert len(opened(dock, viewer, 2, qtbot)) == 2
+    assert [layer.data.shape for layer in viewer.layers] == [(4, 6, 8)] * 2
+    viewer.layers.selection.active = viewer.layers[0]
+    qtbot.waitUntil(lambda: dock.dataset is not None)
+    positions.setCurrentIndex(positions.findData("auto"))
+    dock.reopen()
+    qtbot.waitUntil(lambda: not dock._opener.busy, timeout=OPENED)
+    assert viewer.layers[0].name == "rows and columns"
+    viewer.layers.clear()
+    positions.setCurrentIndex(positions.findData("slider"))
+    dock.tree.view.setCurrentIndex(dock.tree.filtered.index(0, 0))
+    dock.tree.open_selected()
+    assert len(opened(dock, viewer, 2, qtbot)) == 2
+
+
+def test_what_is_found_wrong_with_a_mosaic_is_told(
+    dock: BrowseDock,
+    viewer: napari.Viewer,
+    qtbot: QtBot,
+    plate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", told.append)
+    for file in (plate / "B/1/0").glob("*/c/**/*"):
+        if file.is_file():
+            file.write_bytes(b"damaged")
+    dock.open_path(str(plate))
+    opened(dock, viewer, 3, qtbot)
+    np.asarray(viewer.layers[-1].data)
+    qtbot.waitUntil(lambda: any("B/1" in one for one in told), timeout=OPENED)
+    assert dock.errors.error is None
+
+
+def test_the_reader_shows_all_that_it_brings(
+    viewer: napari.Viewer, qtbot: QtBot, plate: Path
+) -> None:
+    def seen() -> tuple[float, tuple[float, ...]]:
+        camera = viewer.scene.camera
+        return camera.zoom, tuple(camera.center)
+
+    viewer.open(str(plate), plugin="napari-scope")
+    qtbot.wait(50)
+    fitted = seen()
+    viewer.reset_view()
+    assert fitted == seen()
+    # Where there are layers the view stays where the user looks.
+    viewer.scene.camera.zoom *= 3
+    before = seen()
+    viewer.open(str(plate / "A/1"), plugin="napari-scope")
+    qtbot.wait(50)
+    assert seen() == before
+
+
+def test_a_plate_opens_in_the_middle_of_its_planes(
+    dock: BrowseDock, viewer: napari.Viewer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "deep.zarr"
+    write_plate(path, {"A/1": ["0"], "A/2": ["0"]}, names="czyx")
+    viewer.open(str(path), plugin="napari-scope")
+    qtbot.waitUntil(lambda: viewer.dims.current_step[0] == 1, timeout=OPENED)
+    viewer.layers.clear()
+    read: list[object] = []
+    real = PlatePixels.paint
+
+    def paint(self: PlatePixels, *args: object, **options: object) -> object:
+        if threading.current_thread() is not threading.main_thread():
+            read.append(args)
+        return real(self, *args, **options)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PlatePixels, "paint", paint)
+        dock.open_path(str(path))
+        names = opened(dock, viewer, 3, qtbot)
+    assert names[0] == "rows and columns"
+    assert viewer.layers.selection.active is viewer.layers[-1]
+    assert viewer.dims.current_step[0] == 1
+    # What napari shows first was read in the thread that opened it.
+    assert read

@@ -14,8 +14,9 @@ import typer
 from napari_scope.cli.printing import harmless, out_console, print_lines
 from napari_scope.cli.running import FrameBar, progress_bar
 from napari_scope.errors import SettingsError
+from napari_scope.formats.addresses import is_address, shown, split_archive
 
-__all__ = ["rename_channel", "rename_well", "set_scale", "validate"]
+__all__ = ["local_folder", "rename_channel", "rename_well", "set_scale", "validate"]
 
 Images = Annotated[
     list[str] | None,
@@ -26,6 +27,24 @@ Images = Annotated[
         "default all images.",
     ),
 ]
+
+
+def local_folder(path: str) -> Path:
+    """Return the folder of a store that is to be changed.
+
+    Raises
+    ------
+    SettingsError
+        If it is the address of a server, or a zip file.
+    """
+    archive = split_archive(path)
+    if is_address(path) or (archive is not None and Path(archive[0]).is_file()):
+        raise SettingsError(
+            "only stores in a folder of this machine can be changed",
+            path=shown(path),
+            hint="copy it to a folder first",
+        )
+    return Path(path)
 
 
 def validate(
@@ -70,19 +89,19 @@ def validate(
 
 
 def rename_well(
-    plate: Annotated[Path, typer.Argument(help="An OME-Zarr plate.")],
+    plate: Annotated[str, typer.Argument(help="An OME-Zarr plate.")],
     old: Annotated[str, typer.Argument(help="Path of the well, such as A/1.")],
     new: Annotated[str, typer.Argument(help="Its new path, such as B/3.")],
 ) -> None:
     """Move one well of a plate to another place; nothing else moves."""
     from napari_scope.formats.ngff.nodes.renaming import rename_well as rename
 
-    rename(plate, old, new)
+    rename(local_folder(plate), old, new)
     print_lines([f"renamed: {old} is now {new}", f"  {plate}"])
 
 
 def set_scale(
-    path: Annotated[Path, typer.Argument(help="An OME-Zarr store.")],
+    path: Annotated[str, typer.Argument(help="An OME-Zarr store.")],
     axis: Annotated[
         list[str],
         typer.Option(
@@ -104,13 +123,13 @@ def set_scale(
             raise SettingsError(
                 f"{entry!r} does not set an axis", hint="write it as z=0.5"
             ) from error
-    count = set_scales(path, scales, image or None)
+    count = set_scales(local_folder(path), scales, image or None)
     told = ", ".join(f"{name} {value:g}" for name, value in scales.items())
     print_lines([f"set the scale of {count} images: {told}", f"  {path}"])
 
 
 def rename_channel(
-    path: Annotated[Path, typer.Argument(help="An OME-Zarr store.")],
+    path: Annotated[str, typer.Argument(help="An OME-Zarr store.")],
     old: Annotated[str, typer.Argument(help="Name of the channel.")],
     new: Annotated[str, typer.Argument(help="Its new name.")],
     image: Images = None,
@@ -125,11 +144,12 @@ def rename_channel(
 
     if every and image:
         raise SettingsError("--all and --image exclude each other")
-    if not every and not image and len(paths := image_paths(path)) > 1:
+    folder = local_folder(path)
+    if not every and not image and len(paths := image_paths(folder)) > 1:
         raise SettingsError(
             f"the store has {len(paths)} images",
             path=path,
             hint="choose some with --image, or all with --all",
         )
-    count = rename(path, old, new, image or None)
+    count = rename(folder, old, new, image or None)
     print_lines([f"renamed in {count} images: {old} is now {new}", f"  {path}"])

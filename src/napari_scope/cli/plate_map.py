@@ -54,7 +54,10 @@ def plate_lines(plate: Node) -> Iterator[str]:
         if first.facts.channels:
             yield f"  channels: {harmless(', '.join(first.facts.channels))}"
         for child in described(first.children()):
-            words = "  ".join([f"{child.kind} {child.name}", *facts_words(child)])
+            name = child.name
+            if child.kind == "labels":
+                name = ", ".join(one.name for one in child.children())
+            words = "  ".join([f"{child.kind} {name}", *facts_words(child)])
             yield f"  {harmless(words)}"
         size = first.facts.nbytes * sum(fields)
         yield f"if all fields are like this: {size_words(size)} uncompressed"

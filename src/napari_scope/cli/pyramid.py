@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_scope.cli.ngff import local_folder
 from napari_scope.cli.printing import harmless, print_lines
 from napari_scope.cli.running import Interrupts, progress_bar
 from napari_scope.errors import CancelledError, ScopeError
@@ -36,7 +36,7 @@ class Method(StrEnum):
 
 def pyramid(
     path: Annotated[
-        Path, typer.Argument(help="An image, a collection, a well or a plate.")
+        str, typer.Argument(help="An image, a collection, a well or a plate.")
     ],
     levels: Annotated[
         int | None,
@@ -78,11 +78,13 @@ def pyramid(
 ) -> None:
     """Compute the coarser levels of images that are there."""
     from napari_scope.formats.ngff.pyramid.build import build_pyramid
+    from napari_scope.formats.ngff.pyramid.image import ImageDocument
     from napari_scope.formats.ngff.pyramid.targets import pyramid_targets
     from napari_scope.stream.conversion.tasks import Cluster, connected
 
-    targets, problems = pyramid_targets(path, labels=labels)
+    targets, problems = pyramid_targets(local_folder(path), labels=labels)
     lines: list[str] = []
+    count: int | None = None  # levels of the image before
     with (
         connected(scheduler) as runner,
         Interrupts() as interrupts,
@@ -96,12 +98,16 @@ def pyramid(
                 chosen = Method.MODE.value
             follower.start(target.name)
             try:
+                wanted = levels
+                if target.is_labels and len(ImageDocument.read(target.group).paths) < 2:
+                    wanted = levels or count  # as many as its image
                 made = build_pyramid(
                     target.group,
-                    levels=levels,
+                    levels=wanted,
                     method=chosen,
                     dims=tuple(dims),
                     replace=overwrite,
+                    labels=False,  # they come next, if they are wanted
                     client=client,
                     progress=follower.step,
                     cancelled=follower.cancelled,
@@ -109,8 +115,10 @@ def pyramid(
             except CancelledError:
                 break
             except ScopeError as error:
+                count = count if target.is_labels else None
                 problems.append(f"{target.name}: {error}")
             else:
+                count = count if target.is_labels else len(made)
                 lines.append(f"  {target.name}: {len(made)} levels, {chosen}")
         bar.stop()
         state = "cancelled" if interrupts.count else "finished"

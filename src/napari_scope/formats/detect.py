@@ -126,8 +126,29 @@ def _is_ome_zarr(folder: Path) -> bool:
     head = _head(folder / "zarr.json", _HEAD)
     if head is None:
         head = _head(folder / ".zattrs", _HEAD)
-        return head is not None and _has_ome_keys(head, version=2)
+        if head is None:
+            return _is_locked_zarr(folder)
+        return _has_ome_keys(head, version=2)
     return _has_ome_keys(head, version=3)
+
+
+def _is_locked_zarr(folder: Path) -> bool:
+    """Return whether it is a folder with the name of a store that may not be read."""
+    if not folder.name.lower().endswith(".zarr"):
+        return False
+    for name in _TOLD_BY:
+        try:
+            with open(folder / name, "rb", opener=_without_waiting):
+                pass
+        except PermissionError:
+            return True  # the reader is to say so
+        except OSError:
+            continue
+    return False
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _is_zipped_ome_zarr(file: str) -> bool:

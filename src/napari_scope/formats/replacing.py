@@ -31,6 +31,7 @@ import re
 import shutil
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,14 @@ from napari_scope.formats.detect import detect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_replaceable", "exchange", "made_aside"]
+__all__ = [
+    "check_replaceable",
+    "exchange",
+    "made_aside",
+    "name_aside",
+    "remove_aside",
+    "remove_leftovers",
+]
 
 # The documents of Zarr and OME, and chunks: c, c.0.1 and numbers.
 _OF_A_STORE = re.compile(
@@ -51,6 +59,10 @@ _OF_A_STORE = re.compile(
 _HOST = re.sub(r"\W", "", socket.gethostname())[:20] or "here"
 _counter = itertools.count()
 
+_GROUPS = ("zarr.json", ".zgroup", ".zarray")
+_DEPTH = 4  # groups between a store and what is looked for in it: row, well, image
+_MOST_REMOVALS = 20
+_PAUSE_S = 0.1
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # of Linux
 _RENAME_SWAP = 2  # of macOS
@@ -110,15 +122,34 @@ def made_aside(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         If the new one cannot take the name, or the old one cannot be removed.
     """
     target = Path(os.path.abspath(target))
+    for folder in list(target.parents)[:_DEPTH]:
+        if any((folder / name).is_file() for name in _GROUPS):
+            # It would go with the store when that is replaced or removed.
+            raise OutputExistsError(
+                "the output lies inside of a Zarr store",
+                path=folder,
+                hint="choose a place beside it",
+            )
     if os.path.lexists(target):
         if not overwrite:
             raise _refusal(target, "the output exists already")
         check_replaceable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(target)
-    aside = target.with_name(f"{_stem(target)}{os.getpid()}-{next(_counter)}")
     try:
-        yield aside
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StreamError(
+            f"the folder of the output cannot be made, {error.strerror or error}",
+            path=target.parent,
+            hint="choose a folder that you may write to",
+        ) from error
+    remove_leftovers(target)
+    aside = name_aside(target)
+    try:
+        try:
+            yield aside
+        except BaseException:
+            remove_aside(aside)
+            raise
         if os.path.lexists(target):
             if not overwrite:
                 raise _refusal(target, "the output was made meanwhile")
@@ -178,12 +209,32 @@ def _exchanged_at_once(one: Path, other: Path) -> bool:
     return False
 
 
+def remove_aside(folder: Path) -> None:
+    """Remove what did not become a target; somebody may still write there a moment.
+
+    A thread or a worker that cannot be stopped ends the chunk that it is at, and makes
+    the folder anew for it.
+    """
+    for _ in range(_MOST_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(_PAUSE_S)
+        if not os.path.lexists(folder):
+            return
+
+
+def name_aside(target: Path) -> Path:
+    """Return a free path beside a target, where it can be made."""
+    return target.with_name(f"{_stem(target)}{os.getpid()}-{next(_counter)}")
+
+
 def _stem(target: Path) -> str:
     """Return how the names begin under which this machine makes a target."""
-    return f".{target.name[:180]}.saving-{_HOST}-"
+    # Names are limited in bytes, and this one is to be longer than that of the target.
+    name = target.name.encode("utf-8", "surrogateescape")[:180]
+    return f".{name.decode('utf-8', 'ignore')}.saving-{_HOST}-"
 
 
-def _remove_leftovers(target: Path) -> None:
+def remove_leftovers(target: Path) -> None:
     """Remove what programs left that were killed while they made the target."""
     if sys.platform == "win32":
         return  # asking for a process by its number would end it

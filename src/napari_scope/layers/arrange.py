@@ -14,7 +14,7 @@ import numpy as np
 from napari_scope.arrays import LazyArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -41,7 +41,10 @@ Block = tuple[slice, ...]
 
 
 def arranged_levels(
-    image: Image | Labels, channel: int, frame: Frame
+    image: Image | Labels,
+    channel: int,
+    frame: Frame,
+    repeated: Mapping[str, int] | None = None,
 ) -> list[LevelArray]:
     """Return the levels of one channel with the axes of the frame, finest first.
 
@@ -53,6 +56,8 @@ def arranged_levels(
         Index on its c axis; ignored without one.
     frame : Frame
         Axes wanted, outermost first. An axis that the image lacks gets length 1.
+    repeated : mapping of str to int, optional
+        Length of axes that the image lacks, where its planes count for all of it.
 
     Returns
     -------
@@ -73,6 +78,10 @@ def arranged_levels(
     ]
     if "rgb" in names:
         order.append(names.index("rgb"))
+    given = repeated or {}
+    absent = [given.get(name, 1) for name in frame.names]
+    if "rgb" in names:
+        absent.append(1)
     yx = {names.index("y"), names.index("x")}
     full = chosen[0].shape
     arranged: list[LevelArray] = []
@@ -85,7 +94,8 @@ def arranged_levels(
         if order == list(range(len(names))) and not lengths:
             arranged.append(level)
         else:
-            arranged.append(LazyArray(_ArrangedSource(level, order, lengths)))
+            source = _ArrangedSource(level, order, lengths, absent)
+            arranged.append(LazyArray(source))
     return arranged
 
 
@@ -172,6 +182,8 @@ class _ArrangedSource:
         For each axis the axis of the array, or None for one of length 1.
     lengths : mapping of int to int
         Axes of the array that are shown longer than they are, by repeating planes.
+    absent : sequence of int
+        For each axis its length where the array does not have it.
     """
 
     def __init__(
@@ -179,20 +191,22 @@ class _ArrangedSource:
         level: LevelArray,
         order: Sequence[int | None],
         lengths: dict[int, int],
+        absent: Sequence[int],
     ) -> None:
         self._level = level
         # What a lazy array reads belongs to nobody else: no copy is needed.
         self.fresh = isinstance(level, LazyArray)
         self._order = tuple(order)
         self._lengths = lengths
+        self._absent = tuple(absent)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis; it grows as the level grows."""
         shape = self._level.shape
         return tuple(
-            1 if axis is None else self._lengths.get(axis, shape[axis])
-            for axis in self._order
+            length if axis is None else self._lengths.get(axis, shape[axis])
+            for axis, length in zip(self._order, self._absent, strict=True)
         )
 
     @property
@@ -218,6 +232,8 @@ class _ArrangedSource:
         repeats: list[tuple[int, npt.NDArray[np.intp]]] = []
         for place, (axis, indices) in enumerate(zip(self._order, wanted, strict=True)):
             if axis is None:
+                if len(indices) > 1:
+                    repeats.append((place, np.zeros(len(indices), np.intp)))
                 continue
             if axis in self._lengths:
                 coarse = np.asarray(indices) * shape[axis] // self._lengths[axis]

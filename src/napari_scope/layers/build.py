@@ -17,6 +17,7 @@ Segmentations become labels layers above the channels of their image.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,13 @@ if TYPE_CHECKING:
     from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset, Image
 
-__all__ = ["MAX_LAYERS", "dataset_to_layers", "image_to_layers"]
+__all__ = ["MAX_CHANNELS", "MAX_LAYERS", "dataset_to_layers", "image_to_layers"]
 
 MAX_LAYERS = 32
 """More layers than this are put on a slider; napari slows down with each layer."""
+
+MAX_CHANNELS = 64
+"""An image with more channels has them on a slider: a spectrum is no list of stains."""
 
 _SUFFIXES = (".ndtiff", ".zarr", ".ome")
 
@@ -73,9 +77,12 @@ def dataset_to_layers(
         Image by image, channel by channel, then the segmentations of the image; on a
         slider all segmentations come last.
     """
-    images = dataset.images
-    if not images:
+    if not dataset.images:
         return []
+    if any(n_channels(image) > MAX_CHANNELS for image in dataset.images):
+        images = tuple(map(_with_channels_on_a_slider, dataset.images))
+        dataset = replace(dataset, images=images)
+    images = dataset.images
     frame = shared_frame(images)
     limits = _shared_limits(images, frame)
     facts = {
@@ -150,6 +157,16 @@ def dataset_to_layers(
             )
             layers.append(_with_origin(layer, origin))
     return layers
+
+
+def _with_channels_on_a_slider(image: Image) -> Image:
+    """Return an image of very many channels with one layer that has a slider."""
+    if n_channels(image) <= MAX_CHANNELS:
+        return image
+    place = image.axis_names.index("c")
+    axes = list(image.axes)
+    axes[place] = replace(axes[place], name="channel", kind="other")
+    return replace(image, axes=tuple(axes), channels=())
 
 
 def _n_layers(image: Image) -> int:
@@ -249,6 +266,7 @@ def image_to_layers(
         layers += labels_to_layers(
             labels,
             frame,
+            image=image,
             name_prefix="" if image.only_labels else name_prefix,
             metadata={**(metadata or {}), "image": image.name},
         )

@@ -27,8 +27,9 @@ from napari_scope.layers.build import dataset_to_layers
 from napari_scope.layers.origin import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from napari_scope.formats.ngff.plate.view import PlateView
     from napari_scope.formats.tree_node import Node
     from napari_scope.layers.describe import LayerData
     from napari_scope.layers.preferences import Positions
@@ -53,15 +54,15 @@ class ChosenLayers:
         The data set behind the layers.
     problems : tuple of str
         What could not be read; the rest is in the layers.
-    wells : bool
-        Whether the layers are mosaics of the wells of a plate.
+    view : PlateView, optional
+        The plate, where the layers are mosaics of its wells.
     """
 
     nodes: tuple[Node, ...]
     layers: list[LayerData]
     dataset: Dataset | None = None
     problems: tuple[str, ...] = ()
-    wells: bool = False
+    view: PlateView | None = None
 
 
 def nodes_to_layers(
@@ -70,6 +71,7 @@ def nodes_to_layers(
     acquisition: int | None = None,
     *,
     mosaics: bool = True,
+    open_view: Callable[[str], PlateView] | None = None,
 ) -> list[ChosenLayers]:
     """Return the layers of nodes of trees; no pixel of a plate is read.
 
@@ -87,6 +89,8 @@ def nodes_to_layers(
     mosaics : bool
         Whether plates and wells become mosaics. If not, their fields are images like
         others.
+    open_view : callable, optional
+        Opens a plate by its path; by default `open_plate`.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def nodes_to_layers(
     chosen: list[ChosenLayers] = []
     for (manner, _), members in groups.items():
         if manner == "mosaic":
-            chosen.append(_mosaic(members, acquisition))
+            chosen.append(_mosaic(members, acquisition, open_view))
         elif manner == "images" and len(members) > 1:
             chosen.append(_together(members, positions))
         else:
@@ -137,11 +141,15 @@ def _together(nodes: Sequence[Node], positions: Positions) -> ChosenLayers:
     return ChosenLayers(tuple(nodes), layers, whole, whole.problems)
 
 
-def _mosaic(nodes: Sequence[Node], acquisition: int | None) -> ChosenLayers:
+def _mosaic(
+    nodes: Sequence[Node],
+    acquisition: int | None,
+    open_view: Callable[[str], PlateView] | None,
+) -> ChosenLayers:
     from napari_scope.formats.ngff.plate.view import open_plate
     from napari_scope.layers.plate import plate_to_layers
 
-    view = open_plate(nodes[0].place)
+    view = (open_view or open_plate)(nodes[0].place)
     whole = any(node.kind == "plate" for node in nodes)
     wells = [well for node in nodes for well in node.wells]
     layers = plate_to_layers(view, acquisition, None if whole else wells)
@@ -149,7 +157,7 @@ def _mosaic(nodes: Sequence[Node], acquisition: int | None) -> ChosenLayers:
     dataset = next((origin.dataset for origin in origins if origin is not None), None)
     if len(nodes) == 1 and nodes[0].title:
         layers = [_under(nodes[0].title, layer, view.name) for layer in layers]
-    return ChosenLayers(tuple(nodes), layers, dataset, tuple(view.problems), wells=True)
+    return ChosenLayers(tuple(nodes), layers, dataset, tuple(view.problems), view)
 
 
 def _loaded(node: Node) -> Dataset:

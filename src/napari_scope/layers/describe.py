@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from napari_scope.arrays.tolerant import tolerant
 from napari_scope.layers.contrast import full_range, known_limits
+from napari_scope.layers.notices import warn
 from napari_scope.model import Channel
 from napari_scope.model.colors import default_color
 
@@ -39,10 +41,19 @@ Limits: TypeAlias = tuple[float, float]
 def described(
     levels: list[LevelArray], arguments: dict[str, object], kind: str = "image"
 ) -> LayerData:
-    """Return a layer with its levels, or its only array."""
+    """Return a layer with its levels, or its only array.
+
+    What cannot be read of them is black and told as a warning: an error while a viewer
+    adds one layer would keep the others out.
+    """
     multiscale = len(levels) > 1
     arguments["multiscale"] = multiscale
-    return (levels if multiscale else levels[0]), arguments, kind
+    shown = [tolerant(level, _warn) for level in levels]
+    return (shown if multiscale else shown[0]), arguments, kind
+
+
+def _warn(sentence: str) -> None:
+    warn(f"What cannot be read is black: {sentence}")
 
 
 def n_channels(image: Image) -> int:

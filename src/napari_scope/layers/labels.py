@@ -1,10 +1,10 @@
 """Layers of the segmentations of images: lazy, in place, with colours and properties.
 
-A segmentation lies in the frame of its image: where it has no t or z it gets them with
-length 1, where it has channels each is a layer. Its colours become a plain mapping of
-labels to ``#RRGGBBAA``, its properties a table with the column ``index`` that napari
-shows in the status bar. On a slider of images, segmentations of the same name share a
-layer where they are alike.
+A segmentation lies in the frame of its image: where it has no t or z it counts for all
+time points and planes of the image, where it has channels each is a layer. Its colours
+become a plain mapping of labels to ``#RRGGBBAA``, its properties a table with the
+column ``index`` that napari shows in the status bar. On a slider of images,
+segmentations of the same name share a layer where they are alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from napari_scope.layers.arrange import arranged_levels, stacked, with_coarse_le
 from napari_scope.layers.describe import described
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -38,6 +38,7 @@ def labels_to_layers(
     labels: Labels,
     frame: Frame,
     *,
+    image: Image | None = None,
     name_prefix: str = "",
     metadata: Mapping[str, object] | None = None,
 ) -> list[LayerData]:
@@ -49,6 +50,9 @@ def labels_to_layers(
         The segmentation.
     frame : Frame
         Axes and units of the layers of its image.
+    image : Image, optional
+        Its image. Along an axis that only the image has the segmentation is repeated,
+        lazily.
     name_prefix : str
         Stands before the name of the segmentation, usually the name of the image.
     metadata : mapping, optional
@@ -59,8 +63,8 @@ def labels_to_layers(
     for index in range(count):
         arguments = _look(labels) | {
             "name": _name(labels, index, name_prefix),
-            "scale": frame.scale(labels),
-            "translate": frame.translation(labels),
+            "scale": _with_those_of(image, labels, frame.names, frame.scale),
+            "translate": _with_those_of(image, labels, frame.names, frame.translation),
             "units": frame.units,
             "axis_labels": frame.names,
             "metadata": _facts(metadata, labels, index, frame.names),
@@ -68,7 +72,7 @@ def labels_to_layers(
         affine = frame.affine(labels)
         if affine is not None:
             arguments["affine"] = [list(row) for row in affine]
-        levels = with_coarse_level(_levels(labels, index, frame))
+        levels = with_coarse_level(_levels(labels, index, frame, image))
         layers.append(described(levels, arguments, "labels"))
     return layers
 
@@ -103,7 +107,9 @@ def shared_labels(
     layers: list[tuple[str, LayerData]] = []
     names = ("p", *frame.names)
     for (_, index), members in found.items():
-        arranged = {n: _levels(one, index, frame) for n, one in members.items()}
+        arranged = {
+            n: _levels(one, index, frame, images[n]) for n, one in members.items()
+        }
         number, first = next(iter(members.items()))
         kind = _kind(arranged[number])
         alike = {n: a for n, a in arranged.items() if _kind(a) == kind}
@@ -111,13 +117,17 @@ def shared_labels(
         whole = all(members[n].colors == first.colors for n in alike)
         arguments = _look(first, whole=whole) | {
             "name": _name(first, index, ""),
-            "scale": (1.0, *frame.scale(first)),
+            "scale": (
+                1.0,
+                *_with_those_of(images[number], first, frame.names, frame.scale),
+            ),
             # Images lie on top of each other; what is left is the place in the image.
             "translate": (
                 0.0,
                 *(
-                    own - of_image
-                    for own, of_image in zip(
+                    own - of_image if name in first.axis_names else 0.0
+                    for name, own, of_image in zip(
+                        frame.names,
                         frame.translation(first),
                         frame.translation(images[number]),
                         strict=True,
@@ -206,8 +216,31 @@ def _facts(
     return {"napari_scope": facts}
 
 
-def _levels(labels: Labels, index: int, frame: Frame) -> list[LevelArray]:
-    levels = arranged_levels(labels, index, frame)
+def _with_those_of(
+    image: Image | None,
+    labels: Labels,
+    names: Sequence[str],
+    of: Callable[[Image | Labels], tuple[float, ...]],
+) -> tuple[float, ...]:
+    """Return numbers of a segmentation; on axes that it lacks those of its image."""
+    own = of(labels)
+    if image is None:
+        return own
+    return tuple(
+        mine if name in labels.axis_names else other
+        for name, mine, other in zip(names, own, of(image), strict=True)
+    )
+
+
+def _levels(
+    labels: Labels, index: int, frame: Frame, image: Image | None
+) -> list[LevelArray]:
+    lengths = (
+        {}
+        if image is None
+        else dict(zip(image.axis_names, image.levels[0].shape, strict=True))
+    )
+    levels = arranged_levels(labels, index, frame, lengths)
     if levels[0].dtype.kind != "b":
         return levels
     # napari makes numbers of truth values by a method that only numpy has.

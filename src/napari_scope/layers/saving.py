@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_scope.arrays.tolerant import strict
 from napari_scope.errors import SettingsError
 from napari_scope.formats.ngff.metadata import NGFF_VERSION
 from napari_scope.formats.ngff.saving.images import save_store
@@ -106,14 +107,18 @@ def target_path(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     SettingsError
-        If it is an address of a server.
+        If it is an address of a server, or no name of a file.
     """
     text = os.fspath(path)
     if "://" in text:
         raise SettingsError(
             "layers are saved to a folder only", path=text, hint="copy it afterwards"
         )
-    target = Path(text)
+    target = Path(os.path.expanduser(text))
+    if target.name in ("", "..") or "\0" in text:
+        raise SettingsError(
+            f"{text!r} is no name for a new folder", hint="give it a name"
+        )
     known = (".zarr", _NDTIFF)
     if not target.name.lower().endswith(known):
         target = target.with_name(target.name + _SUFFIX)
@@ -170,7 +175,7 @@ def _sources(data: object, arguments: Mapping[str, object]) -> list[str]:
     origin = origin_of(metadata) if isinstance(metadata, Mapping) else None
     if origin is not None:
         found.append(origin.dataset.path)
-    first = data[0] if arguments.get("multiscale") is True else data  # type: ignore[index]
+    first = strict(data[0] if arguments.get("multiscale") is True else data)  # type: ignore[index]
     # zarr-python tells the folder of its store; our arrays that of their source.
     root = getattr(getattr(first, "store", None), "root", None)
     folder = getattr(getattr(first, "source", None), "folder", None)

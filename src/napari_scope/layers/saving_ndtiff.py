@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_scope.errors import CancelledError, ScopeError, SettingsError
 from napari_scope.formats.ndtiff.writer import NDTiffWriter
-from napari_scope.formats.ngff.saving.arrays import disk_error
+from napari_scope.formats.ngff.disk_errors import disk_error
 from napari_scope.formats.ngff.saving.blocks import block_shape, blocks
 from napari_scope.formats.replacing import made_aside
 from napari_scope.layers.saving_looks import channel_of_layer

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from napari_scope.arrays.tolerant import strict
 from napari_scope.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def full_resolution(data: object, *, multiscale: bool) -> LayerArray:
     multiscale : bool
         Whether they are levels.
     """
-    finest: Any = data[0] if multiscale else data  # type: ignore[index]
+    shown: Any = data[0] if multiscale else data  # type: ignore[index]
+    # A viewer shows damage black; saving that would hide it for ever.
+    finest: Any = strict(shown)
     known = hasattr(finest, "shape") and hasattr(finest, "dtype")
     array: LayerArray = finest if known else np.asarray(finest)
     return array

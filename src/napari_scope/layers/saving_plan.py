@@ -133,12 +133,17 @@ def read_layers(layers: Sequence[LayerData]) -> list[ImageLayer]:
         raise SettingsError("there is no layer to save")
     found: list[ImageLayer] = []
     for number, (data, arguments, kind) in enumerate(layers):
-        name = str(arguments.get("name") or f"layer {number}")
+        name = _encodable(str(arguments.get("name") or f"layer {number}"))
         try:
             found.append(_read_layer(name, data, arguments, kind))
         except SettingsError as error:
             raise _named(name, error) from error
     return found
+
+
+def _encodable(name: str) -> str:
+    """Return a name as JSON can hold it: that of a file may not be Unicode."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _named(name: str, error: SettingsError) -> SettingsError:

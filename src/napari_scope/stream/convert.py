@@ -39,6 +39,7 @@ from napari_scope.stream.conversion.direct import DirectConversion
 from napari_scope.stream.conversion.fresh import lay_out
 from napari_scope.stream.conversion.journal import JournalFrames, Journals
 from napari_scope.stream.conversion.layout import Layout, Options
+from napari_scope.stream.conversion.left_out import left_out
 from napari_scope.stream.conversion.plan import plan_stores
 from napari_scope.stream.conversion.report import (
     ConversionProgress,
@@ -140,8 +141,8 @@ def convert(
         If the target cannot be written, `DiskSpaceError` if the disk is full.
     """
     text = os.fspath(source)
-    place = text if "://" in text else Path(text)
-    path = Path(target)
+    place = text if "://" in text else Path(os.path.expanduser(text))
+    path = Path(os.path.expanduser(target))
     kind = target_format(path, format)
     output = Output(
         path, kind, compression=compression, version=version, chunk_px=chunk_px
@@ -163,17 +164,19 @@ def convert(
         # Workers may have another current folder.
         dataset = open_dataset(place.absolute() if isinstance(place, Path) else place)
         _check_apart(dataset, path)
+        notes = list(dataset.problems)
+        if dataset.format == "ome-zarr":
+            paths = (str(image.metadata.get("path", "")) for image in dataset.images)
+            notes += filter(None, [left_out(Store(dataset.path), paths)])
         if kind == "ome-zarr" and (scheduler is not None or _is_told_again(dataset)):
             options = Options(
                 output.version or NGFF_VERSION, compression, chunk_px, levels
             )
-            said = list(dataset.problems)
-            layout = _layout(dataset, images, options, said)
+            layout = _layout(dataset, images, options, notes)
             direct = DirectConversion(
-                path, layout, options, runner, on_error, progress, said
+                path, layout, options, runner, on_error, progress, notes
             )
             return direct.run(place, verify=verify)
-    notes = list(dataset.problems)
     journals = Journals()
     sources = [
         _source(dataset, image, journals, notes) for image in _chosen(dataset, images)
@@ -192,7 +195,7 @@ def convert(
             "the source is not finished (it is still written, or was interrupted): "
             "frames that come later are not in the target"
         )
-    if any(source.image.labels for source in sources):
+    if any(s.image.labels and not s.image.only_labels for s in sources):
         notes.append(f"{kind} has no place for segmentations: they are left out")
     stores = plan_stores(
         sources, kind, _name(path), _facts(dataset, unfinished=unfinished), notes

@@ -299,11 +299,12 @@ class BrowseDock(QWidget):
         if self._opener.busy or self._recovery.busy:
             return
         self.errors.clear()
+        positions = chosen or self.store_box.preferences.positions
         self._opener.open_nodes(
             nodes,
-            chosen or self.store_box.preferences.positions,
+            positions,
             self.tree.acquisition,
-            mosaics=chosen != "slider",
+            mosaics=positions != "slider",
         )
         self._set_note("Opening …")
         self._update_buttons(self._dataset)

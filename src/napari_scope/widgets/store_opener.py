@@ -16,11 +16,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
+from napari_scope.formats.addresses import is_address
 from napari_scope.formats.tree import open_tree
 from napari_scope.layers.chosen import nodes_to_layers
 from napari_scope.widgets.background import BackgroundCall
+from napari_scope.widgets.first_look import look_at, middle
+from napari_scope.widgets.plate_views import open_view, tell_of_problems
 from napari_scope.widgets.store_layers import layers_of
 from napari_scope.widgets.well_status import show_wells
 
@@ -87,20 +91,23 @@ class StoreOpener(QObject):
         path : str
             Its path or address.
         positions : {"auto", "tiles", "slider"}
-            How its positions are shown.
+            How its positions are shown. On a slider the fields of a plate are, too;
+            else they are a mosaic.
         instead_of : Dataset, optional
             The data set whose layers go. If only a part of a store was opened as this
             one, the same part is opened again.
         """
         self._instead_of = instead_of
         parts = next((p for one, p in self._parts if one is instead_of), None)
+        mosaics = positions != "slider"
+        steps = self._steps()
 
         def read() -> tuple[Node | None, list[ChosenLayers]]:
             if parts is not None:
-                return None, nodes_to_layers(parts, positions)
+                return None, _layers(parts, positions, steps, mosaics=mosaics)
             root = open_tree(path)
             wanted = [root] if root.can_open else []
-            return root, nodes_to_layers(wanted, positions)
+            return root, _layers(wanted, positions, steps, mosaics=mosaics)
 
         self._call.start(read, "napari-scope open")
 
@@ -120,11 +127,17 @@ class StoreOpener(QObject):
             As in `napari_scope.layers.chosen.nodes_to_layers`.
         """
         self._instead_of = None
+        steps = self._steps()
 
         def read() -> tuple[Node | None, list[ChosenLayers]]:
-            return None, nodes_to_layers(nodes, positions, acquisition, mosaics=mosaics)
+            return None, _layers(nodes, positions, steps, acquisition, mosaics=mosaics)
 
         self._call.start(read, "napari-scope open")
+
+    def _steps(self) -> tuple[int, ...]:
+        """Return where the sliders stand; nowhere without layers."""
+        viewer = self._viewer
+        return tuple(viewer.dims.current_step) if viewer.layers else ()
 
     def close(self) -> None:
         """Leave what is being opened behind; idempotent."""
@@ -136,8 +149,10 @@ class StoreOpener(QObject):
         viewer = self._viewer
         old = [] if former is None else layers_of(viewer, former)
         empty = len(old) == len(viewer.layers)
+        if any(one.view is not None for one in chosen):
+            show_wells(viewer)
         layers = [layer for one in chosen for layer in self._wanted(one)]
-        new = [self._add(layer) for layer in layers]
+        new = self._add_all(layers)
         for layer in old:
             viewer.layers.remove(layer)
         for layer, (_, arguments, _) in zip(new, layers, strict=True):
@@ -147,13 +162,49 @@ class StoreOpener(QObject):
         if empty and layers:
             # Tiles and a slider lie at different places.
             viewer.reset_view()
-        if any(one.wells for one in chosen):
-            show_wells(viewer)
         self._note_parts(root, chosen)
         if root is not None:
             self.looked.emit(root)
         for dataset in [one.dataset for one in chosen] or [None]:
             self.opened.emit(dataset)
+
+    def _add_all(self, layers: Sequence[LayerData]) -> list[Any]:
+        """Add layers and return them; to an empty viewer first those with sliders."""
+        viewer = self._viewer
+        names = [place for place, layer in enumerate(layers) if layer[2] == "points"]
+        if viewer.layers or len(names) == len(layers):
+            return [self._add(layer) for layer in layers]
+        others = [place for place in range(len(layers)) if place not in names]
+        self._set_sliders(layers[others[0]])
+        added = {place: self._add(layers[place]) for place in others}
+        active = viewer.layers.selection.active
+        for place in names:
+            added[place] = self._add(layers[place])
+            viewer.layers.move(len(viewer.layers) - 1, place)
+        if names:
+            viewer.layers.selection.active = active
+        return [added[place] for place in range(len(layers))]
+
+    def _set_sliders(self, layer: LayerData) -> None:
+        """Put the sliders in the middle of a layer that is about to be added.
+
+        napari would read its lowest plane, then the one in the middle; and it would
+        stay at the lowest if the names of a plate were added before.
+        """
+        data, arguments, _ = layer
+        level = data[0] if isinstance(data, list) else data
+        shape: tuple[int, ...] = np.shape(level)  # type: ignore[arg-type]
+        scale: Any = arguments.get("scale")
+        places: Any = arguments.get("translate")
+        if scale is None or places is None or arguments.get("affine") is not None:
+            return
+        dims = self._viewer.dims
+        dims.ndim = len(scale)
+        dims.range = tuple(
+            (start, start + (length - 1) * step, step)
+            for start, step, length in zip(places, scale, shape, strict=False)
+        )
+        dims.current_step = tuple(middle(shape[: len(scale)]))
 
     def _add(self, layer: LayerData) -> Any:
         from napari.layers import Layer
@@ -180,6 +231,26 @@ class StoreOpener(QObject):
     def _on_failed(self, error: BaseException) -> None:
         self._instead_of = None
         self.failed.emit(error)
+
+
+def _layers(
+    nodes: Sequence[Node],
+    positions: Positions,
+    steps: Sequence[int],
+    acquisition: int | None = None,
+    *,
+    mosaics: bool,
+) -> list[ChosenLayers]:
+    """Return the layers of nodes; what takes long to show is looked at already."""
+    made = nodes_to_layers(
+        nodes, positions, acquisition, mosaics=mosaics, open_view=open_view
+    )
+    for one in made:
+        if one.view is not None:
+            tell_of_problems(one.view)
+        if one.view is not None or is_address(one.nodes[0].place):
+            look_at(one.layers, steps)
+    return made
 
 
 def _metadata(layer: LayerData) -> dict[str, Any]:

@@ -54,6 +54,23 @@ def test_the_scale_of_all_levels_and_labels(plate: Path) -> None:
     assert image.labels[0].axes[-1].scale == pytest.approx(0.1)
 
 
+def test_axes_in_capitals(tmp_path: Path) -> None:
+    from napari_scope import open_ome_zarr
+
+    path = tmp_path / "a.zarr"
+    with open_ome_zarr(path, "fov", "w-", channel_names=["a"]) as position:
+        position["0"] = np.zeros((1, 1, 4, 8, 8), "u1")
+        position.compute_pyramid(levels=2)
+        position.create_label("cells", np.zeros((1, 4, 8, 8), "u1"))
+        assert [axis.name for axis in position.axes] == list("TCZYX")
+    assert set_scale(path, {"z": 0.5, "X": 0.1}) == 1
+    with open_ome_zarr(path) as position:
+        assert list(position.scale) == [1, 1, 0.5, 1, 0.1]
+        assert position.get_effective_scale("1") == [1, 1, 1, 2, 0.2]
+    (image,) = open_dataset(path).images
+    assert [axis.scale for axis in image.labels[0].axes] == [1, 0.5, 1, 0.1]
+
+
 def test_all_images(plate: Path) -> None:
     paths = ["A/10/0", "A/10/f1", "B/2/0", "B/2/f1"]
     assert image_paths(plate) == paths

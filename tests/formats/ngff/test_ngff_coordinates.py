@@ -15,6 +15,7 @@ from napari_scope.formats.ngff import open_ngff
 from napari_scope.formats.ngff.images import read_image
 from napari_scope.formats.ngff.store import Store
 from napari_scope.formats.ngff.transforms import compose, inverse
+from napari_scope.formats.ngff.tree import ngff_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -295,6 +296,10 @@ def test_images_of_a_scene_lie_in_its_first_system(tmp_path: Path) -> None:
     text = " | ".join(dataset.problems)
     assert "image d is left out" in text
     assert "nothing leads from e to the others" in text
+    nodes = {node.path: node for node in ngff_tree(str(tmp_path)).children()}
+    assert set(found) <= set(nodes)
+    (alone,) = nodes["b"].load().images  # type: ignore[misc]
+    assert alone.axes == found["b"].axes
 
 
 def test_a_scene_without_system_lies_where_its_first_image_does(

@@ -199,3 +199,19 @@ def test_any_change_of_the_metadata_opens_or_says_why(
         scale: Any = layer[1]["scale"]
         assert all(1e-30 < abs(number) < 1e31 for number in scale)
         json.dumps(layer[1]["metadata"])
+
+
+@pytest.mark.parametrize("piece", ["[],", '{"a":1},', "1,"])
+def test_small_text_that_would_fill_the_memory_is_not_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: str
+) -> None:
+    write_image(tmp_path, "yx", pixels((4, 4)), zarr_format=2)
+    block = (tmp_path / ".zattrs").read_text().rstrip("}")
+    text = block + '}, "more": [' + piece * 4_100_000
+    if len(piece) > 2:  # two marks in each
+        text = block + '}, "more": [' + piece * 2_100_000
+    (tmp_path / ".zattrs").write_text(text + "0]}")
+    with monkeypatch.context() as patch:
+        patch.setattr("json.loads", lambda data: pytest.fail("it was parsed"))
+        with pytest.raises(FormatError, match="more than 4,000,000 values"):
+            open_ngff(tmp_path)

@@ -21,6 +21,7 @@ from napari_scope.arrays import LazyArray
 from napari_scope.errors import FormatError
 from napari_scope.fileio import replace_file
 from napari_scope.formats.ngff import pixels as pixels_module
+from napari_scope.formats.ngff.chunk_reader import ChunkReader
 from napari_scope.formats.ngff.pixels import ZarrSource
 from napari_scope.formats.ngff.store import Store
 
@@ -81,8 +82,36 @@ def test_missing_chunks_are_the_fill_value(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole(source_of(tmp_path)), np.full((4, 6), 7))
 
 
-def test_nothing_is_opened_before_the_first_read(
+@pytest.fixture
+def by_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a library read all arrays, as it does those that are not plain."""
+    monkeypatch.setattr(ChunkReader, "of", lambda info: None)
+
+
+def test_few_chunks_of_a_plain_array_are_read_without_a_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = pixels((20, 6))
+    zarr.create_array(str(tmp_path), data=data, chunks=(1, 6))
+    opened: list[object] = []
+    original = tensorstore.open
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        opened.append(args)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(tensorstore, "open", counting)
+    source = source_of(tmp_path)
+    found = source.read((slice(2, 4), slice(1, 6)))
+    np.testing.assert_array_equal(found, data[2:4, 1:6])
+    assert not opened
+    np.testing.assert_array_equal(whole(source), data)
+    np.testing.assert_array_equal(whole(source), data)
+    assert len(opened) == 1
+
+
+def test_nothing_is_opened_before_the_first_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_library: None
 ) -> None:
     zarr.create_array(str(tmp_path), data=pixels((4, 6)))
     opened: list[object] = []
@@ -231,7 +260,7 @@ def test_a_store_finished_while_open_is_opened_anew(tmp_path: Path) -> None:
 
 
 def test_a_failed_read_is_tried_once_more_with_a_new_reader(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_library: None
 ) -> None:
     data = pixels((4, 8))
     zarr.create_array(str(tmp_path), data=data)

@@ -285,6 +285,32 @@ def test_a_silent_server_is_waited_for_once(
     assert len(served.asked) == 1
 
 
+def test_a_server_that_fails_at_everything_is_left_alone(
+    tmp_path: Path, served: Served
+) -> None:
+    write_plate(tmp_path / "p.zarr", {"A/1": ["0"]})
+    store = Store(f"{served.address}/p.zarr")
+    store.attributes()
+    served.fault = lambda path: 500
+    served.asked.clear()
+    answers = [store.many([f"A/{n}"])[0] for n in range(100)]
+    assert all("HTTP 500" in str(answer) for answer in answers)
+    asked = {line.rpartition("/zarr.json")[0] for line in served.asked}
+    assert len(asked - {""}) == places_remote._FAILURES
+
+
+def test_a_server_that_fails_at_some_objects_serves_the_others(
+    tmp_path: Path, served: Served
+) -> None:
+    write_plate(tmp_path / "p.zarr", {"A/1": ["0"]})
+    store = Store(f"{served.address}/p.zarr")
+    served.fault = lambda path: 500 if "/B/" in path else None
+    for _ in range(places_remote._FAILURES):
+        with pytest.raises(FormatError, match="HTTP 500"):
+            store.attributes("B/1")
+        assert "well" in store.attributes("A/1")["ome"]
+
+
 def test_a_slow_server_may_take_its_time_for_each_part(
     tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -649,3 +649,55 @@ def test_what_a_document_claims_takes_no_memory(tmp_path: Path) -> None:
             tracemalloc.stop()
         assert peak < 8 << 20
     assert {p.name for p in tmp_path.iterdir()} == {"zarr.json", "0"}
+
+
+# ------------------------------------------------------------- segmentations
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_segmentations_follow_their_image(tmp_path: Path, version: str) -> None:
+    from napari_scope import open_ome_zarr
+
+    yaozarrs = pytest.importorskip("yaozarrs")
+    path = tmp_path / "a.ome.zarr"
+    cells = np.indices((40, 50)).sum(0).astype("u2") % 2 * 1000
+    with open_ome_zarr(
+        path, layout="fov", mode="w-", channel_names=["a"], version=version
+    ) as image:
+        image.create_image("0", np.ones((1, 1, 4, 40, 50), "u2"))
+        image.create_label("cells", np.broadcast_to(cells, (1, 1, 4, 40, 50)))
+        image.create_label("plane", cells.astype("u4"), axes=image.axes[-2:])
+        yaozarrs.validate_zarr_store(str(path))
+        image.compute_pyramid(3, dims=("y", "x"))
+        yaozarrs.validate_zarr_store(str(path))
+        coarse = image.get_label("cells")["2"]
+        assert coarse.shape == (1, 1, 4, 10, 13)
+        assert set(np.unique(coarse[:])) <= {0, 1000}
+        image.delete_pyramid()
+        yaozarrs.validate_zarr_store(str(path))
+        image.initialize_pyramid(2)
+        yaozarrs.validate_zarr_store(str(path))
+        assert image.get_label("cells")["1"].shape == (1, 1, 2, 20, 25)
+        assert np.array_equal(image.get_label("plane")["0"][:], cells)
+
+
+def test_a_damaged_segmentation_stays_as_it_is(tmp_path: Path) -> None:
+    from napari_scope import open_ome_zarr
+
+    path = tmp_path / "a.ome.zarr"
+    with open_ome_zarr(path, layout="fov", mode="w-", channel_names=["a"]) as image:
+        image.create_image("0", np.ones((1, 1, 1, 40, 50), "u2"))
+        image.create_label("cells", np.ones((1, 1, 1, 40, 50), "u2"))
+    document = path / "labels" / "cells" / "zarr.json"
+    document.write_text("{")
+    assert build_pyramid(path, levels=2) == ["0", "1"]
+    assert document.read_text() == "{"
+
+
+def test_a_full_disk_is_called_so(tmp_path: Path) -> None:
+    from napari_scope.errors import DiskSpaceError
+    from napari_scope.formats.ngff.pyramid.arrays import _unwritten
+
+    full = ValueError("RESOURCE_EXHAUSTED: Failed writing: No space left on device")
+    assert isinstance(_unwritten(full, tmp_path), DiskSpaceError)
+    assert not isinstance(_unwritten(ValueError("x"), tmp_path), DiskSpaceError)

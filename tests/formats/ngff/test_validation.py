@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import zarr
+from tests.formats.ngff.ngff_stores import set_attributes
 from tests.stream.plates import foreign_image, foreign_plate
 
 from napari_scope.errors import FormatError
@@ -166,3 +167,61 @@ def test_old_versions_are_judged_by_us_alone(tmp_path: Path) -> None:
 def test_no_store_at_all(tmp_path: Path) -> None:
     with pytest.raises(FormatError):
         validate(tmp_path)
+
+
+def test_wells_are_where_their_paths_say(plate: Path) -> None:
+    def move(ome: Any) -> None:
+        well = ome["plate"]["wells"][0]
+        well["columnIndex"] = len(ome["plate"]["columns"]) - 1 - well["columnIndex"]
+
+    change(plate, move)
+    assert [f[0] for f in found(plate) if f[2] == "columns[columnIndex]"] == ["error"]
+
+
+def test_0_5_without_a_version_is_an_error(tmp_path: Path) -> None:
+    foreign_plate(tmp_path / "a.zarr", "0.5")
+    change(
+        tmp_path / "a.zarr",
+        lambda ome: (ome.pop("version"), ome["plate"].pop("version", 0)),
+    )
+    assert ("error", "", "version of OME-Zarr") in found(tmp_path / "a.zarr")
+
+
+def test_paths_that_leave_the_store_are_findings(plate: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    change(
+        plate / "A/10/0/labels", lambda ome: ome["labels"].append("../../../../secret")
+    )
+    change(plate / "A/10", lambda ome: ome["well"]["images"].append({"path": "../x"}))
+    place = "A/10/0/labels/../../../../secret"
+    assert found(plate) == [("error", "A/10/../x", "field"), ("error", place, "labels")]
+    labels = plate / "B/2/0/labels"
+    broken = labels / ("zarr.json" if (labels / "zarr.json").exists() else ".zattrs")
+    broken.write_text("{")
+    assert ("error", "B/2/0/labels", "metadata") in found(plate)
+    collection = tmp_path / "c.zarr"
+    shutil.copytree(plate / "A/10/0", collection / "0")
+    version = 2 if (plate / ".zgroup").exists() else 3
+    series = {"series": ["0", "../secret"]}
+    for group, block in (("", {"bioformats2raw.layout": 3}), ("OME", series)):
+        set_attributes(
+            collection / group,
+            {"ome": {"version": "0.5", **block}} if version == 3 else block,
+            version,
+        )
+    assert ("error", "../secret", "image of the collection") in found(collection)
+
+
+def test_a_codec_that_nobody_knows(plate: Path) -> None:
+    array = plate / "A/10/0/0"
+    name = "zarr.json" if (array / "zarr.json").exists() else ".zarray"
+    document = json.loads((array / name).read_text())
+    if name == ".zarray":
+        document["compressor"] = {"id": "evil"}
+    else:
+        document["codecs"] = [{"name": "evil"}]
+    (array / name).write_text(json.dumps(document))
+    assert found(plate) == [("error", "A/10/0/0", "array")]
+    (finding,) = [f for f in validate(plate) if f.what == "array"]
+    assert "evil" in finding.found
+    assert "tensorstore_spec" not in finding.found

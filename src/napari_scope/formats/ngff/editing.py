@@ -16,12 +16,11 @@ Examples
 from __future__ import annotations
 
 import copy
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.errors import FormatError, SettingsError
-from napari_scope.fileio import replace_file
+from napari_scope.formats.ngff.consolidated import refresh_consolidated
 from napari_scope.formats.ngff.documents import read_document, replace_document
 from napari_scope.formats.ngff.images import ome_block, version_of
 from napari_scope.formats.ngff.label_images import labels_listed
@@ -31,7 +30,7 @@ from napari_scope.formats.ngff.layouts import (
     well_images,
 )
 from napari_scope.formats.ngff.metadata import NGFF_VERSIONS
-from napari_scope.formats.ngff.store import MAX_DOCUMENT, Store
+from napari_scope.formats.ngff.store import Store
 from napari_scope.formats.ngff.transforms import compose
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def set_scale(
     root : str or PathLike
         The store.
     scales : mapping
-        Name of an axis to the distance of its samples, in its unit.
+        Name of an axis, in capitals or not, to the distance of its samples in its unit.
     images : sequence of str, optional
         Paths of images in the store; all by default.
 
@@ -103,20 +102,21 @@ def set_scale(
     for name, value in scales.items():
         if not (math.isfinite(value) and value > 0):
             raise SettingsError(f"the scale of {name} is {value}, expected above 0")
+    wanted = {name.lower(): value for name, value in scales.items()}
     edit = _Edit(root)
     chosen = image_paths(root) if images is None else list(images)
     for image in chosen:
         block = edit.block(image)
         before = _full_scale(block, edit.place(image))
-        missing = [name for name in scales if name not in before]
+        missing = [name for name in scales if name.lower() not in before]
         if missing:
             raise SettingsError(
                 f"the image {image or 'at the root'} has no axis {missing[0]!r}",
                 path=edit.place(image),
                 hint=f"it has {', '.join(before)}",
             )
-        factors = {name: value / before[name] for name, value in scales.items()}
-        _rescale(block, factors, scales)
+        factors = {name: value / before[name] for name, value in wanted.items()}
+        _rescale(block, factors, wanted)
         for label in edit.labels(image):
             _rescale(edit.block(label), factors, {})
     edit.write()
@@ -231,29 +231,8 @@ class _Edit:
         }
         for path, document in changed.items():
             replace_document(self._store.folder(path), document)
-        self._consolidate(changed)
-
-    def _consolidate(self, changed: Mapping[str, dict[str, Any]]) -> None:
-        """Bring the copies at the root up to date."""
-        if not changed:
-            return
-        old = self._root / ".zmetadata"
-        if old.is_file() and old.stat().st_size <= MAX_DOCUMENT:
-            whole = json.loads(old.read_bytes())
-            entries = whole.get("metadata") if isinstance(whole, dict) else None
-            if isinstance(entries, dict):
-                for path, document in changed.items():
-                    entries[f"{path}/.zattrs".lstrip("/")] = document
-                replace_file(old, json.dumps(whole, indent=2).encode())
-        if (self._root / "zarr.json").is_file():
-            document = read_document(self._root)
-            whole = document.get("consolidated_metadata")
-            entries = whole.get("metadata") if isinstance(whole, dict) else None
-            if isinstance(entries, dict):
-                for path, new in changed.items():
-                    if isinstance(entries.get(path), dict):
-                        entries[path]["attributes"] = new.get("attributes", {})
-                replace_document(self._root, document)
+        if changed:
+            refresh_consolidated(self._root, changed)
 
 
 # ------------------------------------------------------------------ scales
@@ -265,7 +244,8 @@ def _names(multiscale: Mapping[str, Any]) -> list[str]:
         axis.get("name") if isinstance(axis, dict) else axis
         for axis in (axes if isinstance(axes, list) else ())
     ]
-    return [str(name) for name in names]
+    # Some writers have them in capitals; no image has an axis "z" and another "Z".
+    return [str(name).lower() for name in names]
 
 
 def _full_scale(block: Mapping[str, Any], place: str) -> dict[str, float]:

@@ -143,7 +143,7 @@ def labels_of(read: ReadImage, name: str, problems: list[str]) -> Labels:
         raise FormatError(f"labels are integers, these are {dtype}")
     block = ome_block(read.attributes).get("image-label")
     fields: Json = block if isinstance(block, dict) else {}
-    where = str(image.metadata.get("path", "")) or name
+    where = str(image.metadata.get("path", "")) or name or image.name
     looks = saved_looks(read.attributes, 1)
     return Labels(
         name=name or image.name,

@@ -1,7 +1,9 @@
 """Pixels of a Zarr array: opened at the first read, by any thread, while it grows.
 
-tensorstore reads; zarr-python takes over for arrays that tensorstore does not know
-(filters and codecs of numcodecs). Nothing decoded is kept between reads: a shard that
+A few chunks of a plain array on a disk are read straight from their files
+(`napari_scope.formats.ngff.chunk_reader`). Otherwise tensorstore reads; zarr-python
+takes over for arrays that tensorstore does not know (filters and codecs of numcodecs).
+Nothing decoded is kept between reads: a shard that
 is still being written may change twice within the clock tick of its file system, so
 a cache that trusts modification times would go on showing the empty frame. The page
 cache of the system keeps the bytes.
@@ -17,6 +19,7 @@ that failed, and every read has a time limit.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import threading
@@ -26,6 +29,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.ngff.chunk_reader import ChunkReader
 from napari_scope.formats.ngff.place.places import wait
 
 if TYPE_CHECKING:
@@ -120,6 +124,16 @@ class ZarrSource:
             ) from error
         return np.asarray(pixels, dtype=self.dtype)
 
+    def check(self) -> None:
+        """Open the array without reading a pixel.
+
+        Raises
+        ------
+        FormatError
+            If that is not possible: a codec is not known.
+        """
+        self._reader()
+
     def _raise_if_known(self, error: Exception) -> None:
         """Raise in words what the way to the array is to blame for."""
         known = self._info.place.explain(error)
@@ -139,7 +153,11 @@ class ZarrSource:
                 reader, opened_at = self._opened
                 if opened_at == signature and reader is not after:
                     return reader
-            reader = _open(self._info)
+            direct = ChunkReader.of(self._info)
+            if direct is None:
+                reader = _open(self._info)
+            else:
+                reader = _DirectReader(self._info, direct)
             if len(reader.shape) != len(self.shape) or any(
                 now < then for now, then in zip(reader.shape, self.shape, strict=True)
             ):
@@ -158,6 +176,7 @@ class ZarrSource:
 _READ_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError)
 
 
+@functools.cache
 def _memory() -> int:
     """Return the memory of this machine in bytes, or a large number."""
     try:
@@ -285,6 +304,30 @@ class _ZarrReader:
         return np.asarray(self._array[block])
 
 
+class _DirectReader:
+    """Few chunks from their files; all else by a library, opened when it is needed."""
+
+    def __init__(self, info: ArrayInfo, direct: ChunkReader) -> None:
+        self._info = info
+        self._direct = direct
+        self._library: _Reader | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._direct.shape
+
+    def read(self, block: Block) -> npt.NDArray[np.generic]:
+        pixels = self._direct.read(block)
+        if pixels is not None:
+            return pixels
+        with self._lock:
+            if self._library is None:
+                self._library = _open(self._info)
+            library = self._library
+        return library.read(block)
+
+
 def _open(info: ArrayInfo) -> _Reader:
     reasons: list[str] = []
     cause: BaseException | None = None
@@ -306,4 +349,5 @@ def _open(info: ArrayInfo) -> _Reader:
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().partition("\n")[0]
+    text = text.partition(" [tensorstore_spec=")[0]
     return (text or type(error).__name__)[:300]

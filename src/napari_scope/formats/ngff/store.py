@@ -55,6 +55,9 @@ _AT_ONCE = 16
 _KEPT = 10_000  # documents from far away
 _KEPT_BYTES = 2**16  # of one of them
 
+_MOST_VALUES = 4_000_000  # in a document; of 10,000 fields with all of their arrays
+_MARKS = (b",", b"{", b"[")
+
 _T = TypeVar("_T")
 
 
@@ -320,6 +323,13 @@ def _no_node(place: Place) -> FormatError:
 
 
 def _parse(data: bytes, place: Place, name: str) -> Json:
+    # Values may take twenty times the memory of their text. Each has a mark of its own;
+    # those in strings are counted, too, but will not be millions.
+    if len(data) > _MOST_VALUES and sum(map(data.count, _MARKS)) > _MOST_VALUES:
+        raise FormatError(
+            f"more than {_MOST_VALUES:,} values in one document",
+            path=named(place, name),
+        )
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

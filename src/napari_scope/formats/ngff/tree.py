@@ -26,6 +26,7 @@ from napari_scope.errors import FormatError
 from napari_scope.formats.ngff.array_words import storage_of
 from napari_scope.formats.ngff.group_images import GroupImages, read_group
 from napari_scope.formats.ngff.images import ome_block, read_image, version_of
+from napari_scope.formats.ngff.label_images import names_in
 from napari_scope.formats.ngff.layouts import collection_images
 from napari_scope.formats.ngff.plate.listing import (
     PlateWell,
@@ -33,6 +34,7 @@ from napari_scope.formats.ngff.plate.listing import (
     read_well,
 )
 from napari_scope.formats.ngff.reader import open_ngff
+from napari_scope.formats.ngff.scenes import scene_images
 from napari_scope.formats.ngff.store import ArrayInfo, Store
 from napari_scope.formats.tree_node import (
     MAX_CHILDREN,
@@ -93,6 +95,7 @@ class _Tree:
                 self._title = self._title[: -len(suffix)]
                 break
         self._version = ""
+        self._only_labels = False
 
     def root(self) -> Node:
         block = ome_block(self._store.attributes())
@@ -108,9 +111,13 @@ class _Tree:
             return self._collection(facts)
         if "multiscales" in block:
             return self._image("image", self._title, "")
+        if isinstance(scene := block.get("scene"), dict):
+            return self._scene(scene, facts)
+        if isinstance(block.get("labels"), list):
+            return self._labels_alone(block["labels"], facts)
         raise FormatError(
-            "no OME-Zarr: multiscales, plate, well or bioformats2raw.layout was "
-            "expected in the attributes",
+            "no OME-Zarr: multiscales, plate, well, labels, scene or "
+            "bioformats2raw.layout was expected in the attributes",
             path=self._store.place(),
         )
 
@@ -125,6 +132,49 @@ class _Tree:
             place=self._place,
             known=bounded(
                 self._image("image", name or path, path) for path, name in listing
+            ),
+            load=partial(open_ngff, self._place),
+        )
+
+    def _scene(self, scene: Json, facts: Facts) -> Node:
+        problems: list[str] = []
+        paths = list(scene_images(scene, problems))
+
+        def alone(path: str) -> Dataset:
+            """Open one image where the scene puts it."""
+            whole = open_ngff(self._place)
+            images = [i for i in whole.images if i.metadata.get("path") == path]
+            if not images:
+                raise FormatError("the image cannot be read", path=self._join(path))
+            return replace(whole, images=tuple(images))
+
+        return Node(
+            "collection",
+            self._title,
+            facts=replace(facts, count=len(paths)),
+            problem="; ".join(problems[:_MOST_PROBLEMS]),
+            place=self._place,
+            known=bounded(
+                replace(self._image("image", path, path), load=partial(alone, path))
+                for path in paths
+            ),
+            load=partial(open_ngff, self._place),
+        )
+
+    def _labels_alone(self, listed: object, facts: Facts) -> Node:
+        """Return a group of segmentations whose image is not below it."""
+        problems: list[str] = []
+        names = names_in(listed, "the group", problems)
+        self._only_labels = True
+        return Node(
+            "labels",
+            self._title,
+            facts=replace(facts, count=len(names)),
+            problem="; ".join(problems[:_MOST_PROBLEMS]),
+            place=self._place,
+            known=bounded(
+                self._image("label", name, name)
+                for name in (one.removeprefix("labels/") for one in names)
             ),
             load=partial(open_ngff, self._place),
         )
@@ -206,7 +256,7 @@ class _Tree:
 
     def _image(
         self,
-        kind: Literal["field", "image"],
+        kind: Literal["field", "image", "label"],
         name: str,
         path: str,
         facts: Facts | None = None,
@@ -221,7 +271,7 @@ class _Tree:
 
     def _images(self, node: Node) -> GroupImages:
         """Read the images of a group under the names that their layers get."""
-        group = read_group(self._store, node.path)
+        group = read_group(self._store, node.path, only_labels=self._only_labels)
         name = node.title or node.name
         if len(group.images) == 1:
             return replace(group, images=(replace(group.images[0], name=name),))
@@ -237,8 +287,10 @@ class _Tree:
         facts = image_facts(group.images[0], version)
         if len(group.images) > 1:
             facts = Facts(version=version, count=len(group.images))
+        alone = group.images[0].only_labels
         return replace(
             node,
+            kind="label" if alone and node.kind == "image" else node.kind,
             facts=replace(facts, acquisition=node.facts.acquisition),
             problem="; ".join(group.problems[:_MOST_PROBLEMS]),
             list_children=partial(self._below_image, node, group.images),

@@ -62,6 +62,9 @@ _ABSENT = 2**64 - 1  # offset and length of a chunk that is not stored
 Bounds = tuple[tuple[int, int], ...]
 """First and one behind the last sample of a block on each axis."""
 
+Unread = list[tuple[tuple[int, ...], str]]
+"""Planes that could not be read: their index on all axes but y and x, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlockTarget:
@@ -150,23 +153,36 @@ def create_array(target: BlockTarget, names: Sequence[str]) -> None:
     (folder / name).write_bytes(encode(document))
 
 
-def copy_block(source: LevelArray, target: BlockTarget, bounds: Bounds) -> str:
+def copy_block(
+    source: LevelArray, target: BlockTarget, bounds: Bounds, skip: bool = False
+) -> Unread:
     """Read a block of an array and write it.
+
+    Parameters
+    ----------
+    source : LevelArray
+        The array.
+    target : BlockTarget
+        Where it goes.
+    bounds : Bounds
+        The block.
+    skip : bool
+        Leave planes that cannot be read black, and write the others.
 
     Returns
     -------
-    str
-        Why it could not be read; then nothing is written. Else empty.
+    list of (index, reason)
+        Planes that could not be read. Without ``skip`` it is the first one of the
+        block, and nothing is written.
 
     Raises
     ------
     StreamError
         If it cannot be written.
     """
-    try:
-        pixels = np.asarray(source[_key(bounds)])
-    except (ScopeError, OSError) as error:
-        return str(error)
+    pixels, unread = _read(source, bounds, np.dtype(target.dtype), planes=skip)
+    if unread and not skip:
+        return unread
     pixels = np.asarray(pixels, np.dtype(target.dtype).newbyteorder("<"))
     try:
         if target.zarr_version == 2:
@@ -179,21 +195,47 @@ def copy_block(source: LevelArray, target: BlockTarget, bounds: Bounds) -> str:
             f"the target cannot be written, {error.strerror or error}",
             path=target.folder,
         ) from error
-    return ""
+    return unread
 
 
 def compare_block(source: LevelArray, target: BlockTarget, bounds: Bounds) -> bool:
-    """Return whether a block that was written is as in the source."""
+    """Return whether a block that was written is as in the source.
+
+    Planes that cannot be read there are to be black.
+    """
     from napari_scope.formats.ngff.pixels import ZarrSource
     from napari_scope.formats.ngff.store import Store
 
     written = ZarrSource(Store(target.folder).array(""))
+    expected, _ = _read(source, bounds, np.dtype(target.dtype), planes=True)
     try:
-        expected = np.asarray(source[_key(bounds)])
         found = written.read(tuple(slice(*pair, 1) for pair in bounds))
     except (ScopeError, OSError):
         return False
     return bool(np.array_equal(expected, found, equal_nan=expected.dtype.kind == "f"))
+
+
+def _read(
+    source: LevelArray, bounds: Bounds, dtype: np.dtype[np.generic], *, planes: bool
+) -> tuple[Pixels, Unread]:
+    """Read a block; plane by plane, if that is wanted and it cannot be read at once."""
+    try:
+        return np.asarray(source[_key(bounds)]), []
+    except (ScopeError, OSError) as error:
+        first = tuple(start for start, _ in bounds[:-2])
+        unread = [(first, str(error))]
+    pixels = np.zeros([stop - start for start, stop in bounds], dtype)
+    lead = [range(start, stop) for start, stop in bounds[:-2]]
+    if not planes or math.prod(map(len, lead)) == 1:
+        return pixels, unread
+    unread = []
+    for index in itertools.product(*lead):
+        place = tuple(i - start for i, start in zip(index, first, strict=True))
+        try:
+            pixels[place] = source[(*index, *_key(bounds[-2:]))]
+        except (ScopeError, OSError) as error:
+            unread.append((index, str(error)))
+    return pixels, unread
 
 
 def _key(bounds: Bounds) -> tuple[slice, ...]:
@@ -263,5 +305,8 @@ def _bytes_of(pixels: Pixels) -> memoryview:
 
 def _write_file(path: Path, pieces: Sequence[memoryview | bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A worker of a cluster that died may have left a part of it. One that only seemed
+    # to be dead writes to a file that has no name any more.
+    path.unlink(missing_ok=True)
     with DataFile.create(path) as file:
         file.write_at(0, *pieces)

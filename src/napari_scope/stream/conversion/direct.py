@@ -11,9 +11,7 @@ import contextlib
 import math
 import os
 import shutil
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -27,6 +25,11 @@ from napari_scope.errors import (
 )
 from napari_scope.fileio import free_bytes
 from napari_scope.formats.ngff.metadata import NGFF_VERSIONS, encode, group_documents
+from napari_scope.formats.replacing import (
+    name_aside,
+    remove_aside,
+    remove_leftovers,
+)
 from napari_scope.stream.conversion.blocks import (
     BlockTarget,
     Bounds,
@@ -36,6 +39,7 @@ from napari_scope.stream.conversion.blocks import (
     copy_block,
     create_array,
 )
+from napari_scope.stream.conversion.layout import is_full_resolution
 from napari_scope.stream.conversion.report import (
     ConversionProgress,
     ConversionReport,
@@ -44,6 +48,7 @@ from napari_scope.stream.conversion.report import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from napari_scope.stream.conversion.layout import Layout, Options, PlannedArray
     from napari_scope.stream.conversion.report import Progress
@@ -94,7 +99,8 @@ class DirectConversion:
         self._skip_unread = on_error == "skip"
         self._progress = progress
         self._notes = notes
-        self._unread: list[UnreadFrame] = []
+        self._unread: dict[tuple[str, tuple[int, ...]], UnreadFrame] = {}
+        self._lost = 0  # of these, of full resolution
         self._bytes = 0
         self._arrays: list[tuple[PlannedArray, BlockTarget, list[Bounds]]] = []
 
@@ -117,12 +123,12 @@ class DirectConversion:
                 duration = time.perf_counter() - start
                 if verify:
                     wrong = tuple(self._compare(planes))
-                    verified = planes - len(wrong) if not wrong else 0
+                    verified = 0 if wrong else planes - self._lost
                 self._finish(folder)
         except _Cancelled:
             state = "cancelled"
             duration = duration or time.perf_counter() - start
-        written = planes if state == "finished" else 0
+        written = planes - self._lost if state == "finished" else 0
         return ConversionReport(
             source=source,
             target=self._target,
@@ -132,12 +138,12 @@ class DirectConversion:
             frames=planes,
             written=written,
             missing=0,
-            unread=tuple(self._unread),
+            unread=tuple(self._unread[key] for key in sorted(self._unread)),
             written_bytes=self._bytes,
             duration_s=duration,
             verified=verified,
             wrong=wrong,
-            notes=tuple(self._notes),
+            notes=tuple(dict.fromkeys(self._notes)),
         )
 
     # ------------------------------------------------------------- the folder
@@ -164,14 +170,12 @@ class DirectConversion:
     @contextlib.contextmanager
     def _folder(self) -> Iterator[Path]:
         """Make the folder to write to, and remove what is left of it."""
-        parent = self._target.absolute().parent
+        target = self._target.absolute()
+        folder = name_aside(target)
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(
-                tempfile.mkdtemp(
-                    prefix=f".{self._target.name}.", suffix=".partial", dir=parent
-                )
-            )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(target)
+            folder.mkdir()
         except OSError as error:
             raise StreamError(
                 f"the target cannot be created, {error.strerror or error}",
@@ -179,7 +183,11 @@ class DirectConversion:
                 hint="choose a folder that you may write to",
             ) from error
         try:
-            yield folder / "store"
+            try:
+                yield folder / "store"
+            except BaseException:
+                remove_aside(folder)
+                raise
         except OSError as error:
             if isinstance(error, StreamError | OutputExistsError):
                 raise
@@ -218,35 +226,43 @@ class DirectConversion:
         total = sum(len(bounds) for _, _, bounds in self._arrays)
         done = 0
         # Closed in any case: nobody writes any more when the folder is removed.
-        with contextlib.closing(self._runner.run(self._jobs(copy_block))) as results:
-            for (array, bounds), problem in results:
-                if problem:
-                    self._note_unread(array, bounds, problem)
-                else:
-                    self._bytes += (
-                        math.prod(b - a for a, b in bounds)
-                        * np.dtype(array.source.dtype).itemsize
-                    )
+        jobs = self._jobs(copy_block, self._skip_unread)
+        with contextlib.closing(self._runner.run(jobs)) as results:
+            for (array, bounds), unread in results:
+                sizes = [b - a for a, b in bounds]
+                planes_read = math.prod(sizes[:-2]) - len(unread)
+                self._bytes += (
+                    planes_read
+                    * math.prod(sizes[-2:])
+                    * np.dtype(array.source.dtype).itemsize
+                )
+                for index, reason in unread:
+                    self._note_unread(array, index, reason)
                 done += 1
                 self._report("converting", done * planes // total, planes)
         self._make_pyramids(folder, planes)
 
-    def _jobs(self, function: Callable[..., Any]) -> Iterator[Any]:
+    def _jobs(self, function: Callable[..., Any], *more: object) -> Iterator[Any]:
         for array, target, all_bounds in self._arrays:
             for bounds in all_bounds:
-                yield (array, bounds), function, (array.source, target, bounds)
+                yield (array, bounds), function, (array.source, target, bounds, *more)
 
-    def _note_unread(self, array: PlannedArray, bounds: Bounds, reason: str) -> None:
+    def _note_unread(
+        self, array: PlannedArray, index: tuple[int, ...], reason: str
+    ) -> None:
         if not self._skip_unread:
             raise FormatError(
                 f"a block of {array.path} cannot be read, {reason}; nothing is left of "
                 "the target",
-                hint="on_error='skip' (--on-error skip) leaves such blocks black",
+                hint="on_error='skip' (--on-error skip) leaves such frames black",
             )
-        place = {
-            name: start for name, (start, _) in zip(array.names, bounds, strict=True)
-        }
-        self._unread.append(UnreadFrame({"array": array.path, **place}, reason))
+        # A large plane is several blocks.
+        if (array.path, index) in self._unread:
+            return
+        self._lost += is_full_resolution(array)
+        place = dict(zip(array.names, index, strict=False))
+        axes: dict[str, int | str] = {"array": array.path, **place}
+        self._unread[array.path, index] = UnreadFrame(axes, reason)
 
     def _make_pyramids(self, folder: Path, planes: int) -> None:
         if not self._layout.pyramids:
@@ -276,17 +292,14 @@ class DirectConversion:
     # ------------------------------------------------------------- comparing
 
     def _compare(self, planes: int) -> Iterator[str]:
-        skipped = {str(frame.axes) for frame in self._unread}
         total = sum(len(bounds) for _, _, bounds in self._arrays)
         done = 0
         with contextlib.closing(self._runner.run(self._jobs(compare_block))) as results:
             for (array, bounds), same in results:
-                place = {
-                    n: start for n, (start, _) in zip(array.names, bounds, strict=True)
-                }
-                if not same and str({"array": array.path, **place}) not in skipped:
+                if not same:
                     where = ", ".join(
-                        f"{name}={start}" for name, start in place.items()
+                        f"{name}={start}"
+                        for name, (start, _) in zip(array.names, bounds, strict=True)
                     )
                     yield f"{array.path} from {where}"
                 done += 1

@@ -34,6 +34,7 @@ __all__ = [
     "PlannedPyramid",
     "channels_first",
     "image_group",
+    "is_full_resolution",
     "with_steps",
 ]
 
@@ -105,8 +106,13 @@ class Layout:
         return sum(
             math.prod(array.source.shape[:-2])
             for array in self.arrays
-            if array.path.rpartition("/")[2] == "0"
+            if is_full_resolution(array)
         )
+
+
+def is_full_resolution(array: PlannedArray) -> bool:
+    """Return whether an array is the finest level of its image."""
+    return array.path.rpartition("/")[2] == "0"
 
 
 def image_group(

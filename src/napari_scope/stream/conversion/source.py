@@ -132,6 +132,15 @@ class SourceImage:
         """Whether a plane may be made of several frames."""
         return self.table is not None and len(self._tiles) > 1
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether frames are read as they are stored, as those of NDTiff are.
+
+        Then reading is little more than a copy; elsewhere chunks are decoded.
+        """
+        source = getattr(self._level, "source", None)
+        return bool(getattr(source, "frame_ndim", 0))
+
     def gap(self, index: Mapping[str, int]) -> str:
         """Return why there is no such frame; an empty text where there is one."""
         if self.table is None:

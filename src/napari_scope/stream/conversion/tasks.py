@@ -12,7 +12,7 @@ import os
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from napari_scope.errors import SettingsError
+from napari_scope.errors import ScopeError, SettingsError, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "TaskRunner", "Threads", "connected"]
 
 _CONNECT_S = 10
+_MOST_TRIES = 4
 
 
 class TaskRunner(Protocol):
@@ -88,43 +89,64 @@ class Cluster:
         self.client = client
 
     def run(self, jobs: Iterable[_Job[_T]]) -> Generator[tuple[_T, Any], None, None]:
-        """Run tasks; see `TaskRunner`."""
-        from distributed import as_completed
+        """Run tasks; see `TaskRunner`.
 
-        names: dict[str, _T] = {}
-        sources: dict[int, tuple[Any, Any]] = {}
+        What a worker had that died is done again by another one.
+
+        Raises
+        ------
+        StreamError
+            If workers die again and again, or the cluster is gone.
+        """
+        from concurrent.futures import CancelledError as Lost
+
+        from distributed import KilledWorker, as_completed
+        from distributed import TimeoutError as NoWorkerError
+
         queue = iter(jobs)
         done: Any = as_completed([], with_results=True)  # type: ignore[no-untyped-call]
-        under_way: dict[str, Any] = {}
+        under_way: dict[str, tuple[Any, _Job[_T], int]] = {}
+        sent: dict[int, tuple[Any, Any]] = {}
+
+        def submit(job: _Job[_T], tries: int) -> None:
+            _, function, (first, *rest) = job
+            # Where pixels come from may be large (the index of a data set): it is
+            # sent once.
+            if id(first) not in sent:
+                sent[id(first)] = first, self.client.scatter(first, hash=False)
+            future = self.client.submit(function, sent[id(first)][1], *rest, pure=False)
+            under_way[future.key] = future, job, tries
+            done.add(future)
 
         def fill() -> None:
             most = max(4, 2 * sum(self.client.nthreads().values()))
-            while len(under_way) < most:
-                job = next(queue, None)
-                if job is None:
-                    return
-                name, function, (first, *rest) = job
-                # Where pixels come from may be large (the index of a data set): it is
-                # sent once.
-                if id(first) not in sources:
-                    sources[id(first)] = first, self.client.scatter(first, hash=False)
-                future = self.client.submit(
-                    function, sources[id(first)][1], *rest, pure=False
-                )
-                names[future.key] = name
-                under_way[future.key] = future
-                done.add(future)
+            while len(under_way) < most and (job := next(queue, None)) is not None:
+                submit(job, 1)
 
-        fill()
         try:
+            fill()
             while under_way:
                 future, result = next(done)
-                del under_way[future.key]
-                yield names.pop(future.key), result
+                _, job, tries = under_way.pop(future.key)
+                if future.status == "cancelled":
+                    # It was on a worker that died, or what it needs was.
+                    if tries == _MOST_TRIES or self.client.status != "running":
+                        raise Lost(f"{tries} workers died at it")
+                    sent.clear()
+                    submit(job, tries + 1)
+                    continue
+                yield job[0], result
                 fill()
+        except (Lost, KilledWorker, NoWorkerError, RuntimeError, OSError) as error:
+            if isinstance(error, ScopeError):
+                raise
+            raise StreamError(
+                f"the cluster has lost its work: {str(error)[:200]}",
+                hint="look at the logs of its workers, and try again",
+            ) from error
         finally:
             with contextlib.suppress(Exception):  # the cluster may be gone
-                self.client.cancel(list(under_way.values()))
+                self.client.cancel([future for future, _, _ in under_way.values()])
 
 
 @contextlib.contextmanager

@@ -20,7 +20,6 @@ from napari_scope.formats.ngff.metadata import NGFF_VERSION
 from napari_scope.stream.conversion.layout import (
     Layout,
     Options,
-    channels_first,
     image_group,
 )
 from napari_scope.stream.conversion.words import (
@@ -205,10 +204,20 @@ class _Teller:
 
     def image(self, path: str, target: str) -> None:
         """Tell an image and its segmentations."""
-        found = read_image(self._store, path)
-        self._notes += [p for p in found.problems if p not in self._notes]
         attributes = self._store.attributes(path)
         block = ome_block(attributes)
+        if "image-label" in block:
+            self._label(path, target)
+            self._layout.images += 1
+            return
+        own = attributes.get("napari_scope")
+        own = own if isinstance(own, dict) else None
+        # Colours of a layer are channels in the file, and stay that.
+        plain = {key: v for key, v in (own or {}).items() if key != "rgb"}
+        found = read_image(
+            self._store, path, attributes={**attributes, "napari_scope": plain}
+        )
+        self._notes += [p for p in found.problems if p not in self._notes]
         if found.image.affine is not None:
             self._notes.append(
                 f"{path or 'the image'}: its affine has no form in "
@@ -220,10 +229,7 @@ class _Teller:
             )
         omero = block.get("omero")
         rdefs = omero.get("rdefs") if isinstance(omero, dict) else None
-        own = attributes.get("napari_scope")
         levels, axes = list(found.image.levels), level_axes(found)
-        if found.image.rgb:
-            levels, axes = channels_first(levels, axes)
         image_group(
             self._layout,
             target,
@@ -234,7 +240,7 @@ class _Teller:
             self._packed(path, found),
             bit_depth=found.image.bit_depth,
             rdefs=rdefs if isinstance(rdefs, dict) else None,
-            extra=own if isinstance(own, dict) else None,
+            extra=own,
         )
         self._layout.groups[target] |= {
             key: value
@@ -262,10 +268,11 @@ class _Teller:
                 "ome": {"version": NGFF_VERSION, "labels": names}
             }
 
-    def _label(self, path: str, target: str, count: int) -> None:
+    def _label(self, path: str, target: str, count: int | None = None) -> None:
         """Tell a segmentation of an image with so many levels in the source.
 
-        Validators want as many levels as those of the image, viewers do not.
+        Validators want as many levels as those of the image, viewers do not. Without
+        a count it stands for itself.
         """
         found = read_image(self._store, path)
         block = ome_block(self._store.attributes(path))
@@ -275,12 +282,11 @@ class _Teller:
             if isinstance(words, dict)
             else {}
         )
-        told.setdefault("source", {"image": "../../"})
+        if count is not None:
+            told.setdefault("source", {"image": "../../"})
         levels = found.image.levels
-        if found.image.labels:  # opened by itself it is a segmentation of nothing
-            levels = found.image.labels[0].levels
         options = self._packed(path, found)
-        if options.levels is None and 1 < count != len(levels):
+        if options.levels is None and 1 < (count or 1) != len(levels):
             options = replace(options, levels=count)
         image_group(
             self._layout,
@@ -294,6 +300,7 @@ class _Teller:
             image_label={"version": NGFF_VERSION, **told},
         )
         self._layout.groups[target] |= others(self._store.attributes(path))
+        self._notes += [p for p in found.problems if p not in self._notes]
 
     def _packed(self, path: str, found: ReadImage) -> Options:
         """Return the options with a codec: what was compressed stays compressed."""

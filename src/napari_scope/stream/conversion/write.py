@@ -51,8 +51,9 @@ if TYPE_CHECKING:
 __all__ = ["Conversion"]
 
 _RING_BYTES = 128 * 2**20  # the source waits, unlike a camera: more gains nothing
-# A stream writes a large frame from where it is if it has nothing else to do; frames
-# that come faster are copied first, which costs more than reading ahead gains.
+# A stream writes a frame from where it is if it has nothing else to do; frames that
+# come faster are copied first, and two threads wait for each other at the file. That
+# costs more than reading ahead gains, unless frames are small and must be decoded.
 _LARGE_BYTES = 2**20
 _MOST_NOTES = 10  # on frames with damaged metadata
 
@@ -207,7 +208,7 @@ class Conversion:
     ) -> None:
         part = store.parts[number]
         planes = self._read(part)
-        if store.spec.frame_bytes < _LARGE_BYTES:
+        if store.spec.frame_bytes < _LARGE_BYTES and not part.source.is_raw:
             with ahead(planes) as ready:
                 self._write_planes(part, ready, stream, written)
         else:

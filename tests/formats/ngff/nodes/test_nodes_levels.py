@@ -203,9 +203,14 @@ def test_tiles(tmp_path: Path) -> None:
     whole = pixels((4, 2, 3, 8, 10))
     array.write_tile(whole, 1, 2)
     array.write_tile(7, 0, 0, (0, slice(1, 2), None))
+    array.write_tile(whole[0, 0, 0], 1, 0, (3, 1, 2))
+    for wrong, dims in ((whole[0, 0, 0, 1:], (0, 0, 0)), (whole, (0, 0, 0))):
+        with pytest.raises(ValueError, match="for a tile of"):
+            array.write_tile(wrong, 0, 1, dims)
     found = open_ome_zarr(tmp_path / "t.zarr", "tiled").data
     np.testing.assert_array_equal(found.get_tile(1, 2), whole)
     np.testing.assert_array_equal(found[..., 8:, 20:], whole)
+    np.testing.assert_array_equal(found.get_tile(1, 0)[3, 1, 2], whole[0, 0, 0])
     # An index is an index: of the length 1, the first one as well.
     np.testing.assert_array_equal(found.get_tile(1, 2, (0, 0, 0)), whole[:1, :1, :1])
     np.testing.assert_array_equal(found.get_tile(1, 2, (-1, 1, 2)), whole[3:, 1:, 2:])
@@ -228,3 +233,23 @@ def test_tiles(tmp_path: Path) -> None:
         position.make_tiles("1", (0, 3), (1, 2, 1, 8, 8), "uint8")
     with pytest.raises(ValueError, match="tiles"):
         position.make_tiles("1", (1, 3), (8,), "uint8")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_no_empty_list_of_labels_is_left(tmp_path: Path, version: str) -> None:
+    yaozarrs = pytest.importorskip("yaozarrs")
+    path = tmp_path / "a.zarr"
+    with open_ome_zarr(
+        path, layout="fov", mode="w-", channel_names=["a"], version=version
+    ) as position:
+        position.create_image("0", np.ones((1, 1, 1, 8, 8), "u2"))
+        for name in ("cells", "nuclei"):
+            position.create_label(name, np.ones((1, 1, 1, 8, 8), "u2"))
+        position.delete_label("cells")
+        assert position.label_names() == ["nuclei"]
+        yaozarrs.validate_zarr_store(str(path))
+        position.delete_label("nuclei")
+        assert not (path / "labels").exists()
+        yaozarrs.validate_zarr_store(str(path))
+        position.create_label("cells", np.ones((1, 1, 1, 8, 8), "u2"))
+        assert position.label_names() == ["cells"]

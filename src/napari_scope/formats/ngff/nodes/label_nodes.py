@@ -218,11 +218,21 @@ class LabelMethods(ImageNode):
         return node
 
     def delete_label(self, name: str) -> None:
-        """Delete a label image and take it from the list."""
+        """Delete a label image and take it from the list.
+
+        With the last one goes the group ``labels``: an empty list is not valid.
+        """
         self._tree.check_writable()
         self.get_label(name)
         label_metadata.unlist_label(self.folder, name)
         self._tree.remove(join(self._path, GROUP, name))
+        group = join(self._path, GROUP)
+        ome = self._tree.attributes(group)
+        ome = {**ome, **ome.get("ome", {})}
+        told = {k for k in ome if k not in ("ome", "version", GROUP)} or ome.get(GROUP)
+        members = [*self._tree.children(group, "group")]
+        if not (told or members or self._tree.children(group, "array")):
+            self._tree.remove(group)
 
     def _reduced(self, label: PositionLabel) -> list[str] | None:
         """Return the axes that the pyramid of the image reduces, None without one."""

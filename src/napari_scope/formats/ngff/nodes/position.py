@@ -165,7 +165,8 @@ class Position(LabelMethods, PyramidMethods, PlacedImage):
 
         The first call makes the array and says where its pixels are; later ones write
         into it and say so anew. Times later than there are make it longer; what is not
-        written is zero.
+        written is zero. Coarser levels get longer, too, but keep their pixels: call
+        `compute_pyramid` when all is written.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scope.formats.ngff.nodes.failures import TileRangeError
+from napari_scope.formats.ngff.nodes.failures import ArgumentError, TileRangeError
 from napari_scope.formats.ngff.nodes.image_array import ImageArray
 
 if TYPE_CHECKING:
@@ -75,13 +75,31 @@ class TiledImageArray(ImageArray):
         Parameters
         ----------
         data : ArrayLike
-            Its pixels, or one value for all of them.
+            Its pixels, or what numpy repeats to their shape: one plane for all
+            channels and z, one value for all of them.
         row, column : int
             Place of the tile.
         pre_dims : sequence of int or slice, optional
             As for `get_tile`.
+
+        Raises
+        ------
+        ArgumentError
+            If the pixels have another shape than the tile.
         """
-        self[self.get_tile_slice(row, column, pre_dims=pre_dims)] = np.asarray(data)
+        place = self.get_tile_slice(row, column, pre_dims=pre_dims)
+        shape = tuple(
+            len(range(*part.indices(length)))
+            for part, length in zip(place, self.shape, strict=True)
+        )
+        pixels = np.asarray(data)
+        try:
+            repeated = np.broadcast_to(pixels, shape)
+        except ValueError as error:
+            raise ArgumentError(
+                f"pixels of shape {pixels.shape} for a tile of {shape}", path=self.path
+            ) from error
+        self[place] = repeated
 
     def get_tile_slice(
         self, row: int, column: int, pre_dims: Sequence[Index | None] | None = None

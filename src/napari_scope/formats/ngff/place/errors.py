@@ -14,7 +14,7 @@ from napari_scope.formats.ngff.place.places import RefusedError
 if TYPE_CHECKING:
     from napari_scope.formats.ngff.place.s3 import S3Access
 
-__all__ = ["explain", "is_silence"]
+__all__ = ["explain", "is_failure", "is_silence"]
 
 _STATUS = re.compile(r"(?:HTTP code |http_response_code=')(\d{3})")
 _CURL = re.compile(r"curl_code='(\d+)'")
@@ -28,6 +28,12 @@ _UNTRUSTED = {35, 51, 53, 54, 58, 59, 60, 77, 83, 90, 91}
 def is_silence(error: BaseException) -> bool:
     """Return whether nobody answered, so that asking again soon is no use."""
     return isinstance(error, TimeoutError) or _curl(error) in _UNREACHABLE
+
+
+def is_failure(error: BaseException) -> bool:
+    """Return whether the server itself failed, also when it was asked again."""
+    found = _STATUS.search(str(error))
+    return found is not None and int(found[1]) >= 500
 
 
 def explain(

@@ -2,10 +2,10 @@
 
 tensorstore fetches documents as well as chunks: its connections are kept open and need
 nothing that is not installed. Every read has a time limit, and a server that does not
-answer is left alone for some seconds, so that a viewer which asks for hundreds of
-objects waits once and not hundreds of times. What is fetched of pixels stays in a pool
-of bounded size, because the way is long; it is not asked for again while the data set
-is open.
+answer, or fails at one object after the other, is left alone for some seconds, so that
+a viewer which asks for hundreds of objects waits once and not hundreds of times. What
+is fetched of pixels stays in a pool of bounded size, because the way is long; it is not
+asked for again while the data set is open.
 
 ``NAPARI_SCOPE_REMOTE_TIMEOUT`` is the number of seconds that one read may take.
 """
@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.addresses import shown, split_archive
-from napari_scope.formats.ngff.place.errors import explain, is_silence
+from napari_scope.formats.ngff.place.errors import explain, is_failure, is_silence
 from napari_scope.formats.ngff.place.places import MAX_DOCUMENT, RefusedError, wait
 from napari_scope.formats.ngff.place.s3 import S3Access, s3_access
 
@@ -39,6 +39,7 @@ TIMEOUT_VARIABLE = "NAPARI_SCOPE_REMOTE_TIMEOUT"
 _TIMEOUT_S = 20.0
 _CACHE_BYTES = 256 * 2**20
 _SILENCE_S = 10.0  # how long a server that did not answer is not asked again
+_FAILURES = 4  # in a row, after which a server is left alone as well
 _RETRIES = {"max_retries": 2, "initial_delay": "250ms", "max_delay": "2s"}
 _SMALL_S = 1.0  # after this time the size of a document is looked at
 
@@ -181,6 +182,7 @@ class _Link:
         self._lock = threading.Lock()
         self._store: tensorstore.KvStore | None = None
         self._silence: tuple[float, BaseException] | None = None
+        self._failures = 0
 
     def ask(self, read: Callable[[tensorstore.KvStore], _T]) -> _T:
         return self.guarded(lambda: read(self._opened()))
@@ -194,6 +196,7 @@ class _Link:
             self._note(error)
             raise
         self._silence = None
+        self._failures = 0
         return result
 
     def _raise_if_silent(self) -> None:
@@ -206,6 +209,14 @@ class _Link:
             self._silence = (self._clock() + _SILENCE_S, error)
             # Later reads of the pool would wait for the request that hangs.
             shared_context.cache_clear()
+        elif is_failure(error):
+            # One damaged object is nothing. Each is asked for three times, so a
+            # server that is broken would take a second for every one.
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                self._silence = (self._clock() + _SILENCE_S, error)
+        else:
+            self._failures = 0
 
     def _opened(self) -> tensorstore.KvStore:
         import tensorstore

@@ -115,6 +115,7 @@ class PlatePixels:
         self.dtype = dtype
         self.reading = reading
         self._blend = blend
+        self._last_pieces: tuple[object, list[_Piece]] | None = None
         self._origins = {w.path: plane.origin(*cell) for cell, w in wells.items()}
 
     def paint(
@@ -145,7 +146,7 @@ class PlatePixels:
             range(start, start + n)
             for start, n in zip(corner, planes.shape[1:], strict=True)
         ]
-        pieces = list(self._pieces(seen[0], seen[1], factor))
+        pieces = self._pieces_of(seen[0], seen[1], factor)
         tiles = self.reading.tiles if keep else None
         work: list[tuple[Pixels, tuple[int, ...], _Piece]] = []
         for plane, index in zip(planes, indices, strict=True):
@@ -203,6 +204,14 @@ class PlatePixels:
         except (ScopeError, OSError) as error:
             self.reading.report(f"a part of field {tile.field.path} is blank: {error}")
             return np.zeros(tile.shape, self.dtype)
+
+    def _pieces_of(self, rows: range, columns: range, factor: Place) -> list[_Piece]:
+        """Return the pieces of some pixels; the channels ask one after the other."""
+        key = rows, columns, factor
+        last = self._last_pieces
+        if last is None or last[0] != key:
+            last = self._last_pieces = key, list(self._pieces(*key))
+        return last[1]
 
     def _pieces(self, rows: range, columns: range, factor: Place) -> Iterator[_Piece]:
         """Yield what some pixels of a level show of the tiles of fields."""

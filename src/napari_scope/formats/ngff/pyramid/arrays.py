@@ -15,7 +15,8 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_scope.errors import FormatError, StreamError
+from napari_scope.errors import DiskSpaceError, FormatError, StreamError
+from napari_scope.formats.ngff.disk_errors import disk_error
 from napari_scope.formats.ngff.documents import read_document
 from napari_scope.formats.ngff.store import Store
 
@@ -235,6 +236,8 @@ def _unread(error: BaseException, folder: Path) -> FormatError:
 
 
 def _unwritten(error: BaseException, folder: Path) -> StreamError:
+    if isinstance(found := disk_error(error, folder), DiskSpaceError):
+        return found
     return StreamError(f"pixels cannot be written: {_first_line(error)}", path=folder)
 
 

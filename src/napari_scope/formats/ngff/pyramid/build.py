@@ -5,7 +5,7 @@ their names when all are complete, and the document of the image lists them last
 kills the process at any moment leaves an image that lists complete levels only, and
 what was left over goes with the next pyramid. Where levels are made anew, the old ones
 are unlisted before the new ones take their place. Who cancels finds the store as it
-was.
+was. Segmentations of an image follow: they get as many levels as it has.
 
 Of two processes that make the pyramid of one image at the same time, the first one
 fails, and the image gets the levels of the other.
@@ -37,6 +37,7 @@ from napari_scope.formats.ngff.metadata import group_documents
 from napari_scope.formats.ngff.pyramid.arrays import level_document, write_level
 from napari_scope.formats.ngff.pyramid.fill import MEMORY, fill_levels
 from napari_scope.formats.ngff.pyramid.image import ImageDocument
+from napari_scope.formats.ngff.pyramid.labels import labels_behind, reduced_dims
 from napari_scope.formats.ngff.pyramid.plan import LevelPlan, plan_levels
 from napari_scope.formats.ngff.store import Store, read_bounded
 
@@ -63,6 +64,7 @@ def build_pyramid(
     method: str = "mean",
     dims: Sequence[str] = ("y", "x"),
     replace: bool = False,
+    labels: bool = True,
     client: object | None = None,
     workers: int | None = None,
     memory: int = MEMORY,
@@ -87,6 +89,8 @@ def build_pyramid(
     replace : bool
         Put new levels in the place of those that are there, however many and whatever
         their shapes, instead of computing these anew.
+    labels : bool
+        Whether segmentations that have another number of levels follow, by mode.
     client : distributed.Client, optional
         A dask cluster whose workers compute; they have to see the same folder.
     workers, memory, progress, cancelled
@@ -107,7 +111,8 @@ def build_pyramid(
     FormatError, StreamError
         If the image cannot be read or the levels cannot be written.
     CancelledError
-        If ``cancelled`` said so; the image is as it was.
+        If ``cancelled`` said so; the image is as it was. While its segmentations
+        follow, it is complete, and they are as they were.
     """
     check_method(method)
     group = Path(group)
@@ -141,6 +146,9 @@ def build_pyramid(
         _take_place(image, plans, made, method)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    if labels:
+        how = {"client": client, "workers": workers, "memory": memory}
+        _labels_follow(image, plans, cancelled=cancelled, **how)
     return [plan.path for plan in plans]
 
 
@@ -178,13 +186,15 @@ def initialize_pyramid(
             _take_place(image, plans, made, None)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+        _labels_follow(image, plans)
     return [plan.path for plan in plans]
 
 
 def delete_pyramid(group: Path) -> list[str]:
     """Remove all levels but full resolution; returns the paths of those removed.
 
-    The document goes first, so that no level is listed that is not there.
+    The document goes first, so that no level is listed that is not there. Those of the
+    segmentations go, too.
     """
     image = _image(Path(group))
     gone = list(image.paths[1:])
@@ -195,7 +205,27 @@ def delete_pyramid(group: Path) -> list[str]:
         if folder.exists():
             _remove_level(folder, image.group)
     refresh_consolidated(image.group, gone)
+    _labels_follow(image, [])
     return gone
+
+
+def _labels_follow(
+    image: ImageDocument, plans: Sequence[LevelPlan], **how: Any
+) -> None:
+    """Give segmentations as many levels as their image has, on the same axes."""
+    for labels in labels_behind(image, max(1, len(plans))):
+        dims = [d for d in reduced_dims(image, plans) if d in labels.axis_names]
+        if dims:
+            build_pyramid(
+                labels.group,
+                levels=len(plans),
+                method="mode",
+                dims=dims,
+                replace=True,
+                **how,
+            )
+        elif len(plans) < 2:
+            delete_pyramid(labels.group)
 
 
 def _image(group: Path) -> ImageDocument:

@@ -10,12 +10,11 @@ The coarser levels are the business of `pyramids`.
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_scope.errors import DiskSpaceError, StreamError
 from napari_scope.fileio import replace_file
+from napari_scope.formats.ngff.disk_errors import disk_error
 from napari_scope.formats.ngff.metadata import (
     NGFF_VERSION,
     array_metadata,
@@ -33,11 +32,9 @@ if TYPE_CHECKING:
 
     from napari_scope.formats.ngff.saving.blocks import Block, Cut
 
-__all__ = ["PixelSource", "array_document", "disk_error", "write_array"]
+__all__ = ["PixelSource", "array_document", "write_array"]
 
 _MOST_PENDING = 1
-_NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_FULL = ("No space left", "Disk quota exceeded", "not enough space")
 
 
 class PixelSource(Protocol):
@@ -177,16 +174,3 @@ def _wait(written: Any, folder: Path) -> None:
         written.result()
     except (OSError, ValueError, RuntimeError) as error:
         raise disk_error(error, folder) from error
-
-
-def disk_error(error: BaseException, folder: Path) -> StreamError:
-    """Return what a failure of the disk, or of a library that met it, means."""
-    text = (str(error).strip().partition("\n")[0] or type(error).__name__)[:300]
-    full = getattr(error, "errno", None) in _NO_ROOM
-    if full or any(words in str(error) for words in _FULL):
-        return DiskSpaceError(
-            "the disk is full",
-            path=folder,
-            hint="nothing was changed; make room or choose another disk",
-        )
-    return StreamError(f"the pixels could not be written, {text}", path=folder)

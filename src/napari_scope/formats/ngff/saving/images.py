@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scope.errors import CancelledError, ScopeError, SettingsError
 from napari_scope.fileio import replace_file
+from napari_scope.formats.ngff.disk_errors import disk_error
 from napari_scope.formats.ngff.label_metadata import (
     LABELS_GROUP,
     label_attributes,
@@ -42,7 +43,7 @@ from napari_scope.formats.ngff.metadata import (
     series_attributes,
 )
 from napari_scope.formats.ngff.pyramid.build import build_pyramid
-from napari_scope.formats.ngff.saving.arrays import disk_error, write_array
+from napari_scope.formats.ngff.saving.arrays import write_array
 from napari_scope.formats.replacing import made_aside
 
 if TYPE_CHECKING:
@@ -56,7 +57,14 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedImage", "SavedLabels", "save_store"]
 
-_NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+# What some system does not take in a name, or some reader for a pattern.
+_NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|\[\]\x00-\x1f]')
+# Names of documents of Zarr, and of devices of Windows.
+_TAKEN = re.compile(
+    r"zarr\.json|\.?z(array|attrs|group|metadata)"
+    r"|(con|prn|aux|nul|com\d|lpt\d)(\..*)?",
+    re.IGNORECASE,
+)
 _PYRAMID = 3  # full resolution is so many times the work of the levels below it
 
 
@@ -260,14 +268,15 @@ class _Work:
         return self.total + self.total // _PYRAMID
 
     def _member(self, folder: Path, member: SavedImage | SavedLabels) -> None:
-        self._part(folder, member, None)
+        levels = self._part(folder, member, None)
         if not isinstance(member, SavedImage):
             return
         taken: set[str] = set()
         for labels in member.labels:
             name = _folder_name(labels.name, taken)
             taken.add(name.lower())
-            self._part(folder / LABELS_GROUP / name, labels, "../../")
+            # Validators want as many levels as the image has, whatever the size.
+            self._part(folder / LABELS_GROUP / name, labels, "../../", levels)
             list_label(folder, name)
 
     def _group(self, folder: Path, attributes: Mapping[str, Any]) -> None:
@@ -276,8 +285,13 @@ class _Work:
             replace_file(folder / name, encode(document))
 
     def _part(
-        self, folder: Path, part: SavedImage | SavedLabels, source: str | None
-    ) -> None:
+        self,
+        folder: Path,
+        part: SavedImage | SavedLabels,
+        source: str | None,
+        levels: int | None = None,
+    ) -> int:
+        """Write an image or a segmentation; returns the number of its levels."""
         self._group(folder, _attributes(part, source, self.version))
         names = [axis.name for axis in part.axes]
         write_array(
@@ -290,19 +304,23 @@ class _Work:
             self.report(0)
 
         is_image = isinstance(part, SavedImage)
-        build_pyramid(
+        made = build_pyramid(
             folder,
+            levels=levels,
             method="mean" if is_image else "mode",
             progress=of_levels,
             cancelled=self.cancelled,
         )
         self.check()
         self.done = start + share
+        return len(made)
 
 
 def _folder_name(name: str, taken: set[str]) -> str:
     """Return a name that every system takes for a folder, and that is not taken."""
     base = _NOT_IN_NAMES.sub("_", name).strip(" .")[:100] or "labels"
+    if _TAKEN.fullmatch(base):
+        base = f"_{base}"
     found, number = base, 1
     while found.lower() in taken:
         number += 1

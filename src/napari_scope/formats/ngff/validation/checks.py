@@ -15,6 +15,7 @@ Examples
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "validate"]
 
 _JUDGED = ("0.4", "0.5")
+_MOST_LOOKED_AT = 10  # images of a collection, for its version
 _MOST_NAMES = 100_000  # of a folder
 
 
@@ -58,13 +60,16 @@ def validate(
         If there is no Zarr group at all.
     """
     store = Store(path)
-    block = ome_block(store.attributes())
-    findings = list(_by_yaozarrs(str(path), version_of(block)))
+    attributes = store.attributes()
+    block = ome_block(attributes)
+    version = _version(store, block)
+    findings = list(_by_yaozarrs(str(path), version, demanded=block is not attributes))
     walk = _Walk(store, findings)
     walk.group(block)
     findings += strangers(store, "")
     if not walk.images and not findings:
         findings.append(Finding("error", "", "OME metadata", "an image", "none"))
+    opened: set[str] = set()
     for number, (image, is_label) in enumerate(walk.images):
         if progress is not None:
             progress(number, len(walk.images))
@@ -72,12 +77,22 @@ def validate(
         findings += checks.run()
         findings += strangers(store, image)
         for array in checks.arrays:
-            findings += check_files(store, array, pixels=pixels)
+            findings += check_files(store, array, pixels=pixels, opened=opened)
         if not is_label:
             walk.labels(image)
     if progress is not None:
         progress(len(walk.images), len(walk.images))
     return _each_once(findings)
+
+
+def _version(store: Store, block: Mapping[str, object]) -> str:
+    """Return the version of a store; up to 0.4 a collection leaves it to its images."""
+    version = version_of(block)
+    if not version and "bioformats2raw.layout" in block:
+        for number in range(_MOST_LOOKED_AT):
+            with suppress(FormatError):
+                return version_of(ome_block(store.attributes(str(number))))
+    return version
 
 
 def _each_once(findings: list[Finding]) -> list[Finding]:
@@ -88,11 +103,12 @@ def _each_once(findings: list[Finding]) -> list[Finding]:
 # ------------------------------------------------------------------ yaozarrs
 
 
-def _by_yaozarrs(path: str, version: str) -> Iterator[Finding]:
-    """Iterate over what yaozarrs finds."""
+def _by_yaozarrs(path: str, version: str, *, demanded: bool) -> Iterator[Finding]:
+    """Iterate over what yaozarrs finds; a version may be demanded."""
     if version not in _JUDGED:
         yield Finding(
-            "warning",
+            # Up to 0.4 it may be missing, later ones demand it.
+            "warning" if version or not demanded else "error",
             "",
             "version of OME-Zarr",
             " or ".join(_JUDGED),
@@ -179,6 +195,7 @@ class _Walk:
                 continue
             path = path.strip("/")
             listed.append(path)
+            self._place_of_well(plate, entry, path)
             try:
                 well = ome_block(self._store.attributes(path)).get("well")
             except FormatError as error:
@@ -201,6 +218,24 @@ class _Walk:
                         "not listed",
                     )
 
+    def _place_of_well(
+        self, plate: Mapping[str, object], well: Mapping[str, object], path: str
+    ) -> None:
+        """Compare where a well is said to lie with its path."""
+        for key, index, name in zip(
+            ("rows", "columns"),
+            ("rowIndex", "columnIndex"),
+            path.split("/")[:2],
+            strict=False,
+        ):
+            names, number = plate.get(key), well.get(index)
+            if not isinstance(names, list) or type(number) is not int:
+                continue  # yaozarrs has words for that
+            entry = names[number] if 0 <= number < len(names) else None
+            stated = entry.get("name") if isinstance(entry, dict) else None
+            if stated != name:
+                self._note("error", path, f"{key}[{index}]", name, str(stated))
+
     def _has(self, path: str, key: str) -> bool:
         try:
             return key in ome_block(self._store.attributes(path))
@@ -214,11 +249,7 @@ class _Walk:
             name = entry.get("path") if isinstance(entry, dict) else None
             if isinstance(name, str):
                 listed.append(name.strip("/"))
-                place = f"{path}/{listed[-1]}".strip("/")
-                if self._store.exists(place):
-                    self.images.append((place, False))
-                else:
-                    self._note("error", place, "field", "to be there", "none")
+                self._listed(f"{path}/{listed[-1]}".strip("/"), "field")
         for name in self._folders(path):
             place = f"{path}/{name}".strip("/")
             if name not in listed and self._has(place, "multiscales"):
@@ -227,7 +258,7 @@ class _Walk:
     def _collection(self) -> None:
         series: object = None
         if self._store.exists("OME"):
-            series = ome_block(self._store.attributes("OME")).get("series")
+            series = self._block("OME").get("series")
         names = (
             [n for n in series if isinstance(n, str)]
             if isinstance(series, list)
@@ -237,12 +268,7 @@ class _Walk:
             while self._store.exists(str(len(names))):
                 names.append(str(len(names)))
         for name in names:
-            if self._store.exists(name):
-                self.images.append((name, False))
-            else:
-                self._note(
-                    "error", name, "image of the collection", "to be there", "none"
-                )
+            self._listed(name, "image of the collection")
 
     def labels(self, image: str) -> None:
         """Go through the segmentations of an image."""
@@ -252,16 +278,13 @@ class _Walk:
             if folders:
                 self._note("error", group, "group of labels", "metadata", "none")
             return
-        listed = ome_block(self._store.attributes(group)).get("labels")
+        listed = self._block(group).get("labels")
         if not isinstance(listed, list):
             self._note("error", group, "list of labels", "in the attributes", "none")
             listed = []
         names = [name.strip("/") for name in listed if isinstance(name, str)]
         for name in names:
-            if self._store.exists(f"{group}/{name}"):
-                self.images.append((f"{group}/{name}", True))
-            else:
-                self._note("error", f"{group}/{name}", "labels", "to be there", "none")
+            self._listed(f"{group}/{name}", "labels", is_label=True)
         for name in folders:
             if name not in names and self._has(f"{group}/{name}", "multiscales"):
                 self._note(
@@ -271,6 +294,25 @@ class _Walk:
                     "in the list of labels",
                     "not listed",
                 )
+
+    def _listed(self, place: str, what: str, *, is_label: bool = False) -> None:
+        """Note an image that is listed, or that it is not there."""
+        try:
+            found = "" if self._store.exists(place) else "none"
+        except FormatError as error:  # it would be out of the store
+            found = error.message
+        if found:
+            self._note("error", place, what, "to be there", found)
+        else:
+            self.images.append((place, is_label))
+
+    def _block(self, path: str) -> Mapping[str, object]:
+        """Return the OME metadata of a group; of one that is damaged none."""
+        try:
+            return ome_block(self._store.attributes(path))
+        except FormatError as error:
+            self._note("error", path, "metadata", "to be readable", error.message)
+            return {}
 
     def _folders(self, path: str) -> list[str]:
         """Return the names of the folders in one of a local store."""

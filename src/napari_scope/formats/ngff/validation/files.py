@@ -6,6 +6,7 @@ Only files that are there are looked at, so a huge declared shape costs nothing.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import re
@@ -39,13 +40,16 @@ _GROUP_FILES = frozenset(
         "frames.jsonl",
     }
 )
+_CODECS = ("codecs", "compressor", "filters")  # of v3, and of v2
 _MOST_FINDINGS = 20  # of one array
 _MOST_NAMES = 100_000  # of a folder
 _MAX_INDEX = 2**28
 _ABSENT = 2**64 - 1
 
 
-def check_files(store: Store, path: str, *, pixels: bool = False) -> list[Finding]:
+def check_files(
+    store: Store, path: str, *, pixels: bool = False, opened: set[str] | None = None
+) -> list[Finding]:
     """Return what is wrong with the files of an array.
 
     Parameters
@@ -56,6 +60,9 @@ def check_files(store: Store, path: str, *, pixels: bool = False) -> list[Findin
         Path of the array.
     pixels : bool
         Read all chunks that are there.
+    opened : set of str, optional
+        The codecs that arrays could be opened with so far; gets those of this one.
+        Arrays with the same ones are not opened again.
     """
     if not store.local:
         return []
@@ -64,6 +71,15 @@ def check_files(store: Store, path: str, *, pixels: bool = False) -> list[Findin
         folder = store.folder(path)
     except FormatError as error:
         return [Finding("error", path, "array", "to be readable", error.message)]
+    codecs = json.dumps([document.get(key) for key in _CODECS], sort_keys=True)
+    if opened is None or codecs not in opened:
+        try:
+            ZarrSource(info).check()
+        except FormatError as error:
+            # Each of its chunks would tell the same.
+            return [Finding("error", path, "array", "codecs we know", error.message)]
+        if opened is not None:
+            opened.add(codecs)
     checks = _ArrayFiles(info, document, folder, path)
     findings: list[Finding] = []
     for finding in checks.run(pixels=pixels):
