@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-
-import pytest
+from typing import TYPE_CHECKING
 
 from napari_scope.layers.notices import warn
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_napari_is_told_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
