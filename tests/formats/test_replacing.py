@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_scope.errors import OutputExistsError, StreamError
+from napari_scope.fileio import DataFile
 from napari_scope.formats import replacing
 from napari_scope.formats.replacing import check_replaceable, exchange, made_aside
 
@@ -41,6 +42,57 @@ def test_a_new_one_is_made_with_the_folders_above(tmp_path: Path) -> None:
         assert not target.exists()
     assert content(target) == "new"
     assert os.listdir(target.parent) == ["x.zarr"]
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_it_is_on_the_medium_before_it_gets_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool
+) -> None:
+    """After a loss of power there is the old one, or the new one, whole."""
+    target = tmp_path / "x.zarr"
+    if old:
+        store(target)
+    synced: list[tuple[str, bool]] = []
+    one, folder = DataFile.sync, replacing.sync_folder
+
+    def is_new() -> bool:
+        return target.exists() and content(target) == "new"
+
+    def sync(file: DataFile) -> None:
+        synced.append((file.path.name, is_new()))
+        one(file)
+
+    def sync_names(path: str) -> None:
+        synced.append((os.path.basename(path), is_new()))
+        folder(path)
+
+    monkeypatch.setattr(type(DataFile.create(tmp_path / "f")), "sync", sync)
+    monkeypatch.setattr(replacing, "sync_folder", sync_names)
+    with made_aside(target, overwrite=True) as aside:
+        store(aside, "new")
+    before = [name for name, new in synced if not new]
+    # The root, its document, the array, its chunks, and the only one of these.
+    assert sorted(before)[1:] == ["0", "0", "0", "c", "zarr.json"]
+    assert before[1] == aside.name
+    assert synced[-1] == (tmp_path.name, True)
+
+
+def test_a_disk_that_cannot_take_it_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = store(tmp_path / "x.zarr")
+
+    def full(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(replacing, "sync_tree", full)
+    with (
+        pytest.raises(StreamError, match="No space left"),
+        made_aside(target, overwrite=True) as aside,
+    ):
+        store(aside, "new")
+    assert content(target) == "old"
+    assert os.listdir(tmp_path) == ["x.zarr"]
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -196,6 +196,21 @@ def test_a_disk_that_is_too_small(
     assert names_in(tmp_path) == ["a.zarr"]
 
 
+def test_the_target_is_on_the_medium_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has converted may delete the source."""
+    foreign_plate(tmp_path / "a.zarr")
+    target, synced = tmp_path / "b.ome.zarr", []
+
+    def sync(folder: Path) -> None:
+        synced.append((target.exists(), (folder / "zarr.json").is_file()))
+
+    monkeypatch.setattr(convert_direct, "sync_tree", sync)
+    assert convert(tmp_path / "a.zarr", target).complete
+    assert synced == [(False, True)]
+
+
 def test_a_chunk_that_cannot_be_read(tmp_path: Path) -> None:
     source, target = tmp_path / "a.zarr", tmp_path / "b.ome.zarr"
     foreign_plate(source)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import napari
+    from pytestqt.qtbot import QtBot
+
     from napari_scope.acquire import CoreOwner
+    from napari_scope.widgets.browse_dock import BrowseDock
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +58,30 @@ def owner(empty_owner: CoreOwner) -> CoreOwner:
     """Own a core with the demo microscope."""
     empty_owner.load()
     return empty_owner
+
+
+@pytest.fixture
+def shown_viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
+    """Return a viewer with a window that is on the screen."""
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def browse_dock(shown_viewer: napari.Viewer, qtbot: QtBot) -> BrowseDock:
+    """Return the Browse data dock of the viewer."""
+    from napari_scope.widgets.browse_dock import BrowseDock
+
+    made = BrowseDock(shown_viewer)
+    shown_viewer.window.add_dock_widget(made, name="Browse data", area="right")
+    qtbot.wait(20)
+    return made
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    """Fail where a thread of ours outlives the test."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("napari-scope"):
+            thread.join(10)
+            assert not thread.is_alive(), thread.name

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +23,14 @@ from napari_scope.layers.preferences import (
 from napari_scope.widgets.browse_dock import BrowseDock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
     import napari
     from pytestqt.qtbot import QtBot
 
     from napari_scope.model import Dataset
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left")]
 
 STORES = Path(__file__).parents[3] / "shared" / "data" / "ndtiff" / "v3"
 
@@ -41,26 +40,14 @@ def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "preferences"))
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    for thread in threading.enumerate():
-        if thread.name.startswith("napari-scope"):
-            thread.join(10)
-            assert not thread.is_alive(), thread.name
+@pytest.fixture
+def viewer(shown_viewer: napari.Viewer) -> napari.Viewer:
+    return shown_viewer
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def dock(viewer: napari.Viewer, qtbot: QtBot) -> BrowseDock:
-    made = BrowseDock(viewer)
-    viewer.window.add_dock_widget(made, name="Browse data", area="right")
-    qtbot.wait(20)
-    return made
+def dock(browse_dock: BrowseDock) -> BrowseDock:
+    return browse_dock
 
 
 @pytest.fixture

@@ -23,18 +23,19 @@ from napari_scope.formats.ngff.store import Store
 from napari_scope.formats.tree_node import Node
 from napari_scope.layers.preferences import CONFIG_VARIABLE
 from napari_scope.widgets import recent_places
-from napari_scope.widgets.browse_dock import BrowseDock
 from napari_scope.widgets.browse_tree import BrowseTree
 from napari_scope.widgets.place_field import cleaned
 from napari_scope.widgets.well_status import WellStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import napari
     from pytestqt.qtbot import QtBot
     from qtpy.QtCore import QModelIndex
+
+    from napari_scope.widgets.browse_dock import BrowseDock
 
 pytestmark = pytest.mark.gui
 
@@ -67,16 +68,13 @@ def tree(qtbot: QtBot) -> Iterator[BrowseTree]:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
-    return make_napari_viewer(show=True)
+def viewer(shown_viewer: napari.Viewer) -> napari.Viewer:
+    return shown_viewer
 
 
 @pytest.fixture
-def dock(viewer: napari.Viewer, qtbot: QtBot) -> BrowseDock:
-    made = BrowseDock(viewer)
-    viewer.window.add_dock_widget(made, name="Browse data", area="right")
-    qtbot.wait(20)
-    return made
+def dock(browse_dock: BrowseDock) -> BrowseDock:
+    return browse_dock
 
 
 @pytest.fixture

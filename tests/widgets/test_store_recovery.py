@@ -19,18 +19,19 @@ from napari_scope.layers.preferences import CONFIG_VARIABLE
 from napari_scope.stream import Stream
 from napari_scope.stream import recovery as recovering
 from napari_scope.stream.run_state import StoredRun, run_state
-from napari_scope.widgets.browse_dock import BrowseDock
 from napari_scope.widgets.recovery_offer import RecoveryOffer, offer_recovery
 from napari_scope.widgets.store_recovery import StoreRecovery, report_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     import napari
     from pytestqt.qtbot import QtBot
 
-pytestmark = pytest.mark.gui
+    from napari_scope.widgets.browse_dock import BrowseDock
+
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left")]
 
 ZARR_AND_NDTIFF = ["ome-zarr", "ndtiff"]
 
@@ -40,26 +41,14 @@ def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "preferences"))
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    for thread in threading.enumerate():
-        if thread.name.startswith("napari-scope"):
-            thread.join(10)
-            assert not thread.is_alive(), thread.name
+@pytest.fixture
+def viewer(shown_viewer: napari.Viewer) -> napari.Viewer:
+    return shown_viewer
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def dock(viewer: napari.Viewer, qtbot: QtBot) -> BrowseDock:
-    made = BrowseDock(viewer)
-    viewer.window.add_dock_widget(made, name="Browse data", area="right")
-    qtbot.wait(20)
-    return made
+def dock(browse_dock: BrowseDock) -> BrowseDock:
+    return browse_dock
 
 
 def interrupted(tmp_path: Path, format: str = "ome-zarr") -> Path:

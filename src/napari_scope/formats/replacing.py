@@ -1,7 +1,8 @@
 """A folder that is made aside and takes its name when it is complete, in one step.
 
 Whoever looks at the name sees the old store or the new one, whole, also if this program
-is killed or the disk is full. What is being made lies beside the target, under a name
+is killed, the disk is full or the power fails: the new one is on the medium before it
+gets the name. What is being made lies beside the target, under a name
 that begins with a dot; what a killed program left there is removed by the next one that
 makes the same target.
 
@@ -36,7 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import OutputExistsError, StreamError
-from napari_scope.fileio import sync_folder
+from napari_scope.fileio import DataFile, sync_folder
 from napari_scope.formats.detect import detect
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = [
     "name_aside",
     "remove_aside",
     "remove_leftovers",
+    "sync_tree",
 ]
 
 # The documents of Zarr and OME, and chunks: c, c.0.1 and numbers.
@@ -150,6 +152,7 @@ def made_aside(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         except BaseException:
             remove_aside(aside)
             raise
+        sync_tree(aside)
         if os.path.lexists(target):
             if not overwrite:
                 raise _refusal(target, "the output was made meanwhile")
@@ -169,6 +172,21 @@ def made_aside(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         # What cannot be removed (opened by another program) is removed next time.
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until a folder is on the medium, with all that is in it.
+
+    Raises
+    ------
+    OSError
+        If the disk cannot take something.
+    """
+    for root, _, files in os.walk(folder):
+        for name in files:
+            with DataFile.open(Path(root, name), writable=True) as file:
+                file.sync()
+        sync_folder(root)
 
 
 def exchange(one: Path, other: Path) -> None:

@@ -23,12 +23,13 @@ from napari_scope.errors import (
     OutputExistsError,
     StreamError,
 )
-from napari_scope.fileio import free_bytes
+from napari_scope.fileio import free_bytes, sync_folder
 from napari_scope.formats.ngff.metadata import NGFF_VERSIONS, encode, group_documents
 from napari_scope.formats.replacing import (
     name_aside,
     remove_aside,
     remove_leftovers,
+    sync_tree,
 )
 from napari_scope.stream.conversion.blocks import (
     BlockTarget,
@@ -199,7 +200,11 @@ class DirectConversion:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _finish(self, folder: Path) -> None:
-        """Give the store its name."""
+        """Give the store its name, once it is on the medium.
+
+        Who has converted may delete the source.
+        """
+        sync_tree(folder)
         if os.path.lexists(self._target):
             raise OutputExistsError(
                 "the target was made by somebody else meanwhile",
@@ -207,6 +212,7 @@ class DirectConversion:
                 hint="choose another name; nothing is ever overwritten",
             )
         folder.rename(self._target)
+        sync_folder(self._target.absolute().parent)
 
     # ------------------------------------------------------------- writing
 
