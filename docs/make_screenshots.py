@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from qtpy.QtCore import QModelIndex
 
-    from napari_scope.widgets.browse_dock import BrowseDock
+    from napari_scope.widgets.browsing.browse_dock import BrowseDock
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
@@ -127,7 +127,7 @@ def browse(temporary: Path) -> None:
     import numpy as np
 
     from napari_scope.formats.ndtiff.writer import NDTiffWriter
-    from napari_scope.widgets.browse_dock import BrowseDock
+    from napari_scope.widgets.browsing.browse_dock import BrowseDock
 
     random = np.random.default_rng(1)
     y, x = np.mgrid[:512, :512]
@@ -183,7 +183,7 @@ def _browsing(store: Path) -> Iterator[tuple[napari.Viewer, BrowseDock]]:
     """Show a store in the tree of the Browse dock."""
     import napari
 
-    from napari_scope.widgets.browse_dock import BrowseDock
+    from napari_scope.widgets.browsing.browse_dock import BrowseDock
 
     viewer = napari.Viewer(show=True, show_welcome_screen=False)
     viewer.window.resize(*SIZE)

@@ -67,14 +67,14 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
         dataset = open_dataset(one)
         layers += dataset_to_layers(dataset, preferences.positions)
         if dataset.problems:
-            from napari_scope.widgets.plate_views import warn_of
+            from napari_scope.widgets.browsing.plate_views import warn_of
 
             warn_of(dataset.path, dataset.problems)
         if preferences.follow:
             _follow(dataset)
         _tell_of_interruption(dataset)
     if len(layers) > 1 and _may_use_qt():
-        from napari_scope.widgets.first_view import show_all_when_added
+        from napari_scope.widgets.browsing.first_view import show_all_when_added
 
         show_all_when_added()
     return layers
@@ -90,7 +90,7 @@ def _plate(path: Path) -> PlateView | None:
         return None
     from napari_scope.formats.ngff.plate.view import is_plate
     from napari_scope.formats.ngff.store import Store
-    from napari_scope.widgets.plate_views import open_view
+    from napari_scope.widgets.browsing.plate_views import open_view
 
     store = Store(path)
     return open_view(store) if is_plate(store) else None
@@ -99,14 +99,14 @@ def _plate(path: Path) -> PlateView | None:
 def _plate_layers(view: PlateView) -> list[LayerData]:
     """Return the layers of a plate, and let the status bar name its wells."""
     from napari_scope.layers.plate import plate_to_layers
-    from napari_scope.widgets.plate_views import tell_of_problems, warn_of
+    from napari_scope.widgets.browsing.plate_views import tell_of_problems, warn_of
 
     layers = plate_to_layers(view)
     if view.problems:
         warn_of(view.place, view.problems)
     tell_of_problems(view)
     if _may_use_qt():
-        from napari_scope.widgets.well_status import show_wells
+        from napari_scope.widgets.browsing.well_status import show_wells
 
         show_wells()
     _tell_of_interruption(view.dataset())
@@ -119,7 +119,7 @@ def _follow(dataset: Dataset) -> None:
         return
     if not _may_use_qt():
         return
-    from napari_scope.widgets.store_watcher import follow_in_current_viewer
+    from napari_scope.widgets.browsing.store_watcher import follow_in_current_viewer
 
     follow_in_current_viewer(dataset)
 
@@ -135,7 +135,7 @@ def _tell_of_interruption(dataset: Dataset) -> None:
     """Offer to finish the run of a store, where it was interrupted."""
     if not _may_use_qt():
         return
-    from napari_scope.widgets.plate_views import has_journal
+    from napari_scope.widgets.browsing.plate_views import has_journal
 
     if not has_journal(dataset.path):
         return
@@ -146,6 +146,6 @@ def _tell_of_interruption(dataset: Dataset) -> None:
     except OSError:
         return  # its pixels can be read all the same
     if state is StoredRun.INTERRUPTED:
-        from napari_scope.widgets.recovery_offer import offer_recovery
+        from napari_scope.widgets.browsing.recovery_offer import offer_recovery
 
         offer_recovery(dataset)

@@ -74,7 +74,7 @@ def _save(path: str, layers: Sequence[LayerData], version: str = "0.5") -> list[
 
 def _watched(title: str, work: Callable[[Progress, Callable[[], bool]], str]) -> object:
     if _has_windows():
-        from napari_scope.widgets.save_layers import with_dialog
+        from napari_scope.widgets.browsing.save_layers import with_dialog
 
         return with_dialog(title, work)
     from napari.utils import progress

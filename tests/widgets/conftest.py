@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from napari_scope.acquire import CoreOwner
-    from napari_scope.widgets.browse_dock import BrowseDock
+    from napari_scope.widgets.browsing.browse_dock import BrowseDock
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def shown_viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Vie
 @pytest.fixture
 def browse_dock(shown_viewer: napari.Viewer, qtbot: QtBot) -> BrowseDock:
     """Return the Browse data dock of the viewer."""
-    from napari_scope.widgets.browse_dock import BrowseDock
+    from napari_scope.widgets.browsing.browse_dock import BrowseDock
 
     made = BrowseDock(shown_viewer)
     shown_viewer.window.add_dock_widget(made, name="Browse data", area="right")

@@ -1,4 +1,9 @@
-"""Which core is in use by what: one run or one loading at a time, none left behind."""
+"""Which core is in use by what: one run or one loading at a time, none left behind.
+
+Whoever only looks at the microscope (live view) registers as a *guest* of its core: a
+run or a loading that begins asks all guests to make way first. Whoever shows runs
+*watches* them, also those that somebody else starts.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,27 @@ import atexit
 import contextlib
 import threading
 import weakref
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from napari_scope.errors import AcquisitionError, ScopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pymmcore_plus import CMMCorePlus
 
-__all__ = ["cancel_runs", "claim_core", "is_in_use", "loading", "release_core"]
+__all__ = [
+    "Guest",
+    "add_guest",
+    "cancel_runs",
+    "claim_core",
+    "is_in_use",
+    "loading",
+    "release_core",
+    "remove_guest",
+    "runs_of",
+    "watch_runs",
+]
 
 # A run that is cancelled closes its files, however long the disk takes. Only a device
 # that hangs makes it longer than this; a process must be able to end all the same.
@@ -37,8 +53,21 @@ class _Run(Protocol):
     def wait(self, timeout: float | None = None) -> object: ...
 
 
+class Guest(Protocol):
+    """Uses a core only while nobody else wants it."""
+
+    @property
+    def core(self) -> CMMCorePlus:
+        """The core."""
+
+    def make_way(self) -> None:
+        """Let go of the camera now; called on any thread, returns when done."""
+
+
 _runs: weakref.WeakSet[_Run] = weakref.WeakSet()
 _loading: list[CMMCorePlus] = []
+_guests: weakref.WeakSet[Guest] = weakref.WeakSet()
+_watchers: list[Callable[[Literal["started", "ended"], _Run], None]] = []
 _lock = threading.Lock()
 
 
@@ -71,12 +100,70 @@ def claim_core(run: _Run) -> None:
         if reason:
             raise AcquisitionError(reason, hint="wait for its end or cancel it")
         _runs.add(run)
+    _ask_guests(run.core)
+    _tell("started", run)
 
 
 def release_core(run: _Run) -> None:
-    """Note that a run is over."""
+    """Note that a run is over; those who watch are told while it closes its books."""
     with _lock:
         _runs.discard(run)
+    _tell("ended", run)
+
+
+def runs_of(core: CMMCorePlus) -> list[_Run]:
+    """Return the runs that go on with a core; at most one drives it."""
+    with _lock:
+        return [run for run in _runs if run.core is core and not run.done]
+
+
+def watch_runs(
+    told: Callable[[Literal["started", "ended"], _Run], None],
+) -> Callable[[], None]:
+    """Hear of the runs of all cores.
+
+    Parameters
+    ----------
+    told : callable
+        Called with ``"started"`` or ``"ended"`` and the run, on any thread. It must
+        return at once and must not raise.
+
+    Returns
+    -------
+    callable
+        Ends it; again is harmless.
+    """
+    _watchers.append(told)
+
+    def stop() -> None:
+        if told in _watchers:
+            _watchers.remove(told)
+
+    return stop
+
+
+def _tell(what: Literal["started", "ended"], run: _Run) -> None:
+    for told in list(_watchers):
+        told(what, run)
+
+
+def add_guest(guest: Guest) -> None:
+    """Note that somebody uses a core while nobody else wants it."""
+    with _lock:
+        _guests.add(guest)
+
+
+def remove_guest(guest: Guest) -> None:
+    """Note that a guest does not use its core any more."""
+    with _lock:
+        _guests.discard(guest)
+
+
+def _ask_guests(core: CMMCorePlus) -> None:
+    with _lock:
+        guests = [guest for guest in _guests if guest.core is core]
+    for guest in guests:
+        guest.make_way()
 
 
 @contextlib.contextmanager
@@ -97,6 +184,7 @@ def loading(core: CMMCorePlus) -> Iterator[None]:
             )
         _loading.append(core)
     try:
+        _ask_guests(core)
         yield
     finally:
         with _lock:

@@ -6,15 +6,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_scope.widgets.acquire_dock import AcquireDock
-    from napari_scope.widgets.browse_dock import BrowseDock
+    from napari_scope.widgets.acquiring.acquire_dock import AcquireDock
+    from napari_scope.widgets.browsing.browse_dock import BrowseDock
 
 __all__ = ["AcquireDock", "BrowseDock"]
 
 
 def __getattr__(name: str) -> object:
     # On demand: one dock does not wait for the libraries of another.
-    modules = {"AcquireDock": "acquire_dock", "BrowseDock": "browse_dock"}
+    modules = {
+        "AcquireDock": "acquiring.acquire_dock",
+        "BrowseDock": "browsing.browse_dock",
+    }
     if name in modules:
         return getattr(
             importlib.import_module(f"napari_scope.widgets.{modules[name]}"), name

@@ -1,0 +1,1 @@
+"""The Acquire dock and its parts: the plan, the outputs, the run."""

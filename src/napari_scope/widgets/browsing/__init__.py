@@ -1,0 +1,1 @@
+"""The Browse data dock and its parts: stores, their contents, what is being written."""

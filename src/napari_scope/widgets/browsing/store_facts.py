@@ -1,0 +1,64 @@
+"""What is known of a data set and its images, in words.
+
+It takes everything from the model and reads no file. It knows nothing of layers, of
+single frames (`napari_scope.widgets.frames.frame_report`) or of widgets.
+
+Examples
+--------
+>>> from napari_scope.model import Dataset
+>>> facts_line(Dataset("/data/run", "ndtiff", "3.3", (), metadata={"frames": 1200}))
+'NDTiff 3.3 · 1,200 frames · 0 images'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from napari_scope.model import Dataset, Image
+
+__all__ = ["about_image", "facts_line"]
+
+_FORMATS: Final = {"ndtiff": "NDTiff", "ome-zarr": "OME-Zarr", "ome-tiff": "OME-TIFF"}
+
+
+def facts_line(dataset: Dataset) -> str:
+    """Return format, number of frames and images in a line."""
+    parts = [f"{_FORMATS.get(dataset.format, dataset.format)} {dataset.format_version}"]
+    frames = dataset.metadata.get("frames")
+    if isinstance(frames, int):
+        parts.append(f"{frames:,} {'frame' if frames == 1 else 'frames'}")
+    count = len(dataset.images)
+    parts.append(f"{count:,} {'image' if count == 1 else 'images'}")
+    return " · ".join(parts)
+
+
+def about_image(dataset: Dataset, image: Image) -> dict[str, object]:
+    """Return what is known of an image and its data set.
+
+    Returns
+    -------
+    dict
+        The image's facts under ``"image"``, those of the data set beside it; what is
+        empty is left out.
+    """
+    shape = image.levels[0].shape
+    scale = {
+        axis.name: f"{axis.scale:g} {axis.unit or ''}".strip()
+        for axis in image.axes
+        if axis.unit is not None
+    }
+    about: dict[str, object] = {
+        "name": image.name,
+        "shape": " × ".join(
+            f"{name} {length}"
+            for name, length in zip(image.axis_names, shape, strict=True)
+        ),
+        "type": str(image.levels[0].dtype),
+        "levels": len(image.levels),
+        "scale": scale,
+        "channels": ", ".join(c.name for c in image.channels if c.name),
+        **image.metadata,
+    }
+    known = {"image": {k: v for k, v in about.items() if v not in ("", {})}}
+    return {**known, **{k: v for k, v in dataset.metadata.items() if v != {}}}

@@ -1,0 +1,266 @@
+"""Opens data sets, or parts of them, in the background and gives a viewer their layers.
+
+A store that is opened anew takes the place of its former layers; other layers stay.
+What cannot be opened changes nothing.
+
+It knows nothing of what is selected, of preferences, or of stores that grow.
+
+Examples
+--------
+>>> opener = StoreOpener(viewer, dock)  # doctest: +SKIP
+>>> opener.opened.connect(lambda dataset: print(dataset.path))  # doctest: +SKIP
+>>> opener.open("/data/run_1", "auto")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_scope.formats.addresses import is_address
+from napari_scope.formats.tree import open_tree
+from napari_scope.layers.chosen import nodes_to_layers
+from napari_scope.widgets.browsing.first_look import look_at, middle
+from napari_scope.widgets.browsing.plate_views import open_view, tell_of_problems
+from napari_scope.widgets.browsing.store_layers import layers_of
+from napari_scope.widgets.browsing.well_status import show_wells
+from napari_scope.widgets.common.background import BackgroundCall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import napari.viewer
+
+    from napari_scope.formats.tree_node import Node
+    from napari_scope.layers import LayerData
+    from napari_scope.layers.chosen import ChosenLayers
+    from napari_scope.layers.preferences import Positions
+    from napari_scope.model import Dataset
+
+__all__ = ["StoreOpener"]
+
+
+class StoreOpener(QObject):
+    """Opens one data set, or several parts of some, at a time.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Takes the layers.
+    parent : QObject
+        Owner.
+
+    Attributes
+    ----------
+    looked : Signal
+        A path was read; carries the root of its tree (`Node`).
+    opened : Signal
+        The viewer has the layers; carries the data set. Emitted for each of several,
+        and with None for a folder, which has no layers itself.
+    failed : Signal
+        The data set could not be opened; carries the exception.
+    """
+
+    looked = Signal(object)
+    opened = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer: Any = viewer
+        self._instead_of: Dataset | None = None
+        self._parts: list[tuple[Dataset, tuple[Node, ...]]] = []
+        self._call = BackgroundCall(self, abandon=True)
+        self._call.finished.connect(self._on_read)
+        self._call.failed.connect(self._on_failed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a data set is being opened."""
+        return self._call.busy
+
+    def open(
+        self, path: str, positions: Positions, instead_of: Dataset | None = None
+    ) -> None:
+        """Begin to open a data set; the one before must be done.
+
+        Parameters
+        ----------
+        path : str
+            Its path or address.
+        positions : {"auto", "tiles", "slider"}
+            How its positions are shown. On a slider the fields of a plate are, too;
+            else they are a mosaic.
+        instead_of : Dataset, optional
+            The data set whose layers go. If only a part of a store was opened as this
+            one, the same part is opened again.
+        """
+        self._instead_of = instead_of
+        parts = next((p for one, p in self._parts if one is instead_of), None)
+        mosaics = positions != "slider"
+        steps = self._steps()
+
+        def read() -> tuple[Node | None, list[ChosenLayers]]:
+            if parts is not None:
+                return None, _layers(parts, positions, steps, mosaics=mosaics)
+            root = open_tree(path)
+            wanted = [root] if root.can_open else []
+            return root, _layers(wanted, positions, steps, mosaics=mosaics)
+
+        self._call.start(read, "napari-scope open")
+
+    def open_nodes(
+        self,
+        nodes: Sequence[Node],
+        positions: Positions,
+        acquisition: int | None = None,
+        *,
+        mosaics: bool = True,
+    ) -> None:
+        """Begin to open parts of stores; what was begun before must be done.
+
+        Parameters
+        ----------
+        nodes, positions, acquisition, mosaics
+            As in `napari_scope.layers.chosen.nodes_to_layers`.
+        """
+        self._instead_of = None
+        steps = self._steps()
+
+        def read() -> tuple[Node | None, list[ChosenLayers]]:
+            return None, _layers(nodes, positions, steps, acquisition, mosaics=mosaics)
+
+        self._call.start(read, "napari-scope open")
+
+    def _steps(self) -> tuple[int, ...]:
+        """Return where the sliders stand; nowhere without layers."""
+        viewer = self._viewer
+        return tuple(viewer.dims.current_step) if viewer.layers else ()
+
+    def close(self) -> None:
+        """Leave what is being opened behind; idempotent."""
+        self._call.close()
+
+    def _on_read(self, read: tuple[Node | None, list[ChosenLayers]]) -> None:
+        root, chosen = read
+        former, self._instead_of = self._instead_of, None
+        viewer = self._viewer
+        old = [] if former is None else layers_of(viewer, former)
+        empty = len(old) == len(viewer.layers)
+        if any(one.view is not None for one in chosen):
+            show_wells(viewer)
+        layers = [layer for one in chosen for layer in self._wanted(one)]
+        new = self._add_all(layers)
+        for layer in old:
+            viewer.layers.remove(layer)
+        for layer, (_, arguments, _) in zip(new, layers, strict=True):
+            # It has a number behind its name because the old one was still there.
+            if old:
+                layer.name = arguments["name"]
+        if empty and layers:
+            # Tiles and a slider lie at different places.
+            viewer.reset_view()
+        self._note_parts(root, chosen)
+        if root is not None:
+            self.looked.emit(root)
+        for dataset in [one.dataset for one in chosen] or [None]:
+            self.opened.emit(dataset)
+
+    def _add_all(self, layers: Sequence[LayerData]) -> list[Any]:
+        """Add layers and return them; to an empty viewer first those with sliders."""
+        viewer = self._viewer
+        names = [place for place, layer in enumerate(layers) if layer[2] == "points"]
+        if viewer.layers or len(names) == len(layers):
+            return [self._add(layer) for layer in layers]
+        others = [place for place in range(len(layers)) if place not in names]
+        self._set_sliders(layers[others[0]])
+        added = {place: self._add(layers[place]) for place in others}
+        active = viewer.layers.selection.active
+        for place in names:
+            added[place] = self._add(layers[place])
+            viewer.layers.move(len(viewer.layers) - 1, place)
+        if names:
+            viewer.layers.selection.active = active
+        return [added[place] for place in range(len(layers))]
+
+    def _set_sliders(self, layer: LayerData) -> None:
+        """Put the sliders in the middle of a layer that is about to be added.
+
+        napari would read its lowest plane, then the one in the middle; and it would
+        stay at the lowest if the names of a plate were added before.
+        """
+        data, arguments, _ = layer
+        level = data[0] if isinstance(data, list) else data
+        shape: tuple[int, ...] = np.shape(level)  # type: ignore[arg-type]
+        scale: Any = arguments.get("scale")
+        places: Any = arguments.get("translate")
+        if scale is None or places is None or arguments.get("affine") is not None:
+            return
+        dims = self._viewer.dims
+        dims.ndim = len(scale)
+        dims.range = tuple(
+            (start, start + (length - 1) * step, step)
+            for start, step, length in zip(places, scale, shape, strict=False)
+        )
+        dims.current_step = tuple(middle(shape[: len(scale)]))
+
+    def _add(self, layer: LayerData) -> Any:
+        from napari.layers import Layer
+
+        data, arguments, kind = layer
+        return self._viewer.add_layer(Layer.create(data, arguments, kind))
+
+    def _wanted(self, chosen: ChosenLayers) -> list[LayerData]:
+        """Return the layers to add: labels alone, if their image is there already."""
+        layers = chosen.layers
+        if all(node.kind == "label" for node in chosen.nodes):
+            known = {_pixels_of(layer.metadata) for layer in self._viewer.layers}
+            wanted = {_pixels_of(_metadata(layer)) for layer in layers} - {None}
+            if wanted & known:
+                return [layer for layer in layers if layer[2] == "labels"]
+        return layers
+
+    def _note_parts(self, root: Node | None, chosen: list[ChosenLayers]) -> None:
+        """Remember which parts of a store the layers in the viewer were made from."""
+        self._parts = [part for part in self._parts if layers_of(self._viewer, part[0])]
+        if root is None:
+            self._parts += [(c.dataset, c.nodes) for c in chosen if c.dataset]
+
+    def _on_failed(self, error: BaseException) -> None:
+        self._instead_of = None
+        self.failed.emit(error)
+
+
+def _layers(
+    nodes: Sequence[Node],
+    positions: Positions,
+    steps: Sequence[int],
+    acquisition: int | None = None,
+    *,
+    mosaics: bool,
+) -> list[ChosenLayers]:
+    """Return the layers of nodes; what takes long to show is looked at already."""
+    made = nodes_to_layers(
+        nodes, positions, acquisition, mosaics=mosaics, open_view=open_view
+    )
+    for one in made:
+        if one.view is not None:
+            tell_of_problems(one.view)
+        if one.view is not None or is_address(one.nodes[0].place):
+            look_at(one.layers, steps)
+    return made
+
+
+def _metadata(layer: LayerData) -> dict[str, Any]:
+    metadata = layer[1].get("metadata")
+    return dict(metadata) if isinstance(metadata, dict) else {}
+
+
+def _pixels_of(metadata: dict[str, Any]) -> tuple[object, object] | None:
+    """Return path and channel of the image behind a layer of pixels."""
+    facts = metadata.get("napari_scope")
+    if not isinstance(facts, dict) or "channel_index" not in facts:
+        return None
+    return facts.get("path"), facts["channel_index"]

@@ -1,0 +1,1 @@
+"""What the docks share: the microscope, errors, icons, what is remembered."""

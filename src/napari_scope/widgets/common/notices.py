@@ -1,0 +1,50 @@
+"""Short messages that disturb nobody: shown by napari, silenced for good if wanted.
+
+Modal boxes are for the moments before data or a run would be lost. Everything else is
+a notice. A notice with a key can be silenced in the preferences.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from napari_scope.widgets.common.preferences import preferences, set_preference
+
+__all__ = ["Level", "is_silenced", "notify", "silence"]
+
+Level: TypeAlias = Literal["info", "warning", "error"]
+
+
+def notify(text: str, level: Level = "info", *, key: str = "") -> None:
+    """Show a message for some seconds; to be called in the GUI thread.
+
+    Parameters
+    ----------
+    text : str
+        The message: what happened, and what to do.
+    level : {"info", "warning", "error"}
+        How much it matters.
+    key : str
+        Name of this kind of message. One that the user has silenced is not shown.
+    """
+    if key and is_silenced(key):
+        return
+    from napari.utils import notifications
+
+    show = {
+        "info": notifications.show_info,
+        "warning": notifications.show_warning,
+        "error": notifications.show_error,
+    }[level]
+    show(text)
+
+
+def is_silenced(key: str) -> bool:
+    """Return whether the user does not want this kind of message."""
+    return key in preferences().quiet
+
+
+def silence(key: str, *, silent: bool = True) -> None:
+    """Do not show this kind of message any more, or show it again."""
+    others = tuple(name for name in preferences().quiet if name != key)
+    set_preference("quiet", (*others, key) if silent else others)

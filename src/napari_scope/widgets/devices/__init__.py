@@ -1,0 +1,1 @@
+"""The Devices dock and its parts: configuration, camera, presets, properties."""

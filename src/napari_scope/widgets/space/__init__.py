@@ -1,0 +1,1 @@
+"""The Explorer dock and its parts: the stage, the map, tiles on demand."""

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from qtpy.QtCore import QObject
+
+from napari_scope.widgets.common.background import BackgroundCall
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+pytestmark = pytest.mark.gui
+
+
+def test_result_arrives_in_the_gui_thread(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+    threads: list[threading.Thread] = []
+    call.finished.connect(lambda _: threads.append(threading.current_thread()))
+    with qtbot.waitSignal(call.finished) as caught:
+        call.start(threading.current_thread, "worker")
+        assert call.busy
+    assert caught.args is not None
+    assert caught.args[0].name == "worker"
+    assert threads == [threading.main_thread()]
+    assert not call.busy
+
+
+def test_exception_is_handed_over_as_a_value(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    with qtbot.waitSignal(call.failed) as caught:
+        call.start(fail, "worker")
+    assert caught.args is not None
+    assert isinstance(caught.args[0], ValueError)
+    with qtbot.waitSignal(call.finished):
+        call.start(lambda: None, "again")
+
+
+def test_only_one_call_at_a_time(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+    gate = threading.Event()
+    call.start(gate.wait, "first")
+    with pytest.raises(RuntimeError, match="first is still running"):
+        call.start(lambda: None, "second")
+    gate.set()
+    qtbot.waitUntil(lambda: not call.busy)
+
+
+def test_close_abandons_what_nobody_waits_for(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent, abandon=True)
+    delivered: list[object] = []
+    call.finished.connect(delivered.append)
+    gates = [threading.Event(), threading.Event()]
+    call.start(lambda: gates[0].wait(30) and "abandoned", "worker")
+    (worker,) = (t for t in threading.enumerate() if t.name == "worker")
+    assert worker.daemon  # it cannot keep the process alive
+    call.close()  # returns although the call has not
+    assert worker.is_alive() and not call.busy
+    call.start(lambda: gates[1].wait(30) and "next", "next")
+    (following,) = (t for t in threading.enumerate() if t.name == "next")
+    # The abandoned call ends last, before anybody has looked.
+    for gate, thread in ((gates[1], following), (gates[0], worker)):
+        gate.set()
+        thread.join(30)
+    qtbot.waitUntil(lambda: not call.busy)
+    assert delivered == ["next"]
+
+
+def test_close_waits_and_delivers_nothing(qtbot: QtBot) -> None:
+    parent = QObject()
+    call = BackgroundCall(parent)
+    delivered: list[object] = []
+    call.finished.connect(delivered.append)
+    ran = threading.Event()
+    call.start(ran.set, "worker")
+    call.close()
+    call.close()
+    assert ran.is_set() and not call.busy
+    qtbot.wait(80)
+    assert delivered == []
