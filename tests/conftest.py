@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -43,3 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if item.get_closest_marker("gui") or "qapp" in fixtures:
             item.add_marker(skip)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the thousands of tests that were collected.
+
+    napari's fixtures and our tests for leaks collect garbage very often; looking at
+    what stays to the end anyway would take most of their time.
+    """
+    gc.collect()
+    gc.freeze()
