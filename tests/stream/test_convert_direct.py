@@ -30,6 +30,7 @@ from napari_scope.stream.conversion import blocks as convert_blocks
 from napari_scope.stream.conversion import direct as convert_direct
 from napari_scope.stream.conversion import layout as convert_layout
 from napari_scope.stream.conversion.blocks import block_shape, blocks
+from napari_scope.stream.conversion.tasks import Cluster
 from napari_scope.stream.convert import convert
 
 if TYPE_CHECKING:
@@ -474,6 +475,26 @@ def test_workers_that_die_cost_nothing(
     assert report.complete and report.verified == 40
     (image,) = open_dataset(tmp_path / "b.ome.zarr").images
     np.testing.assert_array_equal(image.levels[0][:, :, :], data)
+
+
+def test_what_is_sent_to_a_worker_that_dies_goes_to_another(
+    scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+
+    scatter, refused = Client.scatter, []
+
+    def dying(self: Client, data: object, **options: object) -> object:
+        if len(refused) < 2:
+            refused.append(data)
+            raise OSError("Stream is closed")
+        return scatter(self, data, **options)
+
+    monkeypatch.setattr(Client, "scatter", dying)
+    with Client(scheduler) as client:
+        (done,) = Cluster(client).run([("a", len, ([1, 2, 3],))])
+    assert done == ("a", 3)
+    assert len(refused) == 2
 
 
 def test_a_block_that_was_begun_is_written_anew(tmp_path: Path) -> None:

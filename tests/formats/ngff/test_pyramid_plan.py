@@ -115,7 +115,7 @@ def grids(draw: st.DrawFn) -> list[LevelGrid]:
     return levels
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60)
 @given(grids(), st.integers(1, 40_000), st.integers(1, 4))
 def test_every_chunk_is_written_once_and_whole(
     levels: list[LevelGrid], memory: int, workers: int

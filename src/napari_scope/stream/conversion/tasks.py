@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -24,6 +25,7 @@ __all__ = ["Cluster", "TaskRunner", "Threads", "connected"]
 
 _CONNECT_S = 10
 _MOST_TRIES = 4
+_NOTICE_S = 0.2
 
 
 class TaskRunner(Protocol):
@@ -113,7 +115,7 @@ class Cluster:
             # Where pixels come from may be large (the index of a data set): it is
             # sent once.
             if id(first) not in sent:
-                sent[id(first)] = first, self.client.scatter(first, hash=False)
+                sent[id(first)] = first, self._scatter(first)
             future = self.client.submit(function, sent[id(first)][1], *rest, pure=False)
             under_way[future.key] = future, job, tries
             done.add(future)
@@ -147,6 +149,15 @@ class Cluster:
         finally:
             with contextlib.suppress(Exception):  # the cluster may be gone
                 self.client.cancel([future for future, _, _ in under_way.values()])
+
+    def _scatter(self, what: object) -> Any:
+        """Send something to a worker; to another one if it dies meanwhile."""
+        for _ in range(_MOST_TRIES - 1):
+            # The scheduler may take a moment to notice that a worker is dead.
+            with contextlib.suppress(OSError):
+                return self.client.scatter(what, hash=False)
+            time.sleep(_NOTICE_S)
+        return self.client.scatter(what, hash=False)
 
 
 @contextlib.contextmanager
