@@ -156,6 +156,7 @@ def store_spec(
             "fov_height in the plan",
         )
     plan.set_field_of_view(shape[1] * (pixel or 1.0), shape[0] * (pixel or 1.0))
+    plan.set_focus(core.getPosition() if core.getFocusDevice() else None)
     layout = plan.layout()
     if layout.n_frames == 0:
         raise PlanError("the plan takes no frame", hint="add a channel or a time point")

@@ -42,6 +42,7 @@ from napari_scope.events.grids import (
 )
 from napari_scope.events.intake import BatchLike, EventLike, Intake
 from napari_scope.events.layout import LayoutScan, PlanLayout, repeated
+from napari_scope.events.plates import with_plate_at
 
 __all__ = ["Plan", "PlanLike"]
 
@@ -216,6 +217,15 @@ class Plan:
         sequence = self.sequence
         if sequence is not None:
             self._replace(with_field_of_view(sequence, width_um, height_um))
+
+    def set_focus(self, z_um: float | None) -> None:
+        """Let the wells of a plate lie where the focus is; they name no height.
+
+        To be called after `set_field_of_view`.
+        """
+        sequence = self.sequence
+        if sequence is not None and sequence.stage_positions:
+            self._replace(with_plate_at(sequence, z_um))
 
     def _replace(self, sequence: MDASequence) -> None:
         self._events = sequence
