@@ -7,6 +7,7 @@ import sys
 import typer
 
 from napari_scope.cli.acquiring import acquire, demo
+from napari_scope.cli.frames import frames
 from napari_scope.cli.inspecting import info
 from napari_scope.cli.ngff import rename_channel, rename_well, set_scale, validate
 from napari_scope.cli.printing import err_console, harmless
@@ -27,6 +28,7 @@ for command in (
     demo,
     acquire,
     info,
+    frames,
     convert,
     pyramid,
     validate,

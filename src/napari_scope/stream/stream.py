@@ -38,6 +38,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -56,6 +57,7 @@ from napari_scope.stream.ending import finish_sinks
 from napari_scope.stream.events import Kind, StreamEvents
 from napari_scope.stream.facts import own_copy
 from napari_scope.stream.failure import Failure
+from napari_scope.stream.frame_records import StreamFrames
 from napari_scope.stream.intake import Intake
 from napari_scope.stream.keeper import Keeper
 from napari_scope.stream.lane import Lane
@@ -366,7 +368,13 @@ class Stream:
 
     def view(self) -> StreamView:
         """Return the images as lazy arrays that show frames as soon as they come."""
-        return StreamView(self._spec, self.read, self._newest_frame, self._growth)
+        return StreamView(
+            self._spec,
+            self.read,
+            self._newest_frame,
+            self._growth,
+            partial(StreamFrames, self._sinks),
+        )
 
     def _newest_frame(self) -> NewestFrame | None:
         if self._ledger.newest is None:

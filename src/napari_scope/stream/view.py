@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_scope.model import FrameTable
     from napari_scope.stream.spec import StoreSpec
 
 __all__ = ["NewestFrame", "StreamView"]
@@ -56,8 +57,10 @@ class StreamView:
         read: Callable[[Address], npt.NDArray[np.generic] | None],
         newest: Callable[[], NewestFrame | None],
         grown: Callable[[], int],
+        frames: Callable[[int], FrameTable] | None = None,
     ) -> None:
         self._spec = spec
+        self._frames = frames
         self._read = read
         self._newest = newest
         self._grown = grown
@@ -73,6 +76,11 @@ class StreamView:
     def newest(self) -> NewestFrame | None:
         """Return the frame appended last, or None before the first."""
         return self._newest()
+
+    @property
+    def summary(self) -> Mapping[str, object]:
+        """What is stored with the run as a whole."""
+        return self._spec().summary
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -107,6 +115,7 @@ class StreamView:
             rgb=spec.rgb,
             bit_depth=spec.bit_depth,
             metadata={"axes": dict(image.place)},
+            frames=None if self._frames is None else self._frames(number),
         )
 
     def _array(self, spec: StoreSpec, number: int) -> LazyArray:

@@ -60,6 +60,7 @@ class FrameGrid:
         # may know of losses that are to be errors.
         self._shown = np.where(readable, rows, -1)
         self._lookup = RowLookup(places, shape)
+        self._places = places
 
     @classmethod
     def over(
@@ -132,6 +133,15 @@ class FrameGrid:
         if not len(self._rows):
             return found
         return np.where(found >= 0, self._shown[found], -1)
+
+    def all_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the rows that have pixels, and their places as flat indices."""
+        kept = self._lookup.last_rows()
+        shown = self._shown[kept].astype(np.int64)
+        places = np.zeros(len(kept), np.int64)
+        for column, length in zip(self._places[kept].T, self.shape, strict=True):
+            places = places * length + column
+        return shown[shown >= 0], places[shown >= 0]
 
     def shows_like(self, catalog: Catalog, other: FrameGrid, others: Catalog) -> bool:
         """Return whether another grid has the same frames of the same files."""
@@ -263,6 +273,23 @@ class GridSource:
                     part = self._catalog.read_row(row, lines.start, lines.stop)
                     flat[place] = part[(slice(None, None, lines.step), *rest)]
         return out
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names of the axes of the grid."""
+        return self._names
+
+    def saved_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the rows of the index that stand somewhere, and where.
+
+        Returns
+        -------
+        rows : ndarray of int64, shape (frames,)
+            Rows whose frames have pixels.
+        places : ndarray of int64, shape (frames,)
+            Their places in an array of the lengths of the axes, as flat indices.
+        """
+        return self._grid.all_rows()
 
     def _place(self, index: Mapping[str, int]) -> list[int] | None:
         place = [index.get(name, 0) for name in self._names]

@@ -29,7 +29,12 @@ from napari_scope.formats.ndtiff.mosaic import (
     build_mosaic,
     tile_place,
 )
-from napari_scope.formats.ndtiff.placing import frame_axes, lead_axis, mosaic_axes
+from napari_scope.formats.ndtiff.placing import (
+    frame_axes,
+    lead_axis,
+    mosaic_affine,
+    mosaic_axes,
+)
 from napari_scope.formats.ndtiff.record import PIXEL_TYPES
 from napari_scope.model import Axis, Image, axis_kind, canonical
 
@@ -128,6 +133,7 @@ class ImageBuilder:
         notes = _notes(place, about)
         levels: tuple[LazyArray, ...]
         frames: FrameTable
+        turned = mosaic_affine(reader.summary, about) if tiled else None
         names = [axis.name for axis in axes]
         if tiled:
             mosaic = self._mosaic(rows, lead, place)
@@ -175,6 +181,9 @@ class ImageBuilder:
             bit_depth=bits,
             metadata=notes,
             frames=frames,
+            affine=None
+            if turned is None
+            else _affine(len(axes), turned, bool(samples)),
         )
 
     def _mosaic(
@@ -261,6 +270,17 @@ class ImageBuilder:
         more = len(lost) - len(named)
         text = ", ".join(named) + (f" and {more} more" if more else "")
         return f"; {len(lost)} cannot be read: {text}"
+
+
+def _affine(
+    lead: int, turned: tuple[tuple[float, ...], tuple[float, ...]], rgb: bool
+) -> tuple[tuple[float, ...], ...]:
+    """Return the affine over y and x as one over all axes of an image."""
+    size = lead + 2 + rgb
+    matrix = np.eye(size + 1)
+    for row, numbers in zip((lead, lead + 1), turned, strict=True):
+        matrix[row, [lead, lead + 1, size]] = numbers
+    return tuple(tuple(float(number) for number in row) for row in matrix)
 
 
 def _image_name(place: Mapping[str, int | str], about: Mapping[str, object]) -> str:

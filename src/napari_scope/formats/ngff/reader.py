@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from napari_scope.errors import FormatError
 from napari_scope.formats.ngff.group_images import read_group
 from napari_scope.formats.ngff.images import ome_block, version_of
+from napari_scope.formats.ngff.journal import with_journal
 from napari_scope.formats.ngff.label_images import names_in
 from napari_scope.formats.ngff.layouts import (
     collection_images,
@@ -103,6 +104,8 @@ def open_ngff(path: str | os.PathLike[str]) -> Dataset:
         )
     if layout == "image":
         images = [_named_after_folder(image, store.title) for image in images]
+    if layout in ("image", "collection") and store.local:
+        images = with_journal(images, store.root)
     return Dataset(
         path=store.address,
         format="ome-zarr",

@@ -36,6 +36,7 @@ from napari_scope.errors import StreamError
 from napari_scope.fileio import DataFile
 from napari_scope.stream.ring import default_ring_bytes
 from napari_scope.stream.sinks.base import FrameItem, Sink
+from napari_scope.stream.sinks.kept_records import KeptRecords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,6 +66,8 @@ class MemorySink(Sink):
     ----------
     spilled_bytes : int
         Size of the temporary file.
+    records : KeptRecords
+        What is known of each frame.
     """
 
     format = "memory"
@@ -84,6 +87,7 @@ class MemorySink(Sink):
         self._bytes = 0
         self._file: DataFile | None = None
         self._places: dict[Address, int] = {}
+        self.records = KeptRecords()
         self._shape: tuple[int, ...] = ()
         self._dtype: np.dtype[np.generic] = np.dtype("u1")
         self.spilled_bytes = 0
@@ -105,6 +109,7 @@ class MemorySink(Sink):
 
     def open(self, spec: StoreSpec) -> None:
         """Refuse a plan that is known not to fit."""
+        self.records.names = spec.index_axes
         self._shape, self._dtype = spec.frame_shape, spec.dtype
         too_many = spec.n_frames and spec.n_frames * spec.frame_bytes > self._limit
         if too_many and not self._spills:
@@ -117,6 +122,7 @@ class MemorySink(Sink):
     def write(self, items: Sequence[FrameItem], spec: StoreSpec) -> None:
         """Keep copies of the frames."""
         for item in items:
+            self.records.add(item)
             if item.frame is None:
                 continue
             if self._bytes + item.frame.nbytes <= self._limit:

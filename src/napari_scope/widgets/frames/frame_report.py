@@ -78,16 +78,20 @@ def read_report(origin: LayerOrigin, position: Sequence[float]) -> FrameReport:
     image = origin.dataset.images[place.image]
     if image.frames is None:
         return FrameReport(why_empty="This format keeps no metadata of single frames.")
+    metadata: Mapping[str, object] | None = None
+    problem = ""
+    try:
+        # First: what is asked after it knows what was read.
+        metadata = origin.frame_metadata(position)
+    except (ScopeError, OSError) as error:
+        problem = f"They cannot be read: {explain(error).message}"
     title = _title(origin, image, origin.frame_axes(position), place.index)
     if not origin.frame_exists(position):
         return FrameReport(
             title, why_empty="This frame was not saved; it is shown black."
         )
-    try:
-        metadata = origin.frame_metadata(position)
-    except (ScopeError, OSError) as error:
-        words = explain(error)
-        return FrameReport(title, why_empty=f"They cannot be read: {words.message}")
+    if problem:
+        return FrameReport(title, why_empty=problem)
     if not metadata:
         return FrameReport(title, why_empty="Nothing was saved with this frame.")
     return FrameReport(title, metadata, flattened(metadata))
