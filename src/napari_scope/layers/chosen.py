@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.image_parts import Parts, dataset_parts
 from napari_scope.layers.build import dataset_to_layers
 from napari_scope.layers.origin import origin_of
 
@@ -72,6 +73,7 @@ def nodes_to_layers(
     *,
     mosaics: bool = True,
     open_view: Callable[[str], PlateView] | None = None,
+    parts: Parts | None = None,
 ) -> list[ChosenLayers]:
     """Return the layers of nodes of trees; no pixel of a plate is read.
 
@@ -91,23 +93,27 @@ def nodes_to_layers(
         others.
     open_view : callable, optional
         Opens a plate by its path; by default `open_plate`.
+    parts : Parts, optional
+        Which channels, time points and planes; all by default. Of a mosaic channels
+        only.
 
     Raises
     ------
     ScopeError
         If one of them cannot be read or opened.
     """
+    wanted = parts or Parts()
     groups: dict[tuple[str, str], list[Node]] = {}
     for node in nodes:
         groups.setdefault((_manner(node, mosaics), node.place), []).append(node)
     chosen: list[ChosenLayers] = []
     for (manner, _), members in groups.items():
         if manner == "mosaic":
-            chosen.append(_mosaic(members, acquisition, open_view))
+            chosen.append(_mosaic(members, acquisition, open_view, wanted))
         elif manner == "images" and len(members) > 1:
-            chosen.append(_together(members, positions))
+            chosen.append(_together(members, positions, wanted))
         else:
-            chosen += [_alone(node, positions) for node in members]
+            chosen += [_alone(node, positions, wanted) for node in members]
     return chosen
 
 
@@ -118,17 +124,19 @@ def _manner(node: Node, mosaics: bool) -> str:
     return "images" if node.kind in _IMAGES else "alone"
 
 
-def _alone(node: Node, positions: Positions) -> ChosenLayers:
-    dataset = _loaded(node)
+def _alone(node: Node, positions: Positions, parts: Parts) -> ChosenLayers:
+    dataset = dataset_parts(_loaded(node), parts)
     layers = dataset_to_layers(dataset, positions)
     if len(dataset.images) == 1 and node.title:
         layers = [_under(node.title, layer) for layer in layers]
     return ChosenLayers((node,), layers, dataset, dataset.problems)
 
 
-def _together(nodes: Sequence[Node], positions: Positions) -> ChosenLayers:
+def _together(
+    nodes: Sequence[Node], positions: Positions, parts: Parts
+) -> ChosenLayers:
     """Return images of one store as the images of one data set."""
-    datasets = [_loaded(node) for node in nodes]
+    datasets = [dataset_parts(_loaded(node), parts) for node in nodes]
     images = tuple(image for dataset in datasets for image in dataset.images)
     whole = replace(
         datasets[0],
@@ -145,6 +153,7 @@ def _mosaic(
     nodes: Sequence[Node],
     acquisition: int | None,
     open_view: Callable[[str], PlateView] | None,
+    parts: Parts,
 ) -> ChosenLayers:
     from napari_scope.formats.ngff.plate.view import open_plate
     from napari_scope.layers.plate import plate_to_layers
@@ -153,11 +162,21 @@ def _mosaic(
     whole = any(node.kind == "plate" for node in nodes)
     wells = [well for node in nodes for well in node.wells]
     layers = plate_to_layers(view, acquisition, None if whole else wells)
+    if parts.channels is not None:
+        layers = [layer for layer in layers if _is_of(layer, parts.channels)]
     origins = (origin_of(_metadata(layer)) for layer in layers)
     dataset = next((origin.dataset for origin in origins if origin is not None), None)
     if len(nodes) == 1 and nodes[0].title:
         layers = [_under(nodes[0].title, layer, view.name) for layer in layers]
     return ChosenLayers(tuple(nodes), layers, dataset, tuple(view.problems), view)
+
+
+def _is_of(layer: LayerData, channels: Sequence[int]) -> bool:
+    """Return whether a layer shows one of some channels, or no channel at all."""
+    facts = _metadata(layer).get("napari_scope")
+    if layer[2] != "image" or not isinstance(facts, dict):
+        return True
+    return facts.get("channel_index", channels[0]) in channels
 
 
 def _loaded(node: Node) -> Dataset:

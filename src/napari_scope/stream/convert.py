@@ -33,6 +33,7 @@ from napari_scope.errors import (
     SettingsError,
 )
 from napari_scope.formats import open_dataset
+from napari_scope.formats.image_parts import Parts, image_parts, part_places
 from napari_scope.formats.ngff.metadata import NGFF_VERSION
 from napari_scope.formats.ngff.store import Store
 from napari_scope.stream.conversion.direct import DirectConversion
@@ -78,6 +79,7 @@ def convert(
     *,
     format: Target | None = None,
     images: Iterable[int | str] | None = None,
+    parts: Parts | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     verify: bool = True,
     levels: int | None = None,
@@ -100,6 +102,9 @@ def convert(
         Format of the target; by default its suffix says.
     images : iterable of int or str, optional
         The images to convert, by number or name; all by default.
+    parts : Parts, optional
+        Which channels, time points and planes of a stack to convert; all by default.
+        The target is then made frame by frame: segmentations are left out.
     on_error : {"stop", "skip"}
         What a frame that cannot be read does: the conversion stops with its error, or
         the frame is skipped with its reason in the journal.
@@ -143,6 +148,7 @@ def convert(
     text = os.fspath(source)
     place = text if "://" in text else Path(os.path.expanduser(text))
     path = Path(os.path.expanduser(target))
+    parts = parts or Parts()
     kind = target_format(path, format)
     output = Output(
         path, kind, compression=compression, version=version, chunk_px=chunk_px
@@ -151,6 +157,11 @@ def convert(
         raise SettingsError(
             f"a cluster converts to OME-Zarr, not to {kind}",
             hint="leave the scheduler out",
+        )
+    if scheduler is not None and parts:
+        raise SettingsError(
+            "a cluster converts whole images",
+            hint="leave the scheduler out, or convert all channels, times and planes",
         )
     if on_error not in ("stop", "skip"):
         raise SettingsError(f"on_error is 'stop' or 'skip', found {on_error!r}")
@@ -168,7 +179,8 @@ def convert(
         if dataset.format == "ome-zarr":
             paths = (str(image.metadata.get("path", "")) for image in dataset.images)
             notes += filter(None, [left_out(Store(dataset.path), paths)])
-        if kind == "ome-zarr" and (scheduler is not None or _is_told_again(dataset)):
+        again = not parts and _is_told_again(dataset)
+        if kind == "ome-zarr" and (scheduler is not None or again):
             options = Options(
                 output.version or NGFF_VERSION, compression, chunk_px, levels
             )
@@ -184,6 +196,7 @@ def convert(
     unfinished = not dataset.finished or any(
         isinstance(s.table, JournalFrames) and not s.table.closed for s in sources
     )
+    sources = [_part(source, parts) for source in sources]
     notes += [
         f"{s.image.name}: tiles are stitched to one plane; a tile that is missing is "
         "black, the metadata of a frame list those that are there"
@@ -320,9 +333,10 @@ def _source(
         row, _, rest = path.partition("/")
         well = f"{row}/{rest.partition('/')[0]}"
         image = replace(image, metadata={**image.metadata, "well": well})
-    plain = SourceImage(image, image.frames)
-    if image.frames is not None or dataset.format != "ome-zarr":
-        return plain
+    if dataset.format != "ome-zarr":
+        return SourceImage(image, image.frames)
+    # The journal says more than the table of a reader: the reasons of gaps, and more.
+    plain = SourceImage(image)
     folder = Path(dataset.path).absolute()
     if isinstance(path, str):
         folder = folder.joinpath(*path.split("/"))
@@ -343,6 +357,17 @@ def _source(
         for axis, length in zip(image.axes, image.levels[0].shape, strict=True)
     ]
     return SourceImage(replace(image, axes=tuple(axes)), table)
+
+
+def _part(source: SourceImage, parts: Parts) -> SourceImage:
+    places = part_places(source.image, parts)
+    if not places:
+        return source
+    image = image_parts(source.image, parts)
+    table = source.table
+    if isinstance(table, JournalFrames):
+        return SourceImage(image, table.narrowed(places))
+    return SourceImage(image, None if table is None else image.frames)
 
 
 def _facts(dataset: Dataset, *, unfinished: bool) -> dict[str, Any]:

@@ -106,6 +106,30 @@ class JournalFrames:
         # A run that was interrupted may not have come to the last ones.
         return tuple(found.get(i, f"{canonical(name)} {i}") for i in range(length))
 
+    def narrowed(self, places: Mapping[str, Sequence[int]]) -> JournalFrames:
+        """Return the frames of a part of the image.
+
+        Parameters
+        ----------
+        places : mapping
+            Short axis name to the places of the axis that stay, in their new order.
+        """
+        new = [
+            {place: number for number, place in enumerate(places[name])}
+            if name in places
+            else None
+            for name in self._names
+        ]
+        entries = []
+        for index, entry in self._entries.items():
+            at = [
+                i if known is None else known.get(i, -1)
+                for i, known in zip(index, new, strict=True)
+            ]
+            if -1 not in at:
+                entries.append({**entry, "index": at})
+        return JournalFrames(entries, self._names, closed=self.closed)
+
     def place(self) -> Axes:
         """Return the axes of some frame of the image."""
         for entry in self._entries.values():

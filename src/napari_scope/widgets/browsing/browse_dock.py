@@ -1,11 +1,14 @@
-"""The Browse dock: which store a layer comes from, and what was saved with its frames.
+"""The Browse dock: stored data found, looked into, opened, followed, converted.
 
-It follows the selected layer and the point that is looked at (`viewed_point`), shows
-the store (`store_box`, `store_facts`) and the frame (`frame_report`), opens data sets
-or parts of them (`browse_tree`, `store_opener`), lets them grow (`store_follower`) and
-finishes runs that were interrupted (`store_recovery`). Everything that touches files is
-read in a thread. The dock owns no data: what it shows comes from the origin that each
-layer carries (`napari_scope.layers.origin`). Here the parts are tied together.
+Its tabs are the data sets of a folder (`folder_page`), the contents of one of them
+(`browse_tree`), what was saved with the frame and the store in view (`frame_tab`,
+`store_facts`), and what goes on (`activity_page`): runs that are watched, and jobs.
+Above them is the store of the selected layer (`store_box`). Data sets or parts of them
+are opened (`store_opener`), grow while they are written (`store_follower`), and runs
+that were interrupted are finished (`store_recovery`). Everything that touches files is
+done in a thread. The dock owns no data: what it shows of a layer comes from the origin
+that each layer carries (`napari_scope.layers.origin`). It needs no microscope. Here the
+parts are tied together.
 
 Examples
 --------
@@ -19,52 +22,51 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import (
-    QApplication,
-    QFileDialog,
-    QLabel,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QTabWidget, QVBoxLayout, QWidget
 
 from napari_scope.layers import origin_of
-from napari_scope.layers.preferences import load_preferences, save_preferences
+from napari_scope.layers.preferences import load_preferences
+from napari_scope.widgets.browsing.activity_page import ActivityPage, ask_to_end_jobs
 from napari_scope.widgets.browsing.browse_tree import BrowseTree
+from napari_scope.widgets.browsing.folder_page import FolderPage
+from napari_scope.widgets.browsing.frame_tab import FrameTab
+from napari_scope.widgets.browsing.place_drops import PlaceDrops, canvas_of
 from napari_scope.widgets.browsing.store_box import StoreBox
+from napari_scope.widgets.browsing.store_care import StoreCare
 from napari_scope.widgets.browsing.store_facts import about_image
-from napari_scope.widgets.browsing.store_follower import StoreFollower
-from napari_scope.widgets.browsing.store_opener import StoreOpener
-from napari_scope.widgets.browsing.store_recovery import StoreRecovery, report_words
+from napari_scope.widgets.browsing.store_opener import plain_folder
+from napari_scope.widgets.browsing.store_watcher import watchers_in
 from napari_scope.widgets.common.background import BackgroundCall
-from napari_scope.widgets.common.error_panel import ErrorPanel, explain
-from napari_scope.widgets.common.wording import clock
-from napari_scope.widgets.frames.frame_report import FrameReport, read_report
+from napari_scope.widgets.common.closing import ClosingGuard, main_window_of
+from napari_scope.widgets.common.dock import ScopeDock
+from napari_scope.widgets.common.error_panel import ErrorPanel
 from napari_scope.widgets.frames.metadata_view import MetadataView
-from napari_scope.widgets.frames.viewed_point import ViewedPoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import napari.viewer
     from qtpy.QtGui import QShowEvent
     from qtpy.QtWidgets import QLineEdit
 
     from napari_scope.formats.tree_node import Node
     from napari_scope.layers import LayerOrigin
-    from napari_scope.layers.preferences import BrowsePreferences, Positions
+    from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset
-    from napari_scope.stream.recovery import RecoveryReport
-    from napari_scope.stream.run_state import StoredRun
+    from napari_scope.stream.run_watch import RunProgress
+    from napari_scope.widgets.browsing.job_queue import QueuedJob
 
 __all__ = ["BrowseDock"]
 
 _NOTHING: Final = "Nothing to show."
-_LOOKING: Final = "Looking …"
 _NOT_LOOKED: Final = "The contents could not be read"
+_NOT_LISTED: Final = "The folder could not be read"
+_WATCH_MS: Final = 1000
 
 
-class BrowseDock(QWidget):
-    """Shows where the selected layer comes from, and the metadata of its frames.
+class BrowseDock(ScopeDock):
+    """Finds, shows, opens and works on stored data.
 
     Parameters
     ----------
@@ -73,26 +75,32 @@ class BrowseDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(napari_viewer, "browse")
         self._viewer: Any = napari_viewer
-        self._docked = False
-        self._closed = False
         self._dataset: Dataset | None = None
-        self._wanted: object = None
+        self._canvas_drops: PlaceDrops | None = None
 
         self._make_widgets()
         self._lay_out()
-        self._point = ViewedPoint(napari_viewer, self)
-        self._reader = BackgroundCall(self, abandon=True)
-        self._opener = StoreOpener(napari_viewer, self)
-        self._follower = StoreFollower(napari_viewer, self)
-        self._recovery = StoreRecovery(self)
-        self._news: tuple[str, str] = ("", "")
-        self._undocking = QTimer(self)
-        self._undocking.setSingleShot(True)
-        self._undocking.setInterval(0)
+        self._care = StoreCare(napari_viewer, self, self.store_box, self.errors)
+        self._opener, self._follower = self._care.opener, self._care.follower
+        self._recovery = self._care.recovery
+        self._sorter = BackgroundCall(self, abandon=True)
+        self._drops = PlaceDrops(self, self)
+        queue = self.activity.queue
+        self._guard = ClosingGuard(
+            self,
+            lambda: queue.writing,
+            queue.cancel_all,
+            ask_to_end_jobs,
+            "Cancelling the jobs and closing their files …",
+        )
+        self._watching = QTimer(self)
+        self._watching.setInterval(_WATCH_MS)
         self._connect()
-        self._look()
+        self._watching.start()
+        self.restore_remembered()
+        self.frame_tab.look()
 
     # ---- what a script may ask and do
 
@@ -111,13 +119,40 @@ class BrowseDock(QWidget):
 
     def open_path(self, path: str) -> None:
         """Open a data set in the background and add its layers."""
-        self._open(path, None)
+        self._care.open(path)
+
+    def open_places(
+        self, places: Sequence[str], positions: Positions | None = None
+    ) -> None:
+        """Open data sets in the background; of folders show what is in them.
+
+        Parameters
+        ----------
+        places : sequence of str
+            Paths or addresses.
+        positions : {"auto", "tiles", "slider"}, optional
+            How their positions are shown; by default as the user prefers.
+        """
+        if self._care.busy or self._sorter.busy:
+            return
+        wanted = list(places)
+
+        def sort() -> tuple[list[str], list[str], Positions | None]:
+            folders = [place for place in wanted if plain_folder(place)]
+            return folders, [p for p in wanted if p not in folders], positions
+
+        self._sorter.start(sort, "napari-scope places")
+
+    def show_folder(self, folder: str) -> None:
+        """Show the data sets of a folder."""
+        self.folder_page.show_folder(folder)
+        self.tabs.setCurrentWidget(self.folder_page)
 
     def reopen(self) -> None:
         """Open the store of the selected layer anew, with the chosen positions."""
         dataset = self.dataset
         if dataset is not None:
-            self._open(dataset.path, dataset)
+            self._care.open(dataset.path, dataset)
 
     def refresh(self) -> None:
         """Look now whether something was added to the store."""
@@ -128,156 +163,122 @@ class BrowseDock(QWidget):
     def recover(self) -> None:
         """Finish the interrupted run of the selected layer, then open it anew."""
         dataset = self.dataset
-        if dataset is None or self._recovery.busy or self._opener.busy:
-            return
-        self.errors.clear()
-        self._recovery.recover(dataset.path)
-        self._set_note("Recovering …")
-        self._update_buttons(dataset)
+        if dataset is not None:
+            self._care.recover(dataset.path)
 
-    def shut_down(self) -> None:
-        """Stop all timers and threads and let go of the viewer; idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        self._undocking.stop()
-        self._point.stop()
+    def state(self) -> dict[str, Any]:
+        """Return folder, view, filter and tab."""
+        return {
+            "folder": self.folder_page.state(),
+            "tab": self.tabs.tabText(self.tabs.currentIndex()),
+            "activity": self.activity.splitter.sizes(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up folder, view, filter and tab."""
+        self.folder_page.restore(dict(state.get("folder", {})))
+        for number in range(self.tabs.count()):
+            if self.tabs.tabText(number) == state.get("tab"):
+                self.tabs.setCurrentIndex(number)
+        sizes = state.get("activity", [])
+        if len(sizes) == 2 and all(type(size) is int and size > 0 for size in sizes):
+            self.activity.splitter.setSizes(sizes)
+
+    def may_close(self) -> bool:
+        """Ask before jobs that write are cut off."""
+        return self._guard.may_close()
+
+    def on_shut_down(self) -> None:
+        """Stop all timers and threads and let go of the viewer."""
+        self._watching.stop()
+        self._dataset = None
+        self._drops.stop()
+        if self._canvas_drops is not None:
+            self._canvas_drops.stop()
+        self.frame_tab.close_down()
         self.tree.shut_down()
-        self._reader.close()
-        self._opener.close()
-        self._recovery.close()
+        self.folder_page.close_down()
+        self.activity.close_down()
+        self._sorter.close()
+        self._care.close()
 
     # ---- layout
 
     def _make_widgets(self) -> None:
         self.store_box = StoreBox(load_preferences())
+        self.folder_page = FolderPage()
         self.tree = BrowseTree()
-        self.frame_label = QLabel()
-        self.frame_label.setWordWrap(True)
-        self.frame_label.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-        )
-        self.frame_view = MetadataView()
+        self.frame_tab = FrameTab(self.viewer)
+        self.frame_label, self.frame_view = self.frame_tab.label, self.frame_tab.view
         self.store_view = MetadataView()
+        self.activity = ActivityPage()
         self.tabs = QTabWidget()
         self.errors = ErrorPanel()
 
     def _lay_out(self) -> None:
-        frame = QWidget()
-        column = QVBoxLayout(frame)
-        column.addWidget(self.frame_label)
-        column.addWidget(self.frame_view, 1)
         whole = QWidget()
         QVBoxLayout(whole).addWidget(self.store_view)
         for widget, title, tip in (
             (self.tree, "Contents", "What a store holds, to open parts of it"),
-            (frame, "This frame", "What was saved with the frame that is shown"),
+            (self.folder_page, "Folder", "The data sets in a folder, with pictures"),
+            (self.frame_tab, "This frame", "What was saved with the frame in view"),
             (whole, "Whole store", "What was saved with the data set and the image"),
+            (self.activity, "Activity", "Runs that are watched, and jobs"),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tip)
-
         layout = QVBoxLayout(self)
         layout.addWidget(self.store_box)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.errors)
 
     def _connect(self) -> None:
-        self._point.changed.connect(self._look)
-        self._undocking.timeout.connect(self._look_around)
-        self._reader.finished.connect(self._on_read)
-        self._reader.failed.connect(self._on_not_read)
-        self._opener.opened.connect(self._on_opened)
-        self._opener.looked.connect(self._on_looked)
-        self._opener.failed.connect(self._on_not_opened)
+        self.frame_tab.layer_looked_at.connect(self._show_store)
+        self._care.looked.connect(self._on_looked)
+        self._care.changed.connect(self._on_changed)
+        self._sorter.finished.connect(self._on_sorted)
+        self._sorter.failed.connect(self._care.show_not_opened)
+        self._drops.dropped.connect(self.open_places)
+        self._watching.timeout.connect(self._watch_followed)
         self.tree.open_wanted.connect(self._open_nodes)
         self.tree.failed.connect(lambda e: self.errors.show_error(e, _NOT_LOOKED))
-        self._follower.refresh_begun.connect(self._on_refresh_begun)
-        self._follower.refreshed.connect(self._on_refreshed)
-        self._follower.refresh_ended.connect(self._on_refresh_ended)
-        self._recovery.looked.connect(self._on_run_known)
-        self._recovery.progressed.connect(self._on_recovering)
-        self._recovery.recovered.connect(self._on_recovered)
-        self._recovery.failed.connect(self._on_not_recovered)
+        self.tree.wished.connect(self.activity.do)
+        page = self.folder_page
+        page.open_wanted.connect(self.open_places)
+        page.contents_wanted.connect(self._show_contents)
+        page.wished.connect(self.activity.do)
+        page.failed.connect(lambda e: self.errors.show_error(e, _NOT_LISTED))
+        self.activity.open_wanted.connect(lambda place: self.open_places([place]))
+        self.activity.seen_wanted.connect(
+            lambda: self.tabs.setCurrentWidget(self.activity)
+        )
+        self.activity.job_ended.connect(self._on_job_ended)
+        self.activity.watched.looked.connect(self._on_run_looked)
         box = self.store_box
         box.recover_button.clicked.connect(self.recover)
         box.open_button.clicked.connect(self._choose)
         box.reopen_button.clicked.connect(self.reopen)
         box.refresh_button.clicked.connect(self.refresh)
-        box.preferences_changed.connect(self._on_preferences)
         box.follow_check.toggled.connect(self._on_follow)
-        application = QApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.shut_down)
-
-    # ---- what is looked at
-
-    def _look(self) -> None:
-        """Show the selected layer and what was saved with its frame."""
-        if self._closed:
-            return
-        layer = self._viewer.layers.selection.active
-        origin = None if layer is None else origin_of(layer.metadata)
-        self._point.listen_to(layer)
-        self._show_store(layer, origin)
-        if layer is None or origin is None:
-            self._wanted = None
-            self._show_frame(FrameReport(why_empty=_NOTHING))
-            return
-        position = self._point.on(layer)
-        place = origin.find(position)
-        wanted = (origin, None if place is None else (place.image, place.index))
-        if wanted == self._wanted:
-            return
-        if self._reader.busy:
-            self._point.soon()  # the newest wish counts, once the reader is free
-            return
-        self._wanted = wanted
-        self._reader.start(
-            lambda: read_report(origin, position), "napari-scope metadata"
-        )
-
-    # ---- the frame
-
-    def _on_read(self, frame: FrameReport) -> None:
-        if self._wanted is not None:
-            self._show_frame(frame)
-
-    def _on_not_read(self, error: BaseException) -> None:
-        words = explain(error)
-        self._on_read(
-            FrameReport(why_empty=f"The metadata cannot be read: {words.message}")
-        )
-
-    def _show_frame(self, frame: FrameReport) -> None:
-        self.frame_label.setText(frame.title)
-        self.frame_label.setVisible(bool(frame.title))
-        self.frame_view.set_metadata(frame.metadata, frame.why_empty, frame.rows)
 
     # ---- the store
 
     def _show_store(self, layer: Any, origin: LayerOrigin | None) -> None:
         dataset = None if origin is None else origin.dataset
-        self._update_buttons(dataset)
+        self._care.show(dataset)
         if origin is None or dataset is None:
             self._dataset = None
-            self._point.cursor_counts = False
+            self.frame_tab.point.cursor_counts = False
             self.store_box.show_nothing(None if layer is None else str(layer.name))
             self.store_view.set_metadata(None, _NOTHING)
             return
         if dataset is self._dataset:
             return
         self._dataset = dataset
-        self._point.cursor_counts = True
-        self.store_box.show_dataset(dataset)
-        self._recovery.look(dataset.path)
+        self.frame_tab.point.cursor_counts = True
         self.tree.follow(dataset)
         self.store_view.set_metadata(
             about_image(dataset, origin.first_image), "Nothing is known of this store."
         )
-
-    def _update_buttons(self, dataset: Dataset | None) -> None:
-        busy = self._opener.busy or self._recovery.busy
-        self.store_box.enable_buttons(dataset, opening=busy)
 
     # ---- opening
 
@@ -287,115 +288,69 @@ class BrowseDock(QWidget):
         if chosen:
             self.open_path(chosen)
 
-    def _open(self, path: str, instead_of: Dataset | None) -> None:
-        if self._opener.busy or self._recovery.busy:
-            return
-        self.errors.clear()
-        self._opener.open(path, self.store_box.preferences.positions, instead_of)
-        self._set_note("Opening …")
-        self._update_buttons(self._dataset)
-
     def _open_nodes(self, nodes: list[Node], chosen: Positions | None) -> None:
-        if self._opener.busy or self._recovery.busy:
-            return
-        self.errors.clear()
-        positions = chosen or self.store_box.preferences.positions
-        self._opener.open_nodes(
-            nodes,
-            positions,
-            self.tree.acquisition,
-            mosaics=positions != "slider",
-        )
-        self._set_note("Opening …")
-        self._update_buttons(self._dataset)
+        self._care.open_nodes(nodes, chosen, self.tree.acquisition, self.tree.parts)
+
+    def _show_contents(self, place: str) -> None:
+        self.tree.show_place(place)
+        self.tabs.setCurrentWidget(self.tree)
+
+    def _on_sorted(self, found: tuple[list[str], list[str], Positions | None]) -> None:
+        folders, stores, positions = found
+        if folders:
+            self.show_folder(folders[0])
+        if len(stores) == 1 and positions is None:
+            self._care.open(stores[0])
+        elif stores:
+            self._care.open_all(stores, positions)
 
     def _on_looked(self, root: Node) -> None:
         self.tree.show_root(root)
+        if root.kind == "folder":
+            self.folder_page.show_folder(root.place)
         if not root.can_open:
             self.tabs.setCurrentWidget(self.tree)
 
-    def _on_opened(self, dataset: Dataset | None) -> None:
-        self._set_note(*self._news)
-        self._news = ("", "")
-        if dataset is not None and self.store_box.preferences.follow:
-            self._follower.watch(dataset)
-        self._look()
-
-    def _on_not_opened(self, error: BaseException) -> None:
-        self._set_note("")
-        self.errors.show_error(error, "The data set could not be opened")
-        self._look()
-
-    def _set_note(self, text: str, tip: str = "") -> None:
-        self.store_box.note_label.setText(text)
-        self.store_box.note_label.setToolTip(tip)
-
-    # ---- recovering
-
-    def _on_run_known(self, path: str, state: StoredRun) -> None:
-        if self._dataset is not None and self._dataset.path == path:
-            self.store_box.show_run(state)
-
-    def _on_recovering(self, done: int, total: int) -> None:
-        self._set_note(f"Recovering: {done:,} of {total:,} frames")
-
-    def _on_recovered(self, report: RecoveryReport) -> None:
-        self._news = report_words(report)
-        self._set_note(*self._news)
-        self._update_buttons(self._dataset)
-        dataset = self._dataset
-        if dataset is not None and Path(dataset.path) == report.path:
-            self._open(dataset.path, dataset)
-
-    def _on_not_recovered(self, error: BaseException) -> None:
-        self._set_note("")
-        self.errors.show_error(error, "The run could not be recovered")
-        self._update_buttons(self._dataset)
-
-    # ---- following
+    def _on_changed(self) -> None:
+        self.frame_tab.look()
+        self.frame_tab.point.soon()
 
     def _on_follow(self, follow: bool) -> None:
         self._follower.set_following(follow, self.dataset)
 
-    def _on_refresh_begun(self) -> None:
-        self.store_box.note_label.setText(_LOOKING)
-        self.store_box.refresh_button.setEnabled(False)
+    # ---- what goes on
 
-    def _on_refreshed(self, dataset: Dataset) -> None:
-        self.store_box.note_label.setText(f"New frames at {clock()}")
-        self._point.soon()
+    def _watch_followed(self) -> None:
+        """Watch the runs whose layers grow, whoever opened them."""
+        for watcher in watchers_in(main_window_of(self)):
+            if not watcher.once and not watcher.dataset.finished:
+                self.activity.watched.watch(watcher.dataset.path)
 
-    def _on_refresh_ended(self, reason: str) -> None:
-        note = self.store_box.note_label
-        if note.text() == _LOOKING:
-            note.setText(f"Nothing new at {clock()}" if not reason else "")
-        self._update_buttons(self._dataset)
+    def _on_run_looked(self, place: str, progress: RunProgress) -> None:
+        if self._dataset is not None and str(Path(self._dataset.path)) == place:
+            self.store_box.show_run(progress.state)
+            self.store_box.show_progress(progress)
 
-    def _on_preferences(self, preferences: BrowsePreferences) -> None:
-        try:
-            save_preferences(preferences)
-        except OSError as error:
-            self.errors.show_error(error, "The choice could not be remembered")
+    def _on_job_ended(self, queued: QueuedJob) -> None:
+        self.folder_page.reader.search_again()
+        dataset = self._dataset
+        if (
+            queued.job.title == "Recover"
+            and queued.state == "finished"
+            and dataset is not None
+            and Path(dataset.path) == Path(queued.job.source)
+        ):
+            self._care.open(dataset.path, dataset)
 
     # ---- the window
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Notice being docked."""
+        """Watch the window that the dock is in, and its canvas."""
         super().showEvent(event)
-        self._look_around()
-
-    def event(self, event: QEvent | None) -> bool:
-        """Notice being taken out of the dock."""
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            self._undocking.start()
-        return bool(super().event(event))
-
-    def _look_around(self) -> None:
-        if self._closed:
+        window = main_window_of(self)
+        if window is None or self.is_shut_down:
             return
-        if self.parentWidget() is not None:
-            self._docked = True
-        elif self._docked:
-            # napari keeps nothing of a closed dock.
-            self.shut_down()
-            self.deleteLater()
+        self._guard.watch(window)
+        if self._canvas_drops is None and (canvas := canvas_of(window)) is not None:
+            self._canvas_drops = PlaceDrops(canvas, self, own_only=True)
+            self._canvas_drops.dropped.connect(self.open_places)

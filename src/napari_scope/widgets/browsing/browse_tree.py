@@ -35,7 +35,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scope.formats.tree import dataset_tree, open_tree
+from napari_scope.widgets.browsing.part_chooser import PartChooser
 from napari_scope.widgets.browsing.place_field import PlaceField, cleaned
+from napari_scope.widgets.browsing.store_menu import add_store_actions, targets_of
 from napari_scope.widgets.browsing.tree_model import TreeFilter, TreeModel
 from napari_scope.widgets.browsing.tree_view import TreeView
 from napari_scope.widgets.browsing.tree_words import tip
@@ -44,9 +46,11 @@ from napari_scope.widgets.common.icons import icon
 if TYPE_CHECKING:
     from qtpy.QtCore import QPoint
 
+    from napari_scope.formats.image_parts import Parts
     from napari_scope.formats.tree_node import Node
     from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset
+    from napari_scope.widgets.browsing.store_menu import StoreTarget
 
 __all__ = ["BrowseTree"]
 
@@ -62,11 +66,14 @@ class BrowseTree(QWidget):
     open_wanted : Signal
         Nodes are to be opened; carries a list of `Node` and, where it was chosen how,
         ``"tiles"`` or ``"slider"``, else None.
+    wished : Signal
+        Something else is to be done; carries a `StoreWish`.
     failed : Signal
         A place cannot be read; carries the exception.
     """
 
     open_wanted = Signal(object, object)
+    wished = Signal(object)
     failed = Signal(object)
 
     def __init__(self) -> None:
@@ -91,6 +98,11 @@ class BrowseTree(QWidget):
         """The acquisition of a plate that is to be opened, None for all."""
         chosen = self.acquisition_box.currentData()
         return chosen if isinstance(chosen, int) else None
+
+    @property
+    def parts(self) -> Parts:
+        """Which channels, time points and planes are to be opened."""
+        return self.chooser.parts
 
     def show_place(self, place: str) -> None:
         """Read the tree of a path or address in the background."""
@@ -160,6 +172,7 @@ class BrowseTree(QWidget):
         self.acquisition_box = QComboBox()
         self.acquisition_box.setAccessibleName("Acquisition")
         self.acquisition_box.setToolTip("Which acquisition of a plate is opened")
+        self.chooser = PartChooser()
         self.open_button = QPushButton(icon("load"), "Open selected")
         self.open_button.setToolTip("Add what is selected to the viewer (Return)")
 
@@ -173,6 +186,7 @@ class BrowseTree(QWidget):
         column.addWidget(self.filter_edit)
         column.addWidget(self.view, 1)
         column.addWidget(self.facts_label)
+        column.addWidget(self.chooser)
         column.addLayout(bottom)
 
     def _make_actions(self) -> None:
@@ -289,6 +303,8 @@ class BrowseTree(QWidget):
             self.facts_label.setText("Reading …")
         else:
             self.facts_label.setText(_HINT)
+        wells = node is not None and (node.kind == "plate" or bool(node.wells))
+        self.chooser.show_facts(None if node is None else node.facts, mosaic=wells)
 
     # ---- opening
 
@@ -340,8 +356,16 @@ class BrowseTree(QWidget):
             menu.addAction(self.copy_action)
             self.show_action.setEnabled("://" not in current.place)
             menu.addAction(self.show_action)
+            menu.addSeparator()
+            add_store_actions(menu, self.targets(), self.wished.emit)
         menu.addAction(self.again_action)
         return menu
+
+    def targets(self) -> list[StoreTarget]:
+        """Return what is selected, for work that is done to data sets."""
+        if self.model.root is None:
+            return []
+        return targets_of(self.model.root, self.view.nodes(), self.parts)
 
     def _copy_path(self) -> None:
         clipboard = QApplication.clipboard()

@@ -35,6 +35,7 @@ from qtpy.QtWidgets import (
 from napari_scope.layers.preferences import BrowsePreferences
 from napari_scope.stream.run_state import StoredRun
 from napari_scope.widgets.browsing.store_facts import facts_line
+from napari_scope.widgets.browsing.watch_list import progress_words
 from napari_scope.widgets.common.icons import AMBER, GREEN, icon
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset
+    from napari_scope.stream.run_watch import RunProgress
 
 __all__ = ["StoreBox"]
 
@@ -104,6 +106,11 @@ class StoreBox(QGroupBox):
         self.path_edit.setAccessibleName("Path of the store")
         self.facts_label = QLabel()
         self.facts_label.setWordWrap(True)
+        self.progress_label = QLabel()
+        self.progress_label.setVisible(False)
+        self.progress_label.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )
         self.problems_label = QLabel()
         self.problems_text = _ShortText()
         self.problems_text.setAccessibleName("Problems")
@@ -157,6 +164,7 @@ class StoreBox(QGroupBox):
         store.addLayout(title)
         store.addWidget(self.path_edit)
         store.addWidget(self.facts_label)
+        store.addWidget(self.progress_label)
         store.addWidget(self.problems_label)
         store.addWidget(self.problems_text)
         buttons = QHBoxLayout()
@@ -193,6 +201,7 @@ class StoreBox(QGroupBox):
         self.path_edit.setCursorPosition(0)
         self.path_edit.setVisible(True)
         self._show_state(dataset)
+        self.progress_label.setVisible(False)
         self.facts_label.setText(facts_line(dataset))
         self._show_problems(dataset.problems)
 
@@ -201,6 +210,7 @@ class StoreBox(QGroupBox):
         self.name_label.setText("No data" if layer_name is None else layer_name)
         self.name_label.setToolTip("")
         self.path_edit.setVisible(False)
+        self.progress_label.setVisible(False)
         self.recover_button.setVisible(False)
         self.state_icon.clear()
         self.state_label.clear()
@@ -226,6 +236,13 @@ class StoreBox(QGroupBox):
         elif state is StoredRun.CLOSED:
             # Files of NDTiff that were recovered look as if they were still open.
             self._set_finished()
+
+    def show_progress(self, progress: RunProgress) -> None:
+        """Show how many frames the run has saved, while it goes on."""
+        frames, rate, idle = progress_words(progress)
+        words = [f"{frames} frames", rate, f"last one {idle}" if idle else ""]
+        self.progress_label.setText(", ".join(word for word in words if word))
+        self.progress_label.setVisible(not progress.ended)
 
     def enable_buttons(self, dataset: Dataset | None, *, opening: bool) -> None:
         """Let the user press what makes sense.

@@ -14,12 +14,14 @@ Examples
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_scope.formats.addresses import is_address
+from napari_scope.formats.detect import detect
 from napari_scope.formats.tree import open_tree
 from napari_scope.layers.chosen import nodes_to_layers
 from napari_scope.widgets.browsing.first_look import look_at, middle
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
 
     import napari.viewer
 
+    from napari_scope.formats.image_parts import Parts
     from napari_scope.formats.tree_node import Node
     from napari_scope.layers import LayerData
     from napari_scope.layers.chosen import ChosenLayers
     from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset
 
-__all__ = ["StoreOpener"]
+__all__ = ["StoreOpener", "plain_folder"]
 
 
 class StoreOpener(QObject):
@@ -111,6 +114,26 @@ class StoreOpener(QObject):
 
         self._call.start(read, "napari-scope open")
 
+    def open_all(self, places: Sequence[str], positions: Positions) -> None:
+        """Begin to open several data sets; what was begun before must be done.
+
+        Parameters
+        ----------
+        places : sequence of str
+            Their paths or addresses.
+        positions : {"auto", "tiles", "slider"}
+            As in `open`.
+        """
+        self._instead_of = None
+        steps = self._steps()
+
+        def read() -> tuple[Node | None, list[ChosenLayers]]:
+            mosaics = positions != "slider"
+            nodes = [open_tree(place) for place in places]
+            return None, _layers(nodes, positions, steps, mosaics=mosaics)
+
+        self._call.start(read, "napari-scope open")
+
     def open_nodes(
         self,
         nodes: Sequence[Node],
@@ -118,19 +141,22 @@ class StoreOpener(QObject):
         acquisition: int | None = None,
         *,
         mosaics: bool = True,
+        parts: Parts | None = None,
     ) -> None:
         """Begin to open parts of stores; what was begun before must be done.
 
         Parameters
         ----------
-        nodes, positions, acquisition, mosaics
+        nodes, positions, acquisition, mosaics, parts
             As in `napari_scope.layers.chosen.nodes_to_layers`.
         """
         self._instead_of = None
         steps = self._steps()
 
         def read() -> tuple[Node | None, list[ChosenLayers]]:
-            return None, _layers(nodes, positions, steps, acquisition, mosaics=mosaics)
+            return None, _layers(
+                nodes, positions, steps, acquisition, parts, mosaics=mosaics
+            )
 
         self._call.start(read, "napari-scope open")
 
@@ -142,6 +168,8 @@ class StoreOpener(QObject):
     def close(self) -> None:
         """Leave what is being opened behind; idempotent."""
         self._call.close()
+        self._parts = []
+        self._instead_of = None
 
     def _on_read(self, read: tuple[Node | None, list[ChosenLayers]]) -> None:
         root, chosen = read
@@ -233,17 +261,23 @@ class StoreOpener(QObject):
         self.failed.emit(error)
 
 
+def plain_folder(place: str) -> bool:
+    """Return whether a path is a folder that is no data set itself."""
+    return not is_address(place) and os.path.isdir(place) and detect(place) is None
+
+
 def _layers(
     nodes: Sequence[Node],
     positions: Positions,
     steps: Sequence[int],
     acquisition: int | None = None,
+    parts: Parts | None = None,
     *,
     mosaics: bool,
 ) -> list[ChosenLayers]:
     """Return the layers of nodes; what takes long to show is looked at already."""
     made = nodes_to_layers(
-        nodes, positions, acquisition, mosaics=mosaics, open_view=open_view
+        nodes, positions, acquisition, mosaics=mosaics, open_view=open_view, parts=parts
     )
     for one in made:
         if one.view is not None:
