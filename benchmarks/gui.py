@@ -1,0 +1,295 @@
+"""Cases with a window, each in a process of its own: how free the GUI stays.
+
+A case is a program (a module of this package) that shows a window, does something, and
+prints its numbers as the last line, a JSON object. Cases take turns, in another order
+in each round; what is compared are medians over the rounds, and the worst of all rounds
+for columns that say so. Without a display the processes get one by ``xvfb-run``.
+
+`Ticks` is the measure that most of them use: how late a timer comes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.camera import Unavailable
+from benchmarks.goals import verdict
+from benchmarks.sheets import Sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from benchmarks.harness import Role
+
+__all__ = ["Column", "GuiBenchmark", "GuiCase", "GuiTarget", "Ticks", "measure_gui"]
+
+_LONGEST_S = 600.0
+_TICK_MS = 5
+
+
+class Ticks:
+    """Gaps between the ticks of a timer of 5 ms, in a running Qt application.
+
+    Whatever keeps the GUI busy makes gaps longer: their median tells how a window
+    feels, the longest whether it stands still.
+    """
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import QTimer
+
+        self._gaps_ms: list[float] = []
+        self._last = 0.0
+        self._timer = QTimer()
+        self._timer.setInterval(_TICK_MS)
+        self._timer.timeout.connect(self._tick)
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._gaps_ms.clear()
+        self._last = time.perf_counter()
+        self._timer.start()
+
+    def stop(self) -> dict[str, float]:
+        """End, and return median, 95th percentile and longest gap in milliseconds."""
+        self._timer.stop()
+        gaps = sorted(self._gaps_ms)
+        if not gaps:
+            raise ValueError("the timer never came: the GUI stood still all the time")
+        return {
+            "median_ms": statistics.median(gaps),
+            "p95_ms": gaps[int(0.95 * (len(gaps) - 1))],
+            "max_ms": gaps[-1],
+        }
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self._gaps_ms.append(1000 * (now - self._last))
+        self._last = now
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number of a case.
+
+    Parameters
+    ----------
+    key : str
+        Its name in what the case prints.
+    head : str
+        Its name in the table.
+    worst : bool
+        Whether the greatest of all rounds counts, not the median.
+    """
+
+    key: str
+    head: str
+    worst: bool = False
+
+
+@dataclass(frozen=True)
+class GuiCase:
+    """A program with a window.
+
+    Parameters
+    ----------
+    name, role : str
+        What the tables call it; what it stands for.
+    module : str
+        What is run, with the arguments as one JSON text.
+    arguments : mapping
+        JSON-able.
+    needs : str, optional
+        Name of a module without which it is left out.
+    path_variable : str, optional
+        Name of an environment variable with a folder that the process may import from,
+        for peers that cannot be installed beside us.
+    """
+
+    name: str
+    role: Role
+    module: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    needs: str | None = None
+    path_variable: str | None = None
+
+    def why_not(self) -> str | None:
+        """Return why it cannot be run; None if it can."""
+        if self.needs is None or find_spec(self.needs) is not None:
+            return None
+        folder = os.environ.get(self.path_variable or "", "")
+        if folder and os.path.isdir(os.path.join(folder, self.needs)):
+            return None
+        hint = f"; {self.path_variable} may name a folder with it"
+        return f"{self.needs} is not installed{hint if self.path_variable else ''}"
+
+
+@dataclass(frozen=True)
+class GuiTarget:
+    """What is aimed at: so much at most, of a number or of its ratio to another case's.
+
+    Parameters
+    ----------
+    case, key : str
+        Whose number, and which.
+    at_most : float
+        The limit.
+    against : str, optional
+        The case whose number it is divided by.
+    against_key : str, optional
+        Which of its numbers; the same by default.
+    """
+
+    case: str
+    key: str
+    at_most: float
+    against: str | None = None
+    against_key: str | None = None
+
+
+@dataclass(frozen=True)
+class GuiBenchmark:
+    """Cases with a window that do the same.
+
+    Parameters
+    ----------
+    title, text : str
+        What it is; a sentence or two on how.
+    cases : sequence of GuiCase
+        Who takes part.
+    columns : sequence of Column
+        What they print.
+    targets : sequence of GuiTarget
+        What is aimed at.
+    rounds : int
+        Most rounds that make sense.
+    """
+
+    title: str
+    text: str
+    cases: Sequence[GuiCase]
+    columns: Sequence[Column]
+    targets: Sequence[GuiTarget] = ()
+    rounds: int = 5
+
+
+def measure_gui(
+    benchmark: GuiBenchmark,
+    *,
+    rounds: int,
+    seed: int,
+    step: Callable[[], None] = lambda: None,
+) -> Sheet:
+    """Run all cases in turns and return the table.
+
+    Parameters
+    ----------
+    benchmark, rounds, seed, step
+        See `benchmarks.harness.measure`. There is no round that does not count: each
+        process warms up by itself.
+
+    Raises
+    ------
+    Unavailable
+        Without a display and a way to make one.
+    ValueError
+        If a program fails.
+    """
+    prefix = _display()
+    reasons = {case.name: case.why_not() for case in benchmark.cases}
+    cases = [case for case in benchmark.cases if reasons[case.name] is None]
+    notes = [f"{name} is left out: {why}" for name, why in reasons.items() if why]
+    order = random.Random(seed)
+    runs: dict[str, list[dict[str, float]]] = {case.name: [] for case in cases}
+    for _ in range(min(rounds, benchmark.rounds)):
+        turn = list(cases)
+        order.shuffle(turn)
+        for case in turn:
+            runs[case.name].append(_run(case, prefix))
+            step()
+    return _table(benchmark, cases, runs, notes)
+
+
+def _display() -> list[str]:
+    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY"):
+        return []
+    if shutil.which("xvfb-run") is None:
+        raise Unavailable("there is no display, and no xvfb-run")
+    return ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24"]
+
+
+def _run(case: GuiCase, prefix: Sequence[str]) -> dict[str, float]:
+    environment = dict(os.environ)
+    folder = environment.get(case.path_variable or "", "")
+    if folder:
+        known = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in (known, folder) if p)
+    command = [*prefix, sys.executable, "-m", case.module, json.dumps(case.arguments)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=_LONGEST_S,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    # A process that has told its numbers may still fall at its exit: not our matter.
+    if not lines:
+        raise ValueError(f"{case.name} ended with {done.returncode}: {done.stderr}")
+    found: dict[str, float] = json.loads(lines[-1])
+    return found
+
+
+def _table(
+    benchmark: GuiBenchmark,
+    cases: Sequence[GuiCase],
+    runs: Mapping[str, Sequence[Mapping[str, float]]],
+    notes: Sequence[str],
+) -> Sheet:
+    worst = {column.key for column in benchmark.columns if column.worst}
+
+    def value(name: str, key: str) -> float:
+        numbers = [run[key] for run in runs[name]]
+        return max(numbers) if key in worst else statistics.median(numbers)
+
+    rows = [
+        [case.name, *(f"{value(case.name, c.key):,.1f}" for c in benchmark.columns)]
+        for case in cases
+    ]
+    heads = {column.key: column.head for column in benchmark.columns}
+    lines: list[str] = []
+    targets: list[dict[str, Any]] = []
+    for target in benchmark.targets:
+        if target.case not in runs or (target.against and target.against not in runs):
+            continue
+        reached = value(target.case, target.key)
+        words = f"{target.case}: {heads[target.key]} {reached:,.1f}"
+        if target.against is not None:
+            key = target.against_key or target.key
+            reached /= value(target.against, key)
+            words += f", {reached:.2f} x {heads[key]} of {target.against}"
+        fine = verdict(reached <= target.at_most)
+        lines.append(f"{words}; target at most {target.at_most:g}: {fine}")
+        targets.append({**asdict(target), "reached": reached})
+    document = {
+        "title": benchmark.title,
+        "cases": [
+            {"name": case.name, "role": case.role, "runs": list(runs[case.name])}
+            for case in cases
+        ],
+        "targets": targets,
+        "notes": list(notes),
+    }
+    head = ["case", *(column.head for column in benchmark.columns)]
+    lines += notes
+    return Sheet(benchmark.title, benchmark.text, head, rows, lines, document)
