@@ -434,3 +434,40 @@ def test_hundreds_of_tiles(stage: Stage, tmp_path: Path) -> None:
         assert len(explored.tiles()) == 300
         assert len(explored.mosaic().levels) == 6
         check(explored)
+
+
+def test_how_far_it_is(stage: Stage, tmp_path: Path) -> None:
+    with explorer(stage, tmp_path, channels=["DAPI", "FITC"]) as explored:
+        about = explored.explored()
+        assert (about.taken, about.waiting, about.now) == (frozenset(), (), None)
+        stage.gate.clear()
+        future = explored.acquire([(0, 0), (0, 1), (2, 2)])
+        explored.acquire([(0, 1), (5, 5)])
+        while explored.explored().now is None:
+            pass
+        about = explored.explored()
+        assert about.now == (0, 0)
+        assert about.waiting == ((0, 0), (0, 1), (2, 2), (5, 5))
+        stage.gate.set()
+        wait(future)
+        explored.clear()
+    about = explored.explored()
+    assert about.taken >= {(0, 0), (0, 1), (2, 2)}
+    assert about.waiting == ()
+    assert str(about.state) == "finished"
+    assert about.saved >= 6
+    assert about.error is None
+
+
+def test_a_grid_that_begins_elsewhere(stage: Stage, tmp_path: Path) -> None:
+    with explorer(stage, tmp_path, origin_um=(500.0, -200.0)) as explored:
+        wait(explored.acquire([(0, 0), (1, 2)]))
+        assert explored.grid.stage(0, 0) == (500.0, -200.0)
+        dataset = explored.acquisition.get_dataset()
+        about = dataset.read_metadata(row=1, column=2)
+        assert about["XPosition_um_Intended"] == 500 + 2 * STEP
+        assert about["YPositionUm"] == pytest.approx(-200 + STEP, abs=0.1)
+        y, x = explored.mosaic().axes
+        # Half the overlap of the first tile is cut off.
+        assert x.translation == 500 - (SIZE - 1) / 2 + OVERLAP / 2
+        assert y.translation == -200 - (SIZE - 1) / 2 + OVERLAP / 2

@@ -397,16 +397,13 @@ def test_tiles_of_a_turned_camera_fit_together(
         assert where == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.parametrize("kind", [None, *TURNED])
 def test_both_formats_lie_over_each_other_in_napari(
-    small: CoreOwner, tmp_path: Path, kind: str | None
+    small: CoreOwner, tmp_path: Path
 ) -> None:
     from napari.components import ViewerModel
 
     from napari_scope.layers import dataset_to_layers
 
-    if kind is not None:
-        small.core.setPixelSizeAffine("Res10x", TURNED[kind])
     small.core.setXYPosition(-70, 300)
     small.core.waitForSystem()
     places = [(r, c) for r in range(-1, 2) for c in range(2)]
@@ -426,6 +423,42 @@ def test_both_formats_lie_over_each_other_in_napari(
     edge = OVERLAP[1] // 2, OVERLAP[0] // 2
     np.testing.assert_allclose(mosaic[0], images[0] + edge, atol=0.05)
     np.testing.assert_allclose(mosaic[1], images[1] - edge, atol=0.05)
+
+
+@pytest.mark.parametrize("kind", TURNED)
+def test_a_mosaic_of_a_turned_camera_lies_on_the_stage(
+    small: CoreOwner, tmp_path: Path, kind: str
+) -> None:
+    from napari.components import ViewerModel
+
+    from napari_scope.layers import dataset_to_layers
+
+    small.core.setPixelSizeAffine("Res10x", TURNED[kind])
+    small.core.setXYPosition(-70, 300)
+    small.core.waitForSystem()
+    a, b, _, d, e, _ = TURNED[kind]
+    places = [(0, 1), (-1, 0), (1, 1)]
+    outputs = [Output(tmp_path / "a.ndtiff", "ndtiff")]
+    acquisition, _ = witnessed(small, tiles(*places), outputs)
+    dataset = open_dataset(tmp_path / "a.ndtiff")
+    top, left = -1, 0
+    viewer = ViewerModel()
+    ((data, arguments, _),) = dataset_to_layers(dataset)
+    layer = viewer.add_image(data, **arguments)
+    for row, column in places:
+        middle = [
+            (row - top) * STEP[1] + (STEP[1] - 1) / 2,
+            (column - left) * STEP[0] + (STEP[0] - 1) / 2,
+        ]
+        y, x = layer.data_to_world(middle)
+        about = acquisition.get_dataset().read_metadata(row=row, column=column)
+        assert (x, y) == pytest.approx(
+            (about["XPosition_um_Intended"], about["YPosition_um_Intended"])
+        )
+    # One pixel to the right and one down are where the camera sees them.
+    corners = np.array([layer.data_to_world(p) for p in ([0, 0], [0, 1], [1, 0])])
+    np.testing.assert_allclose(corners[1] - corners[0], (d, a), atol=1e-6)
+    np.testing.assert_allclose(corners[2] - corners[0], (e, b), atol=1e-6)
 
 
 def test_an_event_that_says_where_it_is_stays_there(
@@ -601,5 +634,5 @@ def test_only_tiles_of_a_turned_camera_are_put_elsewhere(tmp_path: Path) -> None
     for affine, moved in (((0.5, 0, 0, 0.5), False), ((-0.5, 0, 0, 0.5), True)):
         grid = TileGrid((0, 0), (100, 80), (20, 10), affine)
         ndtiff, zarr = tiled_sinks(both(tmp_path), grid, None)(spec())
-        assert ndtiff.arranged is None
+        assert ndtiff.arranged is not None  # it tells how the tiles lie
         assert (zarr.arranged is not None) == moved

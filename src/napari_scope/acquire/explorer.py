@@ -29,10 +29,16 @@ import math
 import operator
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_scope.acquire.acquisition import Acquisition
+from napari_scope.acquire.explore_parts import (
+    ExploreChannel,
+    Explored,
+    chosen_of,
+    place_of,
+    whole,
+)
 from napari_scope.acquire.futures import key_of
 from napari_scope.acquire.notifications import AcqNotification
 from napari_scope.errors import AcquisitionError, PlanError, SettingsError
@@ -50,29 +56,10 @@ if TYPE_CHECKING:
     from napari_scope.acquire.tiling import TileGrid
     from napari_scope.model import Image
 
-__all__ = ["ExploreChannel", "Explorer"]
+__all__ = ["ExploreChannel", "Explored", "Explorer"]
 
 _Wish: TypeAlias = "tuple[FrameKey, dict[str, Any]]"
 _SAVED = AcqNotification.Image.IMAGE_SAVED
-
-
-@dataclass(frozen=True, slots=True)
-class ExploreChannel:
-    """A channel to explore in.
-
-    Parameters
-    ----------
-    config : str
-        Preset of the channel group.
-    exposure_ms : float, optional
-        Exposure; that of the camera by default.
-    group : str
-        The channel group.
-    """
-
-    config: str
-    exposure_ms: float | None = None
-    group: str = "Channel"
 
 
 class Explorer:
@@ -93,6 +80,8 @@ class Explorer:
     z_below : int
         How many levels there are below the one where the focus is at the beginning,
         which is level 0. The axis ``z`` of the store counts from the lowest.
+    origin_um : (float, float), optional
+        Stage position of row 0 and column 0; where the stage is by default.
     core : CMMCorePlus or CoreOwner, optional
         The microscope; that of this process by default.
     options
@@ -115,6 +104,7 @@ class Explorer:
         channels: Sequence[ExploreChannel | str] = (),
         z_step_um: float | None = None,
         z_below: int = 0,
+        origin_um: tuple[float, float] | None = None,
         core: CMMCorePlus | CoreOwner | None = None,
         **options: Any,
     ) -> None:
@@ -147,6 +137,11 @@ class Explorer:
             hardware_sequencing=False,
             **options,
         )
+        if origin_um is not None:
+            # Before the first event: nobody has asked the grid for a place yet.
+            grid = self.grid.at(*origin_um)
+            self._acquisition._grid = grid
+            self._acquisition.queue.placed = grid.placed
         mmc = self._acquisition.run.core
         self._z_origin_um = mmc.getZPosition() if mmc.getFocusDevice() else None
         if z_step_um is not None and self._z_origin_um is None:
@@ -158,6 +153,7 @@ class Explorer:
         # the stage has not left for.
         self._wanted: dict[FrameKey, AcquisitionFuture | None] = {}
         self._regions: list[deque[_Wish]] = []
+        self._now: tuple[int, int] | None = None
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------- asking for tiles
@@ -193,8 +189,8 @@ class Explorer:
             If the explorer is closed; what ended it, if it failed.
         """
         levels = self._levels(z)
-        chosen = self._chosen(channels)
-        places = [_place(tile) for tile in tiles]
+        chosen = chosen_of(self._channels, channels)
+        places = [place_of(tile) for tile in tiles]
         asked: list[dict[str, Any]] = []
         wishes: deque[_Wish] = deque()
         with self._lock:
@@ -252,6 +248,7 @@ class Explorer:
                     self._forget(wishes)
                     return
                 _, event = wishes.popleft()
+                self._now = event["axes"]["row"], event["axes"]["column"]
             yield event
 
     def _forget(self, wishes: deque[_Wish]) -> None:
@@ -268,7 +265,7 @@ class Explorer:
                 "this explorer has one level in height only", hint="give it a z_step_um"
             )
         for level in levels:
-            if _whole(level, "a level in height") < -self._z_below:
+            if whole(level, "a level in height") < -self._z_below:
                 raise PlanError(
                     f"there is no level {level} in height",
                     hint=f"make the explorer with z_below={-level} or more",
@@ -284,18 +281,6 @@ class Explorer:
     ) -> AcquisitionFuture:
         """Ask for the tiles that cover a rectangle on the stage; see `acquire`."""
         return self.acquire(self.grid.covering(x_um, y_um), **what)
-
-    def _chosen(self, names: Sequence[str] | None) -> list[ExploreChannel | None]:
-        if names is None:
-            return list(self._channels) or [None]
-        known = {channel.config: channel for channel in self._channels}
-        for name in names:
-            if name not in known:
-                raise PlanError(
-                    f"this explorer has no channel {name!r}",
-                    hint=f"it has {', '.join(known) or 'none'}",
-                )
-        return [known[name] for name in names]
 
     def _event(
         self, row: int, column: int, level: int, channel: ExploreChannel | None
@@ -357,6 +342,22 @@ class Explorer:
         """Return row and column of all tiles that were taken so far."""
         return {(int(a["row"]), int(a["column"])) for a in self._taken()}
 
+    def explored(self) -> Explored:
+        """Return how far it is; it takes longer the more tiles there are."""
+        progress = self._acquisition.run.progress()
+        with self._lock:
+            left = [event["axes"] for wishes in self._regions for _, event in wishes]
+        return Explored(
+            state=progress.state,
+            taken=frozenset(self.tiles()),
+            waiting=tuple(dict.fromkeys((a["row"], a["column"]) for a in left)),
+            now=self._now,
+            saved=progress.saved,
+            skipped=progress.skipped,
+            reasons=progress.skipped_reasons,
+            error=self._acquisition.run.error,
+        )
+
     def mosaic(self) -> Image:
         """Return all tiles as one image with several resolutions, as it is now.
 
@@ -395,17 +396,3 @@ class Explorer:
     ) -> None:
         """Take what was asked for and close; after an error, abort."""
         self._acquisition.__exit__(kind, error, trace)
-
-
-def _whole(value: object, what: str) -> int:
-    try:
-        if not isinstance(value, bool):
-            return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        pass
-    raise PlanError(f"{what} is a whole number, found {value!r}")
-
-
-def _place(tile: tuple[int, int]) -> tuple[int, int]:
-    row, column = tile
-    return _whole(row, "the row of a tile"), _whole(column, "the column of a tile")

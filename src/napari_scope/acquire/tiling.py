@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_scope.stream import Output, Sink, StoreSpec
 
-__all__ = ["TileGrid", "as_seen", "tiled_sinks"]
+__all__ = ["TileGrid", "as_seen", "tiled_sinks", "with_affine"]
 
 _ROW, _COLUMNS = "row", ("column", "col")
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -236,6 +236,15 @@ def as_seen(spec: StoreSpec, grid: TileGrid) -> StoreSpec:
     return replace(spec, images=tuple(images))
 
 
+def with_affine(spec: StoreSpec, grid: TileGrid) -> StoreSpec:
+    """Return what is stored, with how its tiles lie on the stage.
+
+    Readers that can turn an image put a mosaic where it is with it.
+    """
+    tiles = {"affine": list(grid.affine), "overlap_px": list(grid.overlap_px)}
+    return replace(spec, summary={**spec.summary, "tiles": tiles})
+
+
 def tiled_sinks(
     outputs: Sequence[Output], grid: TileGrid, levels: int | None
 ) -> Callable[[StoreSpec], Sequence[Sink]]:
@@ -263,7 +272,9 @@ def tiled_sinks(
         sinks: list[Sink] = []
         for output in outputs:
             if output.format == "ndtiff":
-                sinks.append(TiledNDTiffSink(output.path, grid.overlap_px, levels))
+                tiles = TiledNDTiffSink(output.path, grid.overlap_px, levels)
+                tiles.arranged = lambda spec: with_affine(spec, grid)
+                sinks.append(tiles)
                 continue
             sink = output.sink()
             if spec.pixel_um and grid.affine != (spec.pixel_um, 0, 0, spec.pixel_um):

@@ -22,6 +22,7 @@ import numpy as np
 
 from napari_scope.errors import SettingsError
 from napari_scope.formats.ngff.saving.images import SavedImage, SavedLabels
+from napari_scope.layers.helping import is_helping
 from napari_scope.layers.saving_axes import LayerAxes, layer_axes
 from napari_scope.layers.saving_looks import (
     channel_of_layer,
@@ -122,13 +123,14 @@ def _place(axis: Axis) -> tuple[object, ...]:
 
 
 def read_layers(layers: Sequence[LayerData]) -> list[ImageLayer]:
-    """Return what the layers say of themselves.
+    """Return what the layers say of themselves, but those that are no data.
 
     Raises
     ------
     SettingsError
         Naming the first layer that cannot be stored and what can be done.
     """
+    layers = [one for one in layers if not is_helping(one[1].get("metadata"))]
     if not layers:
         raise SettingsError("there is no layer to save")
     found: list[ImageLayer] = []

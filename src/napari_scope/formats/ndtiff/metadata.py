@@ -12,18 +12,17 @@ Examples
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    Facts: TypeAlias = Mapping[str, object]
+Facts: TypeAlias = Mapping[str, object]
 
 __all__ = [
     "bit_depth",
     "channel_name",
     "channel_names",
     "interval_s",
+    "pixel_affine",
     "pixel_size_um",
     "pixels_per_cm",
     "stage_um",
@@ -32,6 +31,10 @@ __all__ = [
     "z_step_um",
     "z_um",
 ]
+
+_NEVER_CALIBRATED: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+_AFFINE_PARTS: Final = 6
+_FLAT: Final = 1e-6  # area of a pixel, against its sides, below which it is none
 
 
 def _number(value: object) -> float | None:
@@ -60,6 +63,41 @@ def pixel_size_um(frame: Facts, summary: Facts) -> float | None:
     """Return the size of a pixel, of the frame or of the summary."""
     names = ("PixelSizeUm", "PixelSize_um")
     return _positive(_first(frame, *names)) or _positive(_first(summary, *names))
+
+
+def pixel_affine(
+    frame: Facts, summary: Facts
+) -> tuple[float, float, float, float] | None:
+    """Return how the stage moves with the pixels of a tiled store, None if not known.
+
+    Ours is in the summary (``napari_scope``, ``tiles``, ``affine``); Micro-Manager
+    writes six numbers with each frame (``PixelSizeAffine``, in the order of its core).
+    Its identity says that the camera was never calibrated.
+
+    Returns
+    -------
+    tuple of float, optional
+        (a, b, d, e): micrometers in x are a*right + b*down, in y d*right + e*down.
+    """
+    own = summary.get("napari_scope")
+    tiles = own.get("tiles") if isinstance(own, Mapping) else None
+    stored = tiles.get("affine") if isinstance(tiles, Mapping) else None
+    if isinstance(stored, list) and len(stored) == 4:
+        found = [_number(value) for value in stored]
+    else:
+        text = frame.get("PixelSizeAffine")
+        parts = text.split(";") if isinstance(text, str) else []
+        values = [_number(part) for part in parts[:_AFFINE_PARTS]]
+        if len(values) < _AFFINE_PARTS or values == list(_NEVER_CALIBRATED):
+            return None
+        found = [values[0], values[1], values[3], values[4]]
+    a, b, d, e = found
+    if a is None or b is None or d is None or e is None:
+        return None
+    sides = math.hypot(a, d) * math.hypot(b, e)
+    if not (0 < sides < math.inf and abs(a * e - b * d) > _FLAT * sides):
+        return None
+    return a, b, d, e
 
 
 def pixels_per_cm(summary: Facts) -> int:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from napari_scope.formats.ndtiff.catalog import Catalog
 
-__all__ = ["frame_axes", "lead_axis", "mosaic_axes"]
+__all__ = ["frame_axes", "lead_axis", "mosaic_affine", "mosaic_axes"]
 
+_SAME = 1e-9  # numbers that differ by less went through text and back
 _MOST_NEIGHBOURS = 4  # planes whose metadata are read for the distance of two
 
 
@@ -191,3 +192,36 @@ def mosaic_axes(
         starts.append(start)
     y, x = starts
     return Axis("y", "space", unit, size, y), Axis("x", "space", unit, size, x)
+
+
+def mosaic_affine(
+    summary: Mapping[str, object], about: Mapping[str, object]
+) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
+    """Return what turns a mosaic from rows and columns to the stage, None if nothing.
+
+    The frame that says where the stage was stays where it is, all others come to their
+    places around it. `mosaic_axes` gives the scale and the place before that.
+
+    Parameters
+    ----------
+    summary, about : mapping
+        As in `mosaic_axes`.
+
+    Returns
+    -------
+    tuple, optional
+        The rows of y and x of a homogeneous matrix over y, x.
+    """
+    pixel = facts.pixel_size_um(about, summary)
+    stage = facts.stage_um(about)
+    affine = facts.pixel_affine(about, summary)
+    if not pixel or stage is None or affine is None:
+        return None
+    a, b, d, e = (value / pixel for value in affine)
+    if max(abs(a - 1), abs(b), abs(d), abs(e - 1)) < _SAME:
+        return None
+    x, y = stage
+    return (
+        (e, d, y - e * y - d * x),
+        (b, a, x - b * y - a * x),
+    )

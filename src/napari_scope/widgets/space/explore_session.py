@@ -1,0 +1,339 @@
+"""One exploration from the dock: it begins, is asked for tiles, is shown, and ends.
+
+An `Explorer` of `napari_scope.acquire` does the work. Making it, asking how far it is,
+opening its mosaic and closing it take time and happen in threads; here is when. The
+mosaic becomes layers of the viewer when the first tile is saved, and grows like every
+store that is being written (`StoreWatcher`).
+
+Examples
+--------
+>>> session = ExploreSession(viewer, microscope, dock)  # doctest: +SKIP
+>>> session.start(ExploreWish("/data", "slide", (32, 32)))  # doctest: +SKIP
+>>> session.take([(0, 0), (0, 1)])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QWidget
+
+from napari_scope.acquire.explore_parts import ExploreChannel, Explored
+from napari_scope.errors import ScopeError
+from napari_scope.widgets.browsing.store_watcher import StoreWatcher
+from napari_scope.widgets.common.background import BackgroundCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import napari.viewer
+
+    from napari_scope.acquire import Explorer
+    from napari_scope.acquire.tiling import TileGrid
+    from napari_scope.layers import LayerData
+    from napari_scope.model import Dataset
+    from napari_scope.widgets.common.microscope import Microscope
+
+__all__ = ["ExploreSession", "ExploreWish"]
+
+_POLL_MS: Final = 300
+_WATCH_MS: Final = 500
+_LAST_WAIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExploreWish:
+    """How to explore.
+
+    Parameters
+    ----------
+    folder : str
+        Where the mosaic is saved, in a new folder.
+    name : str
+        Its name.
+    overlap_px : (int, int)
+        Pixels that neighbours share in x and in y.
+    channels : tuple of str
+        Presets; none takes an image as the camera stands.
+    z_step_um : float
+        Distance of two heights.
+    below, above : int
+        How many heights are taken below and above the focus.
+    origin_um : (float, float), optional
+        Stage position of row 0 and column 0; where the stage is by default.
+    """
+
+    folder: str
+    name: str
+    overlap_px: tuple[int, int]
+    channels: tuple[str, ...] = ()
+    z_step_um: float = 1.0
+    below: int = 0
+    above: int = 0
+    origin_um: tuple[float, float] | None = None
+
+    @property
+    def images_per_tile(self) -> int:
+        """Images of each tile."""
+        return max(1, len(self.channels)) * (self.below + 1 + self.above)
+
+
+class ExploreSession(QObject):
+    """Explores once at a time.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where the mosaic is shown.
+    microscope : Microscope
+        The microscope.
+    dock : QWidget
+        Owner.
+
+    Attributes
+    ----------
+    began : Signal
+        Tiles can be asked for.
+    progressed : Signal
+        How far it is: an `Explored`.
+    shown : Signal
+        The mosaic has layers in the viewer: a list.
+    ended : Signal
+        All files are closed; carries the last `Explored`.
+    failed : Signal
+        An exception, and what did not happen.
+    """
+
+    began = Signal()
+    progressed = Signal(object)
+    shown = Signal(object)
+    ended = Signal(object)
+    failed = Signal(object, str)
+
+    def __init__(
+        self, viewer: napari.viewer.Viewer, microscope: Microscope, dock: QWidget
+    ) -> None:
+        super().__init__(dock)
+        self._viewer: Any = viewer
+        self._microscope = microscope
+        self._explorer: Explorer | None = None
+        self._wish = ExploreWish("", "", (0, 0))
+        self._latest: Explored | None = None
+        self._has_layers = False
+        self._starter = BackgroundCall(self)
+        self._starter.finished.connect(self._on_started)
+        self._starter.failed.connect(self._on_not_started)
+        self._asker = BackgroundCall(self)
+        self._asker.finished.connect(self._on_progress)
+        self._asker.failed.connect(self._on_no_progress)
+        self._opener = BackgroundCall(self)
+        self._opener.finished.connect(self._on_opened)
+        self._opener.failed.connect(self._on_not_opened)
+        self._closer = BackgroundCall(self, abandon=True)
+        self._closer.finished.connect(self._on_closed)
+        self._closer.failed.connect(self._on_closed_badly)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._timer.timeout.connect(self._ask)
+
+    # ---- facts
+
+    @property
+    def running(self) -> bool:
+        """Whether tiles can be asked for."""
+        return self._explorer is not None and not self._closer.busy
+
+    @property
+    def busy(self) -> bool:
+        """Whether it begins, goes on or ends."""
+        return self._explorer is not None or self._starter.busy
+
+    @property
+    def ending(self) -> bool:
+        """Whether it ends."""
+        return self._closer.busy
+
+    @property
+    def grid(self) -> TileGrid | None:
+        """The grid of the exploration that goes on."""
+        return None if self._explorer is None else self._explorer.grid
+
+    @property
+    def path(self) -> Path | None:
+        """Where the mosaic is saved."""
+        return None if self._explorer is None else self._explorer.path
+
+    @property
+    def wish(self) -> ExploreWish:
+        """How it explores."""
+        return self._wish
+
+    # ---- what can be asked for
+
+    def start(self, wish: ExploreWish) -> None:
+        """Begin; `began` or `failed` tells."""
+        if self.busy:
+            return
+        self._wish = wish
+        owner = self._microscope.owner
+        self._starter.start(lambda: _explorer(owner, wish), "napari-scope explorer")
+
+    def take(self, tiles: Sequence[tuple[int, int]]) -> None:
+        """Ask for tiles, in all channels and heights of the wish."""
+        explorer = self._explorer
+        if explorer is None or not self.running or not tiles:
+            return
+        try:
+            explorer.acquire(tiles, z=range(-self._wish.below, self._wish.above + 1))
+        except (ScopeError, RuntimeError) as error:
+            self.failed.emit(error, "The tiles cannot be taken")
+        self._ask()
+
+    def take_at(self, places_um: Iterable[tuple[float, float]]) -> None:
+        """Ask for the tiles at places, x and y in micrometers."""
+        grid = self.grid
+        if grid is not None:
+            self.take(list(dict.fromkeys(grid.nearest(x, y) for x, y in places_um)))
+
+    def clear(self) -> None:
+        """Forget the tiles that were not taken yet."""
+        if self._explorer is not None:
+            self._explorer.clear()
+            self._ask()
+
+    def set_paused(self, paused: bool) -> None:
+        """Rest after the tile that is being taken, or go on."""
+        if self._explorer is not None:
+            self._explorer.acquisition.set_paused(paused)
+
+    def finish(self) -> None:
+        """Take what was asked for, close the files."""
+        explorer = self._explorer
+        if explorer is not None and not self._closer.busy:
+            explorer.acquisition.set_paused(False)
+            self._closer.start(explorer.close, "napari-scope explorer ends")
+
+    def close(self) -> None:
+        """End at once; what was taken is saved. Waits, but not for a dead camera."""
+        self._timer.stop()
+        self._starter.close()
+        self._asker.close()
+        self._opener.close()
+        explorer, self._explorer = self._explorer, None
+        if explorer is not None:
+            ending = threading.Thread(
+                target=_abort, args=(explorer,), name="napari-scope explorer ends"
+            )
+            ending.daemon = True
+            ending.start()
+            ending.join(_LAST_WAIT_S)
+        self._closer.close()
+
+    # ---- what happens
+
+    def _on_started(self, explorer: Explorer) -> None:
+        self._explorer = explorer
+        self._latest = None
+        self._has_layers = False
+        self._timer.start()
+        self.began.emit()
+
+    def _on_not_started(self, error: object) -> None:
+        self.failed.emit(error, "The exploration could not begin")
+
+    def _ask(self) -> None:
+        explorer = self._explorer
+        if explorer is not None and not self._asker.busy:
+            self._asker.start(explorer.explored, "napari-scope explored")
+
+    def _on_progress(self, explored: Explored) -> None:
+        self._latest = explored
+        self.progressed.emit(explored)
+        explorer = self._explorer
+        if explorer is None:
+            return
+        if explored.taken and not self._has_layers and not self._opener.busy:
+            path = explorer.path
+            self._opener.start(lambda: _opened(path), "napari-scope mosaic")
+        if explored.state.is_final and not self._closer.busy:
+            # It failed, or somebody else has cancelled the run.
+            self._closer.start(explorer.close, "napari-scope explorer ends")
+
+    def _on_no_progress(self, error: object) -> None:
+        self.failed.emit(error, "The state of the exploration is not known")
+
+    def _on_opened(self, found: tuple[Dataset, list[LayerData]]) -> None:
+        dataset, layers = found
+        self._has_layers = True
+        window = self._viewer.window.main_menu.window()
+        made = []
+        for data, arguments, _ in layers:
+            made.append(self._viewer.add_image(data, **arguments))
+        if isinstance(window, QWidget) and not dataset.finished:
+            watcher = StoreWatcher(self._viewer, dataset, window, interval_ms=_WATCH_MS)
+            watcher.start()
+        self.shown.emit(made)
+
+    def _on_not_opened(self, error: object) -> None:
+        self._has_layers = True  # not again every third of a second
+        self.failed.emit(error, "The mosaic cannot be shown")
+
+    def _on_closed(self, _result: object) -> None:
+        self._end(None)
+
+    def _on_closed_badly(self, error: object) -> None:
+        self._end(error)
+
+    def _end(self, error: object) -> None:
+        explorer, self._explorer = self._explorer, None
+        self._timer.stop()
+        if explorer is None:
+            return
+        if error is not None:
+            count = len(self._latest.taken) if self._latest is not None else 0
+            self.failed.emit(
+                error, f"The exploration has ended; {count} tiles are saved"
+            )
+        self.ended.emit(self._latest)
+
+
+def _explorer(owner: Any, wish: ExploreWish) -> Explorer:
+    from napari_scope.acquire import Explorer
+
+    # Now, not with the first tile: a folder that cannot be is said at once.
+    Path(wish.folder).mkdir(parents=True, exist_ok=True)
+    heights = wish.below + wish.above > 0
+    return Explorer(
+        wish.folder,
+        wish.name,
+        tile_overlap=wish.overlap_px,
+        channels=[ExploreChannel(name, group=_group(owner)) for name in wish.channels],
+        z_step_um=wish.z_step_um if heights else None,
+        z_below=wish.below if heights else 0,
+        origin_um=wish.origin_um,
+        core=owner,
+        on_error="skip",  # a place out of range is not the end of the exploration
+    )
+
+
+def _group(owner: Any) -> str:
+    return str(owner.core.getChannelGroup() or "Channel")
+
+
+def _opened(path: Path) -> tuple[Dataset, list[LayerData]]:
+    from napari_scope.formats import open_dataset
+    from napari_scope.layers import dataset_to_layers
+
+    dataset = open_dataset(path)
+    return dataset, dataset_to_layers(dataset)
+
+
+def _abort(explorer: Explorer) -> None:
+    try:
+        explorer.abort()
+    except (ScopeError, RuntimeError, OSError):
+        pass  # the run tells it; the dock is gone
