@@ -14,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from benchmarks import (
     conversion,
     demo_run,
+    docks,
+    explorer,
+    live,
     ndtiff,
     ndtiff_view,
     ndtiff_write,
@@ -26,6 +29,7 @@ from benchmarks import (
     stream_layouts,
 )
 from benchmarks.camera import Camera, Unavailable, watch
+from benchmarks.gui import GuiBenchmark, measure_gui
 from benchmarks.harness import Benchmark, measure
 from benchmarks.machine import Machine
 from benchmarks.report import markdown, print_results, write_json
@@ -34,7 +38,7 @@ from benchmarks.sheets import Sheet, sheet
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-BENCHMARKS: dict[str, Callable[[], Sequence[Benchmark | Camera]]] = {
+BENCHMARKS: dict[str, Callable[[], Sequence[Benchmark | Camera | GuiBenchmark]]] = {
     "stream": stream.benchmarks,
     "stream_layouts": stream_layouts.benchmarks,
     "pace": pace.benchmarks,
@@ -47,6 +51,9 @@ BENCHMARKS: dict[str, Callable[[], Sequence[Benchmark | Camera]]] = {
     "opening": opening.benchmarks,
     "conversion": conversion.benchmarks,
     "nodes": nodes.benchmarks,
+    "live": live.benchmarks,
+    "explorer": explorer.benchmarks,
+    "docks": docks.benchmarks,
     "sustained": pace.sustained_benchmarks,
 }
 ON_DEMAND = {"sustained"}
@@ -116,7 +123,7 @@ def chosen_names(names: list[str]) -> list[str]:
 
 def _measured(
     console: Console,
-    benchmark: Benchmark | Camera,
+    benchmark: Benchmark | Camera | GuiBenchmark,
     folder: Path,
     rounds: int,
     seed: int,
@@ -134,6 +141,9 @@ def _measured(
             bar.refresh()
 
         count, place = len(benchmark.cases), Path(scratch)
+        if isinstance(benchmark, GuiBenchmark):
+            bar.update(task, total=min(rounds, benchmark.rounds) * count)
+            return measure_gui(benchmark, rounds=rounds, seed=seed, step=step)
         if isinstance(benchmark, Camera):
             bar.update(task, total=min(rounds, benchmark.rounds) * count)
             watched = watch(benchmark, place, rounds=rounds, seed=seed, step=step)

@@ -104,3 +104,38 @@ def test_puller_gives_up() -> None:
     puller = Puller(never(), given_up=lambda: True)
     assert list(puller) == []
     let_go.set()
+
+
+def test_a_skipped_wait_brings_all_later_events_forward() -> None:
+    now = [0.0]
+    clock = PlanClock(lambda: now[0])
+    clock.wait(0)
+    assert not clock.skip()  # nothing is waited for
+    waiter = threading.Thread(target=clock.wait, args=(600.0,))
+    waiter.start()
+    while clock.seconds_left is None:
+        pass
+    now[0] = 100.0
+    assert clock.skip()
+    waiter.join(10)
+    assert not waiter.is_alive()
+    assert clock.skipped_s == clock.ahead_s == 500.0
+    waiter = threading.Thread(target=clock.wait, args=(1200.0,))
+    waiter.start()
+    while clock.seconds_left is None:
+        pass
+    assert clock.seconds_left == 600.0  # an interval from the event before
+    clock.cancel()
+    waiter.join(10)
+
+
+def test_a_reset_forgets_by_how_much_events_come_earlier() -> None:
+    clock = PlanClock()
+    clock.wait(0)
+    waiter = threading.Thread(target=clock.wait, args=(600.0,))
+    waiter.start()
+    while not clock.skip():
+        pass
+    waiter.join(10)
+    clock.wait(0, reset=True)
+    assert clock.ahead_s == 0 and clock.skipped_s > 500

@@ -9,6 +9,7 @@ from napari_scope.acquire.futures import AcquisitionFuture
 from napari_scope.acquire.hooks import EngineHooks, HookError
 from napari_scope.acquire.news import FrameNews, RunNews
 from napari_scope.acquire.notifications import AcqNotification
+from napari_scope.acquire.planned_run import PlannedRun
 from napari_scope.acquire.processing import FrameProcessor, Processed
 from napari_scope.acquire.progress import (
     RunProgress,
@@ -19,6 +20,7 @@ from napari_scope.acquire.progress import (
 from napari_scope.acquire.receiver import ErrorPolicy
 from napari_scope.acquire.registry import cancel_runs
 from napari_scope.acquire.run import Run
+from napari_scope.acquire.run_queue import RunQueue
 from napari_scope.acquire.store import camera_frame
 from napari_scope.acquire.tiling import TileGrid
 from napari_scope.stream import FormatName, Output, next_free_name, output_path
@@ -39,10 +41,12 @@ __all__ = [
     "FrameProcessor",
     "HookError",
     "Output",
+    "PlannedRun",
     "Processed",
     "Run",
     "RunNews",
     "RunProgress",
+    "RunQueue",
     "RunReport",
     "RunState",
     "ScopeEngine",

@@ -3,6 +3,7 @@
 Wishes to pause, go on or cancel may be uttered at any time and from any thread; the
 thread of the run meets them in `PlanClock.wait`, before each event. The time of a
 pause does not count: all later events move by it, so that intervals stay as planned.
+So they do when a wait is skipped: all later events come earlier by what was left of it.
 
 This module knows no microscope.
 """
@@ -40,6 +41,8 @@ class PlanClock:
         self._start: float | None = None
         self._due_s: float | None = None
         self._paused_s = 0.0
+        self._skipped_s = 0.0
+        self._ahead_s = 0.0
 
     def pause(self) -> None:
         """Wish a pause before the next event."""
@@ -58,6 +61,31 @@ class PlanClock:
         with self._wish:
             self._cancelled = True
             self._wish.notify_all()
+
+    def skip(self) -> bool:
+        """Wish no more waiting for the next event; returns whether one was waited for.
+
+        A run that is paused stays so, and goes on with that event.
+        """
+        with self._wish:
+            left = self.seconds_left
+            if left is None or self._start is None:
+                return False
+            self._start -= left
+            self._skipped_s += left
+            self._ahead_s += left
+            self._wish.notify_all()
+            return True
+
+    @property
+    def skipped_s(self) -> float:
+        """How much waiting was skipped so far, in seconds."""
+        return self._skipped_s
+
+    @property
+    def ahead_s(self) -> float:
+        """By how much events are due earlier than planned, since the last reset."""
+        return self._ahead_s
 
     @property
     def pause_wanted(self) -> bool:
@@ -110,6 +138,7 @@ class PlanClock:
         with self._wish:
             if self._start is None or reset:
                 self._start = self._now()
+                self._ahead_s = 0.0
             self._due_s = due_s or 0.0
             last = self._now()
             while not (self._cancelled or ended()):

@@ -82,7 +82,8 @@ class ScopeEngine(MDAEngine):
         What a hardware failure does: end the run with an error, or leave the frame
         out with a reason.
     before_event : callable
-        Called before each event is waited for.
+        Called before each event is waited for; returns the event to run, or None when
+        the run is to end before it.
     given_up : callable
         Whether the run is to end at once.
     use_hardware_sequencing : bool
@@ -102,7 +103,7 @@ class ScopeEngine(MDAEngine):
         receiver: FrameReceiver,
         *,
         on_error: ErrorPolicy = "stop",
-        before_event: Callable[[MDAEvent], None] = lambda event: None,
+        before_event: Callable[[MDAEvent], MDAEvent | None] = lambda event: event,
         given_up: Callable[[], bool] = lambda: False,
         use_hardware_sequencing: bool = True,
         hooks: EngineHooks | None = None,
@@ -186,11 +187,13 @@ class ScopeEngine(MDAEngine):
         events of a list that it yields are merged.
         """
         for event in self._merged_events():
-            self._before_event(event)
-            if self._given_up():
-                yield event  # the runner notices, and ends
+            due = self._before_event(event)
+            if due is None:
                 return
-            yield from self._after_pre_hardware(event)
+            if self._given_up():
+                yield due  # the runner notices, and ends
+                return
+            yield from self._after_pre_hardware(due)
 
     def _merged_events(self) -> Iterator[MDAEvent]:
         planned = self._receiver.events()

@@ -17,8 +17,9 @@ __all__ = ["RunProgress", "RunReport", "RunState", "SkippedFrame", "seconds_left
 class RunState(StrEnum):
     """Where a run is.
 
-    ready -> preparing -> (waiting <-> acquiring, pausing -> paused) -> closing ->
-    finished, cancelled or failed; cancelling from anywhere before closing.
+    ready -> preparing -> (waiting <-> acquiring, pausing -> paused, finishing) ->
+    closing -> finished, cancelled or failed; cancelling from anywhere before closing.
+    *Finishing* is acquiring with an end in sight: that of a time point, say.
     """
 
     READY = "ready"
@@ -27,6 +28,7 @@ class RunState(StrEnum):
     ACQUIRING = "acquiring"
     PAUSING = "pausing"
     PAUSED = "paused"
+    FINISHING = "finishing"
     CANCELLING = "cancelling"
     CLOSING = "closing"
     FINISHED = "finished"
@@ -73,6 +75,10 @@ class RunProgress:
         The last few reasons of skipped frames and warnings.
     error : str, optional
         What ended the run.
+    finish_after : str, optional
+        The axis at whose next step the run will end, because somebody wished so.
+    warnings : int
+        How much went wrong so far although no frame is missing.
     """
 
     state: RunState
@@ -89,6 +95,8 @@ class RunProgress:
     next_event_s: float | None = None
     skipped_reasons: tuple[str, ...] = ()
     error: str | None = None
+    finish_after: str | None = None
+    warnings: int = 0
 
     @property
     def fraction(self) -> float | None:
@@ -120,6 +128,10 @@ class RunReport:
         From the start until all files were closed.
     saved_bytes : int
         Pixels saved, counted once.
+    finished_after : str, optional
+        The axis after whose step somebody let the run end: ``"t"`` for a time point.
+    left_out : int
+        Planned frames that were not taken for this reason; they are not missing.
     """
 
     state: RunState
@@ -131,6 +143,8 @@ class RunReport:
     duration_s: float
     saved_bytes: int
     warnings: tuple[str, ...] = field(default=())
+    finished_after: str | None = None
+    left_out: int = 0
 
     @property
     def mb_per_s(self) -> float:

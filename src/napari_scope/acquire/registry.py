@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import threading
 import weakref
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Guest",
     "add_guest",
+    "ask_guests",
     "cancel_runs",
     "claim_core",
+    "foreign_ended",
+    "foreign_started",
     "is_in_use",
     "loading",
     "release_core",
@@ -64,7 +68,10 @@ class Guest(Protocol):
         """Let go of the camera now; called on any thread, returns when done."""
 
 
+_log = logging.getLogger(__name__)
 _runs: weakref.WeakSet[_Run] = weakref.WeakSet()
+# Runs that others started: they are shown, but neither refused nor cancelled by us.
+_foreign: weakref.WeakSet[_Run] = weakref.WeakSet()
 _loading: list[CMMCorePlus] = []
 _guests: weakref.WeakSet[Guest] = weakref.WeakSet()
 _watchers: list[Callable[[Literal["started", "ended"], _Run], None]] = []
@@ -100,7 +107,13 @@ def claim_core(run: _Run) -> None:
         if reason:
             raise AcquisitionError(reason, hint="wait for its end or cancel it")
         _runs.add(run)
-    _ask_guests(run.core)
+    try:
+        ask_guests(run.core)
+    except BaseException:
+        # A guest that holds on to the camera: the run does not start.
+        with _lock:
+            _runs.discard(run)
+        raise
     _tell("started", run)
 
 
@@ -111,10 +124,24 @@ def release_core(run: _Run) -> None:
     _tell("ended", run)
 
 
+def foreign_started(run: _Run) -> None:
+    """Note a run that somebody else has started, and tell those who watch."""
+    with _lock:
+        _foreign.add(run)
+    _tell("started", run)
+
+
+def foreign_ended(run: _Run) -> None:
+    """Note that a run of somebody else is over."""
+    with _lock:
+        _foreign.discard(run)
+    _tell("ended", run)
+
+
 def runs_of(core: CMMCorePlus) -> list[_Run]:
     """Return the runs that go on with a core; at most one drives it."""
     with _lock:
-        return [run for run in _runs if run.core is core and not run.done]
+        return [run for run in (*_runs, *_foreign) if run.core is core and not run.done]
 
 
 def watch_runs(
@@ -144,7 +171,10 @@ def watch_runs(
 
 def _tell(what: Literal["started", "ended"], run: _Run) -> None:
     for told in list(_watchers):
-        told(what, run)
+        try:
+            told(what, run)
+        except Exception:
+            _log.exception("whoever watches runs was told in vain that one %s", what)
 
 
 def add_guest(guest: Guest) -> None:
@@ -159,7 +189,8 @@ def remove_guest(guest: Guest) -> None:
         _guests.discard(guest)
 
 
-def _ask_guests(core: CMMCorePlus) -> None:
+def ask_guests(core: CMMCorePlus) -> None:
+    """Ask all guests of a core to make way; returns when they have."""
     with _lock:
         guests = [guest for guest in _guests if guest.core is core]
     for guest in guests:
@@ -184,7 +215,7 @@ def loading(core: CMMCorePlus) -> Iterator[None]:
             )
         _loading.append(core)
     try:
-        _ask_guests(core)
+        ask_guests(core)
         yield
     finally:
         with _lock:

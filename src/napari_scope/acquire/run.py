@@ -19,6 +19,7 @@ Examples
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from napari_scope.acquire.progress import (
     RunProgress,
     RunReport,
     RunState,
+    SkippedFrame,
     seconds_left,
 )
 from napari_scope.acquire.pull import Puller
@@ -39,6 +41,7 @@ from napari_scope.acquire.quiet import quiet_engine_log
 from napari_scope.acquire.recorder import Recorder
 from napari_scope.acquire.registry import claim_core, release_core
 from napari_scope.acquire.store import check_channels
+from napari_scope.acquire.switching import quick_switching
 from napari_scope.errors import AcquisitionError, OutputExistsError, ScopeError
 from napari_scope.events import Plan
 from napari_scope.stream import Output, Stream, StreamStats
@@ -64,6 +67,9 @@ __all__ = ["Run"]
 _PATIENCE_S = 0.05
 # An event that is waited for less long is not worth to be shown.
 _SHORT_S = 0.2
+# Longest time that images stay in the camera's buffer for the sake of others.
+_EASE_S = 0.25
+_EASE_STEP_S = 0.002
 
 
 class Run:
@@ -107,6 +113,9 @@ class Run:
     events : RunNews
         Signals: ``started``, ``hardware``, ``exposure``, ``saved``, ``skipped``,
         ``finished``; see there for who calls.
+    shown_by : str
+        Who shows the images, if somebody does: other viewers then leave them alone. To
+        be set before the start.
     """
 
     def __init__(
@@ -169,6 +178,12 @@ class Run:
         self._closing = False
         self._driving = False
         self._puller: Puller[Iterable[MDAEvent]] | None = None
+        self.shown_by = ""
+        self._eased_until = 0.0
+        self._index: dict[str, int] | None = None
+        self._last_axis: str | None = None
+        self._last_value: int | None = None
+        self._over = False
         self._at_rest = threading.Event()
         self._done = threading.Event()
 
@@ -260,6 +275,87 @@ class Run:
                     target=self._insist, name="napari-scope cancel", daemon=True
                 ).start()
 
+    @contextlib.contextmanager
+    def eased(self) -> Iterator[None]:
+        """Leave the processor to the caller for a moment, at most 0.25 s.
+
+        The images of a hardware sequence stay in the camera's buffer meanwhile, as
+        long as half of it is free; the camera is not slowed down. Any other run goes
+        on as it does.
+        """
+        self._eased_until = time.perf_counter() + _EASE_S
+        try:
+            yield
+        finally:
+            self._eased_until = 0.0
+
+    def skip_wait(self) -> bool:
+        """Go on with the next event at once, instead of waiting until it is due.
+
+        Later events come earlier by what was left of the wait, so that intervals stay
+        as planned.
+
+        Returns
+        -------
+        bool
+            Whether an event was waited for.
+        """
+        return self._is_going_on() and self._clock.skip()
+
+    def finish_after(self, axis: str | None) -> None:
+        """End the run, properly, at the next step of an axis.
+
+        What belongs to the present time point (or position) is still taken; a hardware
+        sequence is cut there. The run is *finished*, its report says what was left out.
+
+        Parameters
+        ----------
+        axis : str, optional
+            Name of the axis in the index of the events: ``"t"`` to end after the
+            present time point, ``"p"`` after the present position. None takes the
+            wish back.
+
+        Raises
+        ------
+        AcquisitionError
+            If the events of this run have no such axis.
+        """
+        if not self._is_going_on():
+            return
+        index = self._index
+        if axis is not None and index is not None and axis not in index:
+            raise AcquisitionError(
+                f"this run has no axis {axis!r}",
+                hint=f"its axes are {', '.join(map(repr, index)) or 'none'}",
+            )
+        self._last_value = None if axis is None or index is None else index[axis]
+        self._last_axis = axis
+
+    @property
+    def index(self) -> Mapping[str, int]:
+        """The index of the event that was begun last; empty before the first."""
+        return dict(self._index or {})
+
+    @property
+    def plan(self) -> Plan:
+        """What is taken."""
+        return self._plan
+
+    @property
+    def name(self) -> str:
+        """The name that is stored with the data."""
+        return self._recorder.name
+
+    @property
+    def skipped(self) -> tuple[SkippedFrame, ...]:
+        """The frames that were left out so far, with reasons."""
+        return tuple(self._recorder.skipped)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong so far although no frame is missing."""
+        return tuple(self._recorder.warnings)
+
     def _insist(self) -> None:
         """Stop the camera of a run that cannot react: a disk that stalls holds it."""
         if not self._at_rest.wait(_PATIENCE_S) and not self._engine.is_exposing:
@@ -334,6 +430,8 @@ class Run:
             return RunState.WAITING
         if self._puller is not None and self._puller.waited_s > _SHORT_S:
             return RunState.WAITING
+        if self._last_axis is not None:
+            return RunState.FINISHING
         return RunState.ACQUIRING
 
     def progress(self) -> RunProgress:
@@ -356,7 +454,9 @@ class Run:
                 seconds_left(
                     planned=self._recorder.planned,
                     dealt=stats.saved + stats.skipped + stats.dropped,
-                    worked_s=max(0.0, elapsed - self._clock.paused_s),
+                    worked_s=max(
+                        0.0, elapsed - self._clock.paused_s + self._clock.skipped_s
+                    ),
                     duration_s=self._recorder.duration_s,
                     by_clock=self._plan.is_timed,
                 )
@@ -371,13 +471,15 @@ class Run:
             next_event_s=self._clock.seconds_left if running else None,
             skipped_reasons=tuple(self._recorder.reasons),
             error=None if self._error is None else str(self._error),
+            finish_after=self._last_axis,
+            warnings=len(self._recorder.warnings),
         )
 
     # ------------------------------------------------------------- the thread
 
     def _work(self) -> None:
         try:
-            with quiet_engine_log():
+            with quiet_engine_log(), quick_switching():
                 self._drive()
         except BaseException as error:  # raised by wait()
             self._error = error
@@ -446,9 +548,12 @@ class Run:
             state = RunState.CANCELLED
         else:
             state = RunState.FINISHED
+        left_out = 0
         if state is RunState.FINISHED and planned is not None:
             lost = planned - stats.saved - stats.skipped - stats.dropped
-            if lost > 0:
+            if lost > 0 and self._over:
+                left_out = lost
+            elif lost > 0:
                 state = RunState.FAILED
                 self._error = AcquisitionError(
                     f"the run ended, but {lost} of {planned} frames are missing",
@@ -467,6 +572,8 @@ class Run:
             outputs=tuple(o for o in written if o.format != "memory"),
             duration_s=(self._ended_at or 0.0) - self._started_at,
             saved_bytes=stats.saved_bytes,
+            finished_after=self._last_axis if self._over else None,
+            left_out=left_out,
         )
         self._final = state
 
@@ -485,12 +592,26 @@ class Run:
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
     ) -> None:
         """Take over a frame; called on the thread of the run."""
+        if self._eased_until and meta.get("hardware_triggered"):
+            self._rest_a_moment()
+        if self._ends_before(event):
+            return  # the images of a hardware sequence that nobody wants any more
+        self._begin(event)
         axes = self._recorder.axes(event)
         facts = self._recorder.facts(event, meta)
         if self._processor is not None:
             self._processor.submit(image, axes, facts)
         else:
             self._recorder.store(image, axes, facts)
+
+    def _rest_a_moment(self) -> None:
+        """Let the images of a hardware sequence wait where the camera puts them."""
+        core = self._core
+        enough = core.getBufferTotalCapacity() / 2
+        while time.perf_counter() < self._eased_until and not self._is_given_up():
+            if core.getBufferFreeCapacity() < enough:
+                return
+            time.sleep(_EASE_STEP_S)
 
     def opened(self, stream: Stream) -> None:
         """Take note of the stream; called before the first frame is stored."""
@@ -521,12 +642,28 @@ class Run:
     def _is_given_up(self) -> bool:
         return (
             self._clock.cancelled
+            or self._over
             or self._was_ended_elsewhere()
             or (self._processor is not None and self._processor.error is not None)
         )
 
-    def _before_event(self, event: MDAEvent) -> None:
-        """Wait until an event is due.
+    def _begin(self, event: MDAEvent) -> None:
+        """Note which event was begun last."""
+        self._index = {str(name): value for name, value in event.index.items()}
+        if self._last_axis is not None and self._last_value is None:
+            # Wished before the first event: this is the step that is meant.
+            self._last_value = self._index.get(self._last_axis)
+
+    def _ends_before(self, event: MDAEvent) -> bool:
+        """Return whether the run is to end before an event; an end is for good."""
+        if self._last_axis is not None and self._last_value is not None:
+            value = event.index.get(self._last_axis)
+            if value is not None and value != self._last_value:
+                self._over = True
+        return self._over
+
+    def _before_event(self, event: MDAEvent) -> MDAEvent | None:
+        """Wait until an event is due; returns None if the run ends before it.
 
         The runner would wait too, but in steps of half a second, with a clock that
         loses the time of pauses. It finds nothing left to wait for.
@@ -536,13 +673,21 @@ class Run:
             event.min_start_time,
             reset=event.reset_event_timer,
             held=mda.is_paused,
-            ended=self._is_given_up,
+            ended=lambda: self._ends_before(event) or self._is_given_up(),
         )
+        if self._over:
+            return None
         if self._processor is not None and self._processor.error is not None:
             raise self._processor.error
         if self._clock.cancelled:
             # A wish uttered while the hardware was being set up counts from here on.
             mda.cancel()
+        self._begin(event)
+        if self._clock.ahead_s and event.min_start_time:
+            # The runner has a clock of its own, which knows nothing of skipped waits.
+            due_s = max(0.0, event.min_start_time - self._clock.ahead_s)
+            return event.model_copy(update={"min_start_time": due_s})
+        return event
 
     def _was_ended_elsewhere(self) -> bool:
         status = self._core.mda.status

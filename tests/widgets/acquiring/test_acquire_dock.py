@@ -13,7 +13,8 @@ import useq
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QMessageBox, QScrollArea, QToolButton
 
-from napari_scope.acquire import RunState
+from napari_scope.acquire import Run, RunState
+from napari_scope.acquire import planned_run as planned_run_module
 from napari_scope.errors import (
     ConfigurationError,
     DiskSpaceError,
@@ -22,9 +23,9 @@ from napari_scope.errors import (
     ScopeError,
 )
 from napari_scope.formats import open_dataset
-from napari_scope.widgets.acquiring import acquire_dock as acquire_dock_module
-from napari_scope.widgets.acquiring import save_box as save_box_module
+from napari_scope.widgets.acquiring import plan_estimate as plan_estimate_module
 from napari_scope.widgets.acquiring.acquire_dock import AcquireDock
+from napari_scope.widgets.common.microscope import Microscope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,13 @@ SHORT = useq.MDASequence(
     z_plan={"range": 2, "step": 1},
     channels=[{"config": "DAPI", "exposure": 2}, {"config": "FITC", "exposure": 2}],
 )
+
+
+@pytest.fixture(autouse=True)
+def no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test that fails in the middle of a run end, not wait for an answer."""
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *args, **kwargs: yes)
 
 
 @pytest.fixture
@@ -76,8 +84,14 @@ def dock(
     viewer.window.add_dock_widget(made, name="Acquire", area="right")
     made.save_box.folder_edit.setText(str(tmp_path / "data"))
     made.save_box.name_edit.setText("cells")
-    qtbot.wait(20)
+    qtbot.waitUntil(made.run_bar.run_button.isEnabled, timeout=10_000)
     return made
+
+
+def _begin(dock: AcquireDock, qtbot: QtBot) -> None:
+    """Start a run and wait until it has begun or could not."""
+    dock.start()
+    qtbot.waitUntil(lambda: not dock._starting, timeout=20_000)
 
 
 def _end(dock: AcquireDock, qtbot: QtBot, timeout: int = 60_000) -> None:
@@ -85,8 +99,7 @@ def _end(dock: AcquireDock, qtbot: QtBot, timeout: int = 60_000) -> None:
 
 
 def _acquired(dock: AcquireDock) -> int:
-    assert dock.run is not None
-    return dock.run.progress().acquired
+    return -1 if dock.run is None else int(dock.run.progress().acquired)
 
 
 def _press(action: QAction, table: Any, qtbot: QtBot) -> None:
@@ -219,18 +232,83 @@ def test_a_run_is_paused_resumed_and_another_cancelled(
 
 def test_what_would_disturb_a_run_is_locked(dock: AcquireDock, qtbot: QtBot) -> None:
     dock.editor.setValue(LONG)
-    boxes = (dock.hardware, dock.editor, dock.save_box)
-    assert all(box.isEnabled() for box in boxes)
-    dock.start()
-    assert not any(box.isEnabled() for box in boxes)
+    loaders = (dock.hardware.load_button, dock.hardware.choice)
+    assert all(widget.isEnabled() for widget in loaders)
+    _begin(dock, qtbot)
+    qtbot.waitUntil(lambda: not any(w.isEnabled() for w in loaders), timeout=5000)
     assert not dock.run_bar.run_button.isEnabled()
+    # The next plan may be made meanwhile, and wait in the queue.
+    assert dock.plan_box.isEnabled() and dock.save_box.isEnabled()
     first = dock.run
     dock.start()  # a second start is ignored
     assert dock.run is first
+    dock.run_bar.queue_button.click()
+    assert dock.queue.waiting == 1 and dock.tabs.tabText(1) == "Queue (1)"
     assert dock.run_bar.follow_button.isEnabled()
     dock.cancel()
     _end(dock, qtbot)
-    assert all(box.isEnabled() for box in boxes)
+    qtbot.waitUntil(lambda: all(w.isEnabled() for w in loaders), timeout=5000)
+
+
+def test_the_queue_is_run_and_restored(
+    dock: AcquireDock, viewer: napari.Viewer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    dock.save_box.format_boxes["ome-zarr"].setChecked(True)
+    dock.editor.setValue(SHORT)
+    for _ in range(2):
+        dock.run_bar.queue_button.click()
+    assert not dock.running  # nothing starts by itself
+    dock.queue_view.start_button.click()
+    qtbot.waitUntil(lambda: dock.reports.count == 2, timeout=60_000)
+    names = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert names == ["cells_001.ome.zarr", "cells_002.ome.zarr"]
+    # The second run begins while layers of the first are still being made.
+    qtbot.waitUntil(lambda: len(viewer.layers) == 8, timeout=20_000)
+    dock.run_bar.queue_button.click()
+    state = dock.state()
+    other = AcquireDock(viewer, dock.microscope.owner)  # another microscope object
+    other.restore(state)
+    waiting = [e.planned.name for e in other.queue.entries]
+    assert waiting == ["cells"] and not other.queue.working
+    assert other.save_box.name_edit.text() == "cells"
+    other.shut_down()
+
+
+def test_a_wait_is_skipped_and_a_run_ended_after_a_time_point(
+    dock: AcquireDock, qtbot: QtBot
+) -> None:
+    dock.editor.setValue(
+        useq.MDASequence(
+            time_plan={"interval": 600, "loops": 3},
+            channels=[{"config": "DAPI", "exposure": 2}],
+        )
+    )
+    bar = dock.run_bar
+    _begin(dock, qtbot)
+    for taken in (1, 2):
+        qtbot.waitUntil(bar.skip_button.isEnabled, timeout=20_000)
+        qtbot.waitUntil(lambda n=taken: _acquired(dock) == n, timeout=20_000)
+        assert "Waiting" in bar.state_label.text()
+        if taken == 1:
+            bar.skip_button.click()
+            qtbot.waitUntil(lambda: _acquired(dock) == 2, timeout=20_000)
+    bar.finish_actions["t"].trigger()
+    _end(dock, qtbot)
+    assert dock.run.report.left_out == 1
+    assert bar.state_label.text() == "Finished after a time point, as wished"
+    assert "left out: 1" in dock.reports.text.toPlainText()
+
+
+def test_the_data_of_a_report_are_opened_from_the_disk(
+    dock: AcquireDock, viewer: napari.Viewer, qtbot: QtBot
+) -> None:
+    dock.editor.setValue(SHORT)
+    _begin(dock, qtbot)
+    _end(dock, qtbot)
+    live = list(viewer.layers)
+    dock.reports.open_button.click()
+    assert len(viewer.layers) == 2 * len(live)
+    assert not any(layer.visible for layer in live)
 
 
 def test_memory_only_writes_nothing(
@@ -238,7 +316,7 @@ def test_memory_only_writes_nothing(
 ) -> None:
     dock.save_box.format_boxes["ome-zarr"].click()
     dock.editor.setValue(SHORT)
-    dock.start()
+    _begin(dock, qtbot)
     _end(dock, qtbot)
     assert dock.errors.isHidden()
     assert not (tmp_path / "data").exists()
@@ -250,7 +328,7 @@ def test_follow_ends_with_a_slider_and_begins_with_the_button(
     dock: AcquireDock, viewer: napari.Viewer, qtbot: QtBot
 ) -> None:
     dock.editor.setValue(LONG)
-    dock.start()
+    _begin(dock, qtbot)
     qtbot.waitUntil(lambda: viewer.dims.current_step[0] > 5, timeout=30_000)
     viewer.dims.set_current_step(0, 1)
     qtbot.waitUntil(lambda: not dock.run_bar.follow_button.isChecked(), timeout=5000)
@@ -273,27 +351,27 @@ def test_a_bad_configuration_is_shown_and_the_dock_goes_on(
     path.write_text("Device,Cam,NoSuchLibrary,NoDevice\n")
     dock.hardware.load(path)
     assert not dock.run_bar.run_button.isEnabled()
-    qtbot.waitUntil(lambda: not dock.hardware.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.microscope.is_loading, timeout=20_000)
     assert isinstance(dock.errors.error, ConfigurationError)
     assert not dock.errors.isHidden()
     assert str(path) in dock.errors.text.text()
     assert "What to do" in dock.errors.text.text()
     assert not dock.run_bar.run_button.isEnabled()
     dock.hardware.load(None)
-    qtbot.waitUntil(lambda: not dock.hardware.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.microscope.is_loading, timeout=20_000)
     assert dock.errors.isHidden()
-    assert dock.run_bar.run_button.isEnabled()
+    qtbot.waitUntil(dock.run_bar.run_button.isEnabled, timeout=10_000)
 
 
 def test_an_existing_output_is_never_overwritten(
-    dock: AcquireDock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dock: AcquireDock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
 ) -> None:
     # Somebody else takes the name between the look and the start.
     taken = tmp_path / "data" / "cells_001.ome.zarr"
     taken.mkdir(parents=True)
     (taken / "zarr.json").write_text("precious")
-    monkeypatch.setattr(save_box_module, "next_free_name", lambda *args: "cells_001")
-    dock.start()
+    monkeypatch.setattr(planned_run_module, "next_free_name", lambda *_: "cells_001")
+    _begin(dock, qtbot)
     assert not dock.running
     assert isinstance(dock.errors.error, OutputExistsError)
     assert "What to do" in dock.errors.text.text()
@@ -306,7 +384,7 @@ def test_a_folder_that_cannot_be_made_is_named(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     dock.save_box.folder_edit.setText(str(tmp_path / "file" / "below"))
-    dock.start()
+    _begin(dock, qtbot)
     _end(dock, qtbot)
     assert isinstance(dock.errors.error, (ScopeError, OSError))
     assert str(tmp_path / "file") in dock.errors.text.text()
@@ -323,7 +401,7 @@ def test_a_folder_without_permission_is_named(
     if os.access(closed, os.W_OK):
         pytest.skip("this user may write everywhere")
     dock.save_box.folder_edit.setText(str(closed))
-    dock.start()
+    _begin(dock, qtbot)
     _end(dock, qtbot)
     assert isinstance(dock.errors.error, (ScopeError, OSError))
     assert str(closed) in dock.errors.text.text()
@@ -334,11 +412,11 @@ def test_a_preset_that_is_gone_ends_in_the_panel(
 ) -> None:
     dock.editor.setValue(SHORT)
     owner.core.deleteConfig("Channel", "FITC")
-    dock.start()
+    _begin(dock, qtbot)
     _end(dock, qtbot)
     assert isinstance(dock.errors.error, PlanError)
     assert "FITC" in dock.errors.text.text()
-    assert dock.run_bar.run_button.isEnabled()
+    qtbot.waitUntil(dock.run_bar.run_button.isEnabled, timeout=10_000)
 
 
 def test_a_camera_that_fails_stops_the_run_and_keeps_what_was_saved(
@@ -360,7 +438,7 @@ def test_a_camera_that_fails_stops_the_run_and_keeps_what_was_saved(
     monkeypatch.setattr(owner.core, "snapImage", failing)
     owner.core.setProperty("Camera", "Exposure", "2")
     dock.editor.setValue(SHORT)
-    dock.start()
+    _begin(dock, qtbot)
     _end(dock, qtbot)
     assert dock.run is not None and dock.run.state is RunState.FAILED
     assert "the cable came loose" in dock.errors.text.text()
@@ -376,7 +454,7 @@ def test_a_disk_with_too_little_room_is_named(
 
     monkeypatch.setattr(stream_module, "free_bytes", lambda path: 1000)
     dock.editor.setValue(SHORT)
-    dock.start()
+    _begin(dock, qtbot)
     _end(dock, qtbot)
     error = dock.errors.error
     causes = [error, getattr(error, "__cause__", None)]
@@ -388,7 +466,7 @@ def test_an_error_goes_away_with_the_next_run(
 ) -> None:
     dock.errors.show_error(PlanError("old"), "Old")
     dock.editor.setValue(SHORT)
-    dock.start()
+    _begin(dock, qtbot)
     assert dock.errors.isHidden()
     _end(dock, qtbot)
 
@@ -402,8 +480,8 @@ def test_the_demo_is_loaded_when_nothing_is(
     made = AcquireDock(viewer, empty_owner)
     viewer.window.add_dock_widget(made, name="Acquire")
     assert not made.run_bar.run_button.isEnabled()
-    qtbot.waitUntil(lambda: not made.hardware.busy, timeout=20_000)
-    assert made.run_bar.run_button.isEnabled()
+    qtbot.waitUntil(lambda: not made.microscope.is_loading, timeout=20_000)
+    qtbot.waitUntil(made.run_bar.run_button.isEnabled, timeout=10_000)
     qtbot.waitUntil(
         lambda: [c.config for c in made.editor.value().channels] == ["Cy5"],
         timeout=2000,
@@ -418,8 +496,8 @@ def test_napari_makes_the_dock_from_the_manifest(
 ) -> None:
     _, made = viewer.window.add_plugin_dock_widget("napari-scope", "Acquire")
     assert isinstance(made, AcquireDock)
-    qtbot.waitUntil(lambda: not made.hardware.busy, timeout=20_000)
-    assert made.run_bar.run_button.isEnabled()
+    qtbot.waitUntil(lambda: not made.microscope.is_loading, timeout=20_000)
+    qtbot.waitUntil(made.run_bar.run_button.isEnabled, timeout=10_000)
 
 
 def test_closing_the_window_during_a_run_asks(
@@ -432,7 +510,7 @@ def test_closing_the_window_during_a_run_asks(
     window = dock.window()
     assert window is not None
     dock.editor.setValue(LONG)
-    dock.start()
+    _begin(dock, qtbot)
     run = dock.run
     assert run is not None
     qtbot.waitUntil(lambda: _acquired(dock) > 3, timeout=30_000)
@@ -460,7 +538,7 @@ def test_a_hidden_window_closes_without_a_question(
     dock.save_box.folder_edit.setText(str(tmp_path))
     dock.editor.setValue(LONG)
     qtbot.wait(20)
-    dock.start()
+    _begin(dock, qtbot)
     run = dock.run
     assert run is not None
     viewer.close()
@@ -487,7 +565,7 @@ def test_closing_the_dock_does_not_wait_for_an_estimate(
         begun.set()
         gate.wait(30)
 
-    monkeypatch.setattr(acquire_dock_module, "estimate", endless)
+    monkeypatch.setattr(plan_estimate_module, "estimate", endless)
     dock.editor.setValue(SHORT)
     qtbot.waitUntil(begun.is_set, timeout=5000)
     (thread,) = (t for t in threading.enumerate() if t.name == "estimate")
@@ -509,18 +587,17 @@ def test_closing_an_idle_dock_leaves_the_run_of_another_alone(
     monkeypatch: pytest.MonkeyPatch,
     no_network: None,
 ) -> None:
-    # Each dock has an owner of the same core, as those from napari's menu do.
-    core, kind = empty_owner.core, type(empty_owner)
-    monkeypatch.setattr(acquire_dock_module, "CoreOwner", lambda: kind(core))
-    idle = AcquireDock(viewer)
+    core = empty_owner.core
+    microscope = Microscope(empty_owner)
+    idle = AcquireDock(viewer, microscope)
     viewer.window.add_dock_widget(idle, name="Idle")
-    qtbot.waitUntil(lambda: not idle.hardware.busy, timeout=20_000)
-    active = AcquireDock(viewer)
+    qtbot.waitUntil(lambda: not idle.microscope.is_loading, timeout=20_000)
+    active = AcquireDock(viewer, microscope)
     viewer.window.add_dock_widget(active, name="Active")
     active.save_box.folder_edit.setText(str(tmp_path))
     active.editor.setValue(LONG)
     qtbot.wait(20)
-    active.start()
+    _begin(active, qtbot)
     qtbot.waitUntil(lambda: _acquired(active) > 3, timeout=30_000)
     assert active.errors.isHidden()
     with qtbot.waitSignal(idle.destroyed, timeout=10_000):
@@ -534,52 +611,61 @@ def test_closing_an_idle_dock_leaves_the_run_of_another_alone(
     assert active.errors.isHidden()
 
 
-@pytest.mark.parametrize("by", ["script", "dock"])
-def test_a_run_of_somebody_else_locks_run_and_load(
-    by: str,
+def test_a_run_of_a_script_is_shown_and_can_be_controlled(
+    dock: AcquireDock, viewer: napari.Viewer, owner: CoreOwner, qtbot: QtBot
+) -> None:
+    bar = dock.run_bar
+    run = Run(owner, LONG, name="script").start()
+    qtbot.waitUntil(lambda: dock.run is run, timeout=5000)
+    assert dock.running and not dock.is_own
+    assert not bar.run_button.isEnabled() and bar.cancel_button.isEnabled()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=20_000)
+    bar.cancel_button.click()
+    _end(dock, qtbot)
+    assert run.state is RunState.CANCELLED
+    assert dock.reports.choice.currentText().endswith("script  (cancelled)")
+    qtbot.waitUntil(bar.run_button.isEnabled, timeout=10_000)
+
+
+def test_closing_the_dock_leaves_the_run_of_a_script_alone(
     dock: AcquireDock,
     viewer: napari.Viewer,
     owner: CoreOwner,
     qtbot: QtBot,
+    answers: list[QMessageBox.StandardButton],
 ) -> None:
-    box, bar = dock.hardware, dock.run_bar
-    loaders = (box.load_button, box.browse_button, box.choice)
-    tips = [widget.toolTip() for widget in loaders]
-    dock.editor.setValue(SHORT)
-    dock.start()
-    _end(dock, qtbot)
-    assert bar.state_label.text() == "Finished"
+    run = Run(owner, LONG).start()
+    qtbot.waitUntil(lambda: dock.running, timeout=5000)
+    with qtbot.waitSignal(dock.destroyed, timeout=10_000):
+        viewer.window.remove_dock_widget(dock)
+    assert not run.done and run.state is not RunState.CANCELLING
+    run.cancel()
+    run.wait(30)
 
-    other = None
-    if by == "script":
-        thread = owner.core.run_mda(LONG)
-    else:
-        other = AcquireDock(viewer, owner)
-        viewer.window.add_dock_widget(other, name="Other")
-        other.save_box.format_boxes["ome-zarr"].setChecked(False)
-        other.editor.setValue(LONG)
-        qtbot.wait(20)
-        other.start()
-    try:
-        qtbot.waitUntil(lambda: not bar.run_button.isEnabled(), timeout=5000)
-        assert not any(widget.isEnabled() for widget in loaders)
-        for widget in (*loaders, bar.run_button):
-            assert "Another part of the program" in widget.toolTip()
-        assert "Another part of the program" in bar.state_label.text()
-        assert dock.editor.isEnabled()  # a plan may be made meanwhile
-        assert not dock.running
-        assert other is None or other.run_bar.cancel_button.isEnabled()
-    finally:
-        if other is not None:
-            other.cancel()
-            _end(other, qtbot)
-        else:
-            owner.core.mda.cancel()
-            thread.join(30)
-    qtbot.waitUntil(bar.run_button.isEnabled, timeout=5000)
-    assert all(widget.isEnabled() for widget in loaders)
-    assert [widget.toolTip() for widget in loaders] == tips
-    assert bar.state_label.text() == "Finished"
+
+def test_a_run_that_is_shown_elsewhere_gets_no_layers(
+    dock: AcquireDock, viewer: napari.Viewer, owner: CoreOwner, qtbot: QtBot
+) -> None:
+    run = Run(owner, SHORT)
+    run.shown_by = "Explorer"
+    run.start()
+    qtbot.waitUntil(lambda: dock.run is run and not dock.running, timeout=30_000)
+    assert len(viewer.layers) == 0
+    assert dock.run_bar.note_label.text() == "Shown by: Explorer"
+
+
+def test_two_docks_of_a_viewer_make_layers_once(
+    dock: AcquireDock, viewer: napari.Viewer, qtbot: QtBot
+) -> None:
+    other = AcquireDock(viewer, dock.microscope)
+    viewer.window.add_dock_widget(other, name="Other")
+    dock.editor.setValue(SHORT)
+    _begin(dock, qtbot)
+    _end(dock, qtbot)
+    qtbot.waitUntil(lambda: not other.running, timeout=20_000)
+    assert other.run is dock.run and len(viewer.layers) == 4
+    assert other.run_bar.state_label.text() == "Finished"
+    assert other.reports.count == 1
 
 
 def test_a_note_about_the_layers_is_shown(dock: AcquireDock) -> None:
@@ -593,7 +679,7 @@ def test_a_note_about_the_layers_is_shown(dock: AcquireDock) -> None:
 
 def test_shutting_down_stops_every_timer(dock: AcquireDock, qtbot: QtBot) -> None:
     dock.editor.setValue(LONG)
-    dock.start()
+    _begin(dock, qtbot)
     run = dock.run
     assert run is not None
     dock.shut_down()
@@ -613,7 +699,7 @@ def test_closing_the_dock_during_a_run_asks(
 ) -> None:
     button = QMessageBox.StandardButton
     dock.editor.setValue(LONG)
-    dock.start()
+    _begin(dock, qtbot)
     run = dock.run
     assert run is not None
     answers.append(button.Yes if cancel else button.No)
@@ -659,7 +745,7 @@ def test_several_formats_are_saved_packed_as_chosen(
         codecs = box.options.compression_boxes[name]
         codecs.setCurrentIndex(codecs.findData(codec))
     dock.editor.setValue(SHORT)
-    dock.start()
+    _begin(dock, qtbot)
     qtbot.waitUntil(lambda: not dock.running, timeout=60_000)
     assert dock.errors.error is None
     report = dock.run.report if dock.run is not None else None
@@ -712,7 +798,7 @@ def test_the_gui_stays_alive_during_a_run(
     timer = QTimer()
     timer.timeout.connect(beat)
     timer.start(10)
-    dock.start()
+    _begin(dock, qtbot)
     _end(dock, qtbot)
     timer.stop()
     # A figure for the reader of the report; a time is never a reason to fail.

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import useq
-from qtpy.QtWidgets import QFileDialog
 
 from napari_scope.errors import PlanError
-from napari_scope.events import load_plan
+from napari_scope.events import sequence_from_text
 from napari_scope.widgets.common.core_events import GuiCore
 from napari_scope.widgets.common.icons import serve_shipped_icons
 
@@ -42,13 +41,14 @@ def gui_core(owner: CoreOwner) -> Iterator[GuiCore]:
 
 
 @pytest.fixture
-def editor(gui_core: GuiCore, qtbot: QtBot, no_network: None) -> PlanEditor:
+def editor(gui_core: GuiCore, qtbot: QtBot, no_network: None) -> Iterator[PlanEditor]:
     serve_shipped_icons()
     from napari_scope.widgets.acquiring.plan_editor import PlanEditor
 
     made = PlanEditor(gui_core)
     qtbot.addWidget(made)
-    return made
+    yield made
+    made.close_down()
 
 
 def _events(plan: useq.MDASequence) -> list[tuple[dict[str, int], str | None]]:
@@ -102,47 +102,6 @@ def test_a_plan_without_space_needs_no_stage(editor: PlanEditor) -> None:
     assert not editor.value().stage_positions
 
 
-@pytest.mark.parametrize("suffix", [".yaml", ".json", ""])
-def test_plan_files_go_round(
-    suffix: str, editor: PlanEditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / f"plan{suffix}"
-    monkeypatch.setattr(
-        QFileDialog, "getSaveFileName", lambda *args, **kwargs: (str(path), "")
-    )
-    editor.setValue(PLAN)
-    editor._save_button.click()
-    saved = path if suffix else path.with_suffix(".yaml")
-    assert _events(load_plan(saved)) == _events(PLAN)
-    editor.setValue(useq.MDASequence(channels=["Cy5"]))
-    monkeypatch.setattr(
-        QFileDialog, "getOpenFileName", lambda *args, **kwargs: (str(saved), "")
-    )
-    editor._load_button.click()
-    assert _events(editor.value()) == _events(PLAN)
-
-
-def test_a_bad_plan_file_is_reported_and_changes_nothing(
-    editor: PlanEditor, qtbot: QtBot, tmp_path: Path
-) -> None:
-    path = tmp_path / "bad.yaml"
-    path.write_text("chanels: [DAPI]")
-    editor.setValue(PLAN)
-    with qtbot.waitSignal(editor.failed) as caught:
-        editor.load(path)
-    assert caught.args is not None
-    assert isinstance(caught.args[0], PlanError)
-    assert "chanels" in str(caught.args[0])
-    assert _events(editor.value()) == _events(PLAN)
-
-
-def test_a_plan_that_cannot_be_saved_is_reported(
-    editor: PlanEditor, qtbot: QtBot, tmp_path: Path
-) -> None:
-    with qtbot.waitSignal(editor.failed):
-        editor.save(tmp_path / "no" / "such" / "folder.yaml")
-
-
 def test_a_bad_positions_file_is_reported(
     editor: PlanEditor, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -180,32 +139,7 @@ def test_channels_of_another_microscope_are_dropped(
     qtbot.wait(50)
     channels = editor.value().channels
     assert {(c.group, c.config) for c in channels} == {("Light", "Bright")}
-    assert editor.af_axis.isHidden()
-
-
-def test_a_position_of_its_own_plan_opens_the_same_tabs(
-    editor: PlanEditor, qtbot: QtBot, no_network: None
-) -> None:
-    from pymmcore_widgets.useq_widgets._positions import _MDAPopup
-
-    editor.setValue(PLAN)
-    table = editor.stage_positions.table()
-    button = table.cellWidget(0, table.indexOf(editor.stage_positions.SEQ))
-    popup = _MDAPopup(None, button)
-    qtbot.addWidget(popup)
-    assert type(popup.mda_tabs) is type(editor.tab_wdg)
-    assert popup.mda_tabs.core is editor.tab_wdg.core  # type: ignore[attr-defined]
-
-
-def test_what_is_used_of_pymmcore_widgets_without_a_public_name_is_there(
-    editor: PlanEditor,
-) -> None:
-    assert editor._duration_label.isHidden()
-    assert editor._load_button.text() == "Load plan …"
-    assert editor.channels._group_combo.currentText() == "Channel"
-    positions = editor.stage_positions
-    for name in ("_hcs_button", "_xy_btn_col", "_z_btn_col", "_btn_row"):
-        assert hasattr(positions, name)
+    assert editor.af_row.isHidden()
 
 
 @pytest.mark.parametrize(
@@ -213,26 +147,20 @@ def test_what_is_used_of_pymmcore_widgets_without_a_public_name_is_there(
     [
         ("channels: [{config: NOPE}]", "NOPE"),
         ("channels: [{config: DAPI}, {config: 10x, group: Objective}]", "channels"),
-        ("z_plan: {relative: [0, 1, 5]}", "cannot show this plan"),
+        ("z_plan: {relative: [0, 1, 5]}", "z stack"),
     ],
 )
-def test_a_plan_that_the_tables_would_change_is_refused(
-    content: str, words: str, editor: PlanEditor, qtbot: QtBot, tmp_path: Path
+def test_a_plan_that_the_tables_would_change_is_not_shown(
+    content: str, words: str, editor: PlanEditor
 ) -> None:
-    path = tmp_path / "plan.yaml"
-    path.write_text(content)
     editor.setValue(PLAN)
-    with qtbot.waitSignal(editor.failed) as caught:
-        editor.load(path)
-    assert caught.args is not None
-    assert isinstance(caught.args[0], PlanError)
-    assert words in str(caught.args[0]) and caught.args[0].hint
+    (reason,) = editor.show_plan(sequence_from_text(content))
+    assert words in reason
     assert _events(editor.value()) == _events(PLAN)
 
 
-def test_a_plan_of_another_group_is_shown(editor: PlanEditor, tmp_path: Path) -> None:
-    path = tmp_path / "plan.yaml"
-    path.write_text("channels: [{config: HighRes, group: Camera}]")
-    editor.load(path)
+def test_a_plan_of_another_group_is_shown(editor: PlanEditor) -> None:
+    text = "channels: [{config: HighRes, group: Camera}]"
+    assert editor.show_plan(sequence_from_text(text)) == []
     (channel,) = editor.value().channels
     assert (channel.group, channel.config) == ("Camera", "HighRes")

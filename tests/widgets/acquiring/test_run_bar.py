@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_scope.acquire import RunProgress, RunReport, RunState, SkippedFrame
-from napari_scope.widgets.acquiring.run_bar import RunBar, state_text
-from napari_scope.widgets.common.icons import RED
+from napari_scope.widgets.acquiring.run_bar import RunBar
+from napari_scope.widgets.acquiring.run_words import state_text
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -111,20 +113,82 @@ def test_progress_is_shown_in_numbers(bar: RunBar) -> None:
             fps=28.44,
             mb_per_s=14.9,
             ring_fill=0.25,
-            skipped_reasons=("the camera failed",),
+            warnings=2,
         )
     )
     assert (bar.progress.value(), bar.progress.maximum()) == (303, 1200)
     assert bar.progress.text() == "303 of 1,200 frames  (25 %)"
-    assert bar.left_label.text() == "1:15 min left"
+    assert bar.left_label.text().startswith("0.0 s so far · 1:15 min left · ends ")
     assert bar.rate_label.text() == "28.4 frames/s · 14.9 MB/s"
-    assert bar.buffer_label.text() == "buffer 25%"
-    counts = bar.counts_label.text()
-    assert "saved <b>290</b>" in counts
-    # What is missing is red, what is not missing is not.
-    assert f'<span style="color:{RED}">skipped <b>3</b></span>' in counts
-    assert counts.endswith("dropped <b>0</b>")
-    assert bar.counts_label.toolTip() == "the camera failed"
+    assert bar.ring_bar.text() == "buffer 25 %"
+    assert bar.saved_label.text() == "saved 290"
+    assert bar.skipped_label.text() == "skipped 3"
+    assert bar.dropped_label.text() == "dropped 0"
+    assert bar.warnings_label.text() == "2 warnings"
+
+
+def test_skip_and_finish_are_offered_when_they_make_sense(
+    bar: RunBar, qtbot: QtBot
+) -> None:
+    waiting = RunProgress(RunState.WAITING, planned=10, next_event_s=5.0)
+    bar.show_progress(waiting, {"t": 0, "c": 0})
+    assert bar.skip_button.isEnabled() and bar.finish_button.isEnabled()
+    with qtbot.waitSignal(bar.skip_wait_requested):
+        bar.skip_button.click()
+    actions = bar.finish_actions
+    assert [actions[axis].isEnabled() for axis in ("t", "p", None)] == [
+        True,
+        False,
+        False,
+    ]
+    with qtbot.waitSignal(bar.finish_requested) as caught:
+        actions["t"].trigger()
+    assert caught.args == ["t"]
+    finishing = RunProgress(RunState.FINISHING, planned=10, finish_after="t")
+    bar.show_progress(finishing, {"t": 0})
+    assert "ends after this time point" in bar.state_label.text()
+    assert not bar.skip_button.isEnabled()
+    assert actions[None].isEnabled()
+    bar.show_progress(waiting, steerable=False)  # somebody else's run
+    assert not bar.skip_button.isEnabled() and not bar.finish_button.isEnabled()
+
+
+def test_a_run_that_was_ended_on_purpose_says_so(bar: RunBar) -> None:
+    ended = report(saved=4, finished_after="t", left_out=6)
+    bar.show_report(ended, "finished", saving=True)
+    assert bar.state_label.text() == "Finished after a time point, as wished"
+
+
+def test_a_click_on_what_is_missing_asks_for_details(bar: RunBar, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(bar.details_requested):
+        qtbot.mouseClick(bar.skipped_label, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(bar.details_requested):
+        bar.details_button.click()
+
+
+def test_a_snapshot_lays_nothing_out_anew(bar: RunBar, qtbot: QtBot) -> None:
+    bar.resize(380, bar.sizeHint().height())
+    bar.show()
+    qtbot.waitExposed(bar)
+    bar.show_progress(RunProgress(RunState.ACQUIRING, planned=10))
+    QApplication.sendPostedEvents()
+    asked: list[int] = []
+
+    class Watch(QObject):
+        def eventFilter(self, watched: Any, event: Any) -> bool:
+            if event.type() == QEvent.Type.LayoutRequest:
+                asked.append(1)
+            return False
+
+    watch = Watch()
+    bar.installEventFilter(watch)
+    for number in range(5):
+        snapshot = RunProgress(
+            RunState.ACQUIRING, planned=10**6, saved=10**number, fps=10.0**number
+        )
+        bar.show_progress(snapshot)
+        QApplication.sendPostedEvents()
+    assert asked == []
 
 
 def test_a_run_without_a_known_end_shows_a_moving_bar(bar: RunBar) -> None:
@@ -145,8 +209,9 @@ def test_the_end_of_a_run(bar: RunBar) -> None:
     assert buttons(bar) == (True, False, False)
     assert bar.state_label.text() == "Finished"
     assert bar.left_label.text() == "in 2.0 s"
-    assert bar.rate_label.text().startswith("4.0 MB/s · 1 warning")
-    assert bar.counts_label.toolTip() == "{'time': 3}: no focus\na lamp was slow"
+    assert bar.rate_label.text() == "4.0 MB/s on average"
+    assert bar.skipped_label.text() == "skipped 1"
+    assert bar.warnings_label.text() == "1 warning"
 
 
 def test_a_cancelled_run_says_where_its_frames_are(bar: RunBar) -> None:
@@ -189,12 +254,13 @@ def test_follow_can_be_shown_without_asking_for_it(bar: RunBar, qtbot: QtBot) ->
 
 
 def test_every_button_has_a_tooltip_and_takes_the_keyboard(bar: RunBar) -> None:
-    from qtpy.QtCore import Qt
-
     for button in (
         bar.run_button,
         bar.pause_button,
         bar.cancel_button,
+        bar.skip_button,
+        bar.finish_button,
+        bar.queue_button,
         bar.follow_button,
     ):
         assert button.toolTip()

@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_scope.acquire import save_wish
 from napari_scope.errors import SettingsError
 from napari_scope.events import Estimate
 from napari_scope.stream import room_needed
 from napari_scope.stream.outputs import RESERVE_BYTES
-from napari_scope.widgets.acquiring import save_box
 from napari_scope.widgets.acquiring.save_box import SaveBox
 from napari_scope.widgets.common.icons import RED
 from napari_scope.widgets.common.remembered import Remembered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytestqt.qtbot import QtBot
 
     from napari_scope.acquire import FormatName
@@ -24,16 +27,26 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def box(qtbot: QtBot, tmp_path: Path) -> SaveBox:
+def box(qtbot: QtBot, tmp_path: Path) -> Iterator[SaveBox]:
     made = SaveBox()
     qtbot.addWidget(made)
     made.folder_edit.setText(str(tmp_path))
     made.name_edit.setText("cells")
-    made.refresh()
-    return made
+    yield made
+    made.close_down()
 
 
-def test_ome_zarr_is_the_first_choice(box: SaveBox, tmp_path: Path) -> None:
+def look(box: SaveBox, qtbot: QtBot) -> None:
+    """Let the box look at the disk, and wait for what it has seen."""
+    qtbot.waitUntil(lambda: not box._looker.busy)
+    box.refresh()
+    qtbot.waitUntil(lambda: not box._looker.busy)
+
+
+def test_ome_zarr_is_the_first_choice(
+    box: SaveBox, tmp_path: Path, qtbot: QtBot
+) -> None:
+    look(box, qtbot)
     (output,) = box.outputs()
     assert output.format == "ome-zarr"
     assert output.path == tmp_path / "cells_001.ome.zarr"
@@ -76,7 +89,7 @@ def test_outputs_are_packed_as_chosen(box: SaveBox) -> None:
 def test_the_size_of_packed_files_is_an_upper_bound(
     box: SaveBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(save_box, "free_bytes", lambda path: 10**12)
+    monkeypatch.setattr(save_wish, "free_bytes", lambda path: 10**12)
     box.set_estimate(Estimate(frames=1200, bytes=900_000, duration_s=75))
     assert "at most" not in box.estimate_label.text()
     codecs = box.options.compression_boxes["ome-zarr"]
@@ -104,11 +117,12 @@ def test_no_format_means_memory_and_says_so(box: SaveBox) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "..", "c:d", 'q"'])
-def test_a_name_that_is_none_is_refused(name: str, box: SaveBox) -> None:
+def test_a_name_that_is_none_is_refused(name: str, box: SaveBox, qtbot: QtBot) -> None:
     box.name_edit.setText(name)
     with pytest.raises(SettingsError):
         box.outputs()
-    box.refresh()
+    look(box, qtbot)
+    assert box.problem
     assert RED in box.path_label.text()
 
 
@@ -126,14 +140,15 @@ def test_a_home_folder_is_understood(box: SaveBox) -> None:
 def test_typing_is_followed_after_a_moment(box: SaveBox, qtbot: QtBot) -> None:
     with qtbot.waitSignal(box.valueChanged, timeout=2000):
         box.name_edit.setText("tissue")
-    assert "tissue_001" in box.path_label.text()
+    qtbot.waitUntil(lambda: "tissue_001" in box.path_label.text())
 
 
 def test_the_estimate_is_shown_against_the_free_space(
-    box: SaveBox, monkeypatch: pytest.MonkeyPatch
+    box: SaveBox, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
 ) -> None:
     free = RESERVE_BYTES + 2_000_000
-    monkeypatch.setattr(save_box, "free_bytes", lambda path: free)
+    monkeypatch.setattr(save_wish, "free_bytes", lambda path: free)
+    look(box, qtbot)
     box.set_estimate(Estimate(frames=1200, bytes=900_000, duration_s=75))
     text = box.estimate_label.text()
     assert text == "1,200 frames · at least 1:15 min · 1.2 MB · 270 MB free"
@@ -157,18 +172,22 @@ def test_what_fits_here_fits_the_stream(
     formats: tuple[FormatName, ...],
     box: SaveBox,
     monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
 ) -> None:
     free = room_needed(100, 512 * 512 * 2, formats) - short_of
-    monkeypatch.setattr(save_box, "free_bytes", lambda path: free)
+    monkeypatch.setattr(save_wish, "free_bytes", lambda path: free)
     for name, format_box in box.format_boxes.items():
         format_box.setChecked(name in formats)
+    look(box, qtbot)
     box.set_estimate(Estimate(frames=100, bytes=100 * 512 * 512 * 2, duration_s=1))
     assert ("only" in box.estimate_label.text()) == bool(short_of)
 
 
-def test_an_open_end_is_no_estimate(box: SaveBox) -> None:
+def test_an_open_end_is_no_estimate(box: SaveBox, qtbot: QtBot) -> None:
+    look(box, qtbot)
     box.set_estimate(Estimate(None, None, None))
     assert box.estimate_label.text().endswith("free")
+    assert "not known before" in box.estimate_label.text()
     box.set_estimate(None, "the plan is odd")
     assert "the plan is odd" in box.estimate_label.text()
     box.set_estimate(None)
@@ -176,14 +195,15 @@ def test_an_open_end_is_no_estimate(box: SaveBox) -> None:
 
 
 def test_a_disk_that_cannot_be_looked_at_is_named(
-    box: SaveBox, monkeypatch: pytest.MonkeyPatch
+    box: SaveBox, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
 ) -> None:
     def refuse(path: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(save_box, "free_bytes", refuse)
-    box.set_estimate(Estimate(1, 10, 0.1))
-    assert "Permission denied" in box.estimate_label.text()
+    monkeypatch.setattr(save_wish, "free_bytes", refuse)
+    look(box, qtbot)
+    assert "Permission denied" in box.path_label.text()
+    assert "Permission denied" in box.problem
 
 
 def test_the_folder_is_chosen_and_remembered(
@@ -200,3 +220,56 @@ def test_the_folder_is_chosen_and_remembered(
     other = SaveBox()
     qtbot.addWidget(other)
     assert other.folder == chosen
+    other.close_down()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(
+    box: SaveBox, tmp_path: Path, qtbot: QtBot
+) -> None:
+    (tmp_path / "file").touch()
+    box.folder_edit.setText(str(tmp_path / "file" / "deeper"))
+    look(box, qtbot)
+    assert "is a file" in box.path_label.text()
+
+
+@pytest.mark.skipif(not Path("/proc/sys").is_dir(), reason="only where /proc is")
+def test_a_read_only_place_is_told(box: SaveBox, qtbot: QtBot) -> None:
+    box.folder_edit.setText("/proc/sys/new")
+    look(box, qtbot)
+    assert box.problem
+
+
+def test_a_folder_that_does_not_answer_holds_up_nothing(
+    box: SaveBox, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    before = save_wish.next_free_name
+
+    def slow(*args: Any) -> str:
+        assert answer.wait(20)
+        return before(*args)
+
+    qtbot.waitUntil(lambda: not box._looker.busy)
+    monkeypatch.setattr(save_wish, "next_free_name", slow)
+    box.folder_edit.setText(box.folder_edit.text() + "/net")
+    box.refresh()
+    assert "Looking at the folder" in box.path_label.text()
+    box.name_edit.setText("later")
+    box.refresh()  # while the first look still hangs
+    answer.set()
+    qtbot.waitUntil(lambda: "later_001" in box.path_label.text())
+
+
+def test_what_is_chosen_is_restored(
+    box: SaveBox, qtbot: QtBot, no_thread_is_left: None
+) -> None:
+    box.format_boxes["ndtiff"].click()
+    box.options.single_box.click()
+    other = SaveBox()
+    qtbot.addWidget(other)
+    other.restore(box.state())
+    assert other.state() == box.state()
+    other.restore({"formats": 3, "name": None, "options": []})
+    assert other.state() == box.state()
+    other.close_down()
+    box.close_down()

@@ -1,8 +1,9 @@
 """The Acquire dock: build a plan, run it, watch it grow, own a file.
 
 The dock puts the boxes together and moves facts between them. It owns no data: the
-plan is in the editor, the outputs in the save box, the run in `napari_scope.acquire`.
-A run is polled, so nothing in its data path ever waits for Qt.
+plan is in the editor, the outputs in the save box, runs in `napari_scope.acquire`. It
+shows every run of its microscope, whoever started it, and polls it, so nothing in the
+data path ever waits for Qt.
 
 Examples
 --------
@@ -13,444 +14,387 @@ Examples
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+import useq
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QApplication,
-    QFrame,
-    QGroupBox,
-    QScrollArea,
+    QTabWidget,
     QVBoxLayout,
-    QWidget,
 )
 
-from napari_scope.acquire import CoreOwner, Run
-from napari_scope.acquire.registry import is_in_use
-from napari_scope.errors import PlanError, ScopeError
-from napari_scope.events import Plan, estimate
-from napari_scope.layers.live import fill_order
-from napari_scope.widgets.acquiring.hardware_box import HardwareBox
+from napari_scope.errors import ScopeError
 from napari_scope.widgets.acquiring.live_layers import LiveLayers
+from napari_scope.widgets.acquiring.plan_estimate import PlanEstimate
+from napari_scope.widgets.acquiring.planned import planned_run
+from napari_scope.widgets.acquiring.report_view import ReportView
 from napari_scope.widgets.acquiring.run_bar import RunBar
+from napari_scope.widgets.acquiring.run_queue_view import RunQueueView, queue_of
+from napari_scope.widgets.acquiring.run_watch import RunWatch
 from napari_scope.widgets.acquiring.save_box import SaveBox
+from napari_scope.widgets.acquiring.tall_area import TallArea, framed
+from napari_scope.widgets.acquiring.warm_up import LayerWarmUp
 from napari_scope.widgets.common.background import BackgroundCall
-from napari_scope.widgets.common.closing import (
-    ClosingGuard,
-    ask_to_cancel,
-    main_window_of,
-    wait_until,
-)
-from napari_scope.widgets.common.core_events import GuiCore
+from napari_scope.widgets.common.closing import ask_to_cancel, wait_until
+from napari_scope.widgets.common.dock import ScopeDock
 from napari_scope.widgets.common.error_panel import ErrorPanel, explain
 from napari_scope.widgets.common.icons import serve_shipped_icons
-from napari_scope.widgets.common.remembered import Remembered
+from napari_scope.widgets.common.microscope import Microscope
+from napari_scope.widgets.common.notices import notify
+from napari_scope.widgets.devices.configuration_box import ConfigurationBox
 
 if TYPE_CHECKING:
-    import napari.viewer
-    import useq
-    from qtpy.QtGui import QShowEvent
+    from pathlib import Path
 
-    from napari_scope.events import Estimate
-    from napari_scope.stream import StreamView
+    import napari.viewer
+
+    from napari_scope.acquire import CoreOwner
+    from napari_scope.acquire.planned_run import PlannedRun
 
 __all__ = ["AcquireDock"]
 
-_POLL_MS = 100
-_PATIENCE_MS = 150
-_IN_USE = "Another part of the program uses the microscope"
+_START_ERRORS: Final = (ScopeError, OSError, ValueError, RuntimeError)
+_PLAN, _QUEUE, _REPORTS = range(3)
 
 
-class AcquireDock(QWidget):
+class AcquireDock(ScopeDock):
     """Acquires with the microscope and shows it in a viewer.
 
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
         The viewer; napari passes it.
-    owner : CoreOwner, optional
-        Owner of the microscope's core. By default the dock makes one, which adopts
-        the core that other parts of the program use.
+    owner : Microscope or CoreOwner, optional
+        The microscope, or the owner of its core. By default the one that all docks
+        share.
     load : bool
-        Load the demo microscope when nothing is loaded yet.
+        Load what the preferences say when nothing is loaded yet.
     """
 
     def __init__(
         self,
         napari_viewer: napari.viewer.Viewer,
-        owner: CoreOwner | None = None,
+        owner: Microscope | CoreOwner | None = None,
         *,
         load: bool = True,
     ) -> None:
-        super().__init__()
-        self._docked = False
-        self._closed = False
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._look_around)
+        super().__init__(napari_viewer, "acquire")
+        self.setWindowTitle("Acquire")
         serve_shipped_icons()
         # After the icons are served, because its tables ask for them when imported.
-        from napari_scope.widgets.acquiring.plan_editor import PlanEditor
+        from napari_scope.widgets.acquiring.plan_box import PlanBox
 
-        self._owner = CoreOwner() if owner is None else owner
-        self._owns_owner = owner is None
-        self._core = GuiCore(self._owner.core)
-        self._run: Run | None = None
-        self._running = False
-        self._used_elsewhere = False
-        self._saving = False
-        remembered = Remembered()
+        if owner is None:
+            self.microscope = Microscope.shared()
+        elif isinstance(owner, Microscope):
+            self.microscope = owner
+        else:
+            self.microscope = Microscope(owner)
+        self.microscope.hold(self)
+        self._starting = False
+        self._own: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._kept_plan: dict[str, Any] = {}
 
-        self.hardware = HardwareBox(self._owner, remembered)
-        self.editor = PlanEditor(self._core)
-        self.save_box = SaveBox(remembered)
+        self.hardware = ConfigurationBox(self.microscope, compact=True)
+        self.plan_box = PlanBox(self.microscope)
+        self.editor = self.plan_box.editor
+        self.save_box = SaveBox(self.remembered)
         self.errors = ErrorPanel()
         self.run_bar = RunBar()
         self.live = LiveLayers(napari_viewer, self)
+        self.queue = queue_of(self.microscope)
+        self.queue_view = RunQueueView(self.queue)
+        self.reports = ReportView()
+        self.watch = RunWatch(
+            self.microscope,
+            self.run_bar,
+            self.live,
+            self,
+            is_own=lambda: self.is_own,
+            busy=lambda: self.running,
+            cancel=self._cancel_to_close,
+        )
         self._lay_out()
 
-        self._warm_up = BackgroundCall(self)
-        self._warm_up.start(_import_what_napari_imports_late, "warm up")
-        # A plan of a hundred million frames takes long; nobody waits for it to close.
-        self._estimator = BackgroundCall(self, abandon=True)
-        self._estimate_is_stale = False
-        self._patience = QTimer(self)
-        self._patience.setSingleShot(True)
-        self._patience.setInterval(_PATIENCE_MS)
-        self._poll_timer = QTimer(self)
-        self._poll_timer.setInterval(_POLL_MS)
-        self._guard = ClosingGuard(self, lambda: self.running, self._cancel_to_close)
+        self._starter = BackgroundCall(self)
+        self._warm_up = LayerWarmUp(self, lambda: not self.running)
+        self._warm_up.start()
+        self._estimate = PlanEstimate(
+            self.plan_box.estimable, self.hardware.camera, self
+        )
         self._connect()
 
-        if self._owner.has_devices:
+        self.restore_remembered()
+        if load:
+            self.microscope.load_at_start()
+        if self.microscope.owner.has_devices:
             self._after_load()
-        elif load:
-            self.hardware.load(None)
         self._update_runnable()
-        self._poll_timer.start()
+        self._estimate.soon()
+        self.watch.begin()
 
     # ---- what a script may ask and do
 
     @property
-    def run(self) -> Run | None:
-        """The run that goes on, else the latest one."""
-        return self._run
+    def run(self) -> Any:
+        """The run that goes on, else the latest one; None while one is starting."""
+        return None if self._starting else self.watch.run
 
     @property
     def running(self) -> bool:
-        """Whether a run goes on or its end has not been shown yet."""
-        return self._running
+        """Whether a run is about to start, goes on, or its end was not shown yet."""
+        return self._starting or self.watch.running
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the run was started here or by the queue."""
+        run = self.watch.run
+        if run is None or self._starting:
+            return self._starting
+        return run in self._own or run is self.queue.run
 
     def start(self) -> None:
         """Start the plan as it is shown now; an error goes to the error panel."""
-        if self.running or self.hardware.busy:
+        if self.running or self.microscope.lock_reason:
             return
         self.errors.clear()
         try:
-            plan = self.editor.value()
-            name = self.save_box.next_name()
-            outputs = self.save_box.outputs()
-            run = Run(self._owner, plan, outputs, name=name)
-            self._core.suspended = True
-            run.start()
-        except (ScopeError, OSError, ValueError, RuntimeError) as error:
-            self._core.suspended = False
-            self.errors.show_error(error, "The run could not start")
-            self.save_box.refresh()
+            planned = self._planned()
+        except _START_ERRORS as error:
+            self._on_not_started(error)
             return
-        self._run = run
-        self._saving = bool(outputs)
-        self.save_box.remember()
-        self._set_locked(True)
-        self.live.start(self._find_view, _order_of(plan))
-        self._running = True
-        self._poll()
+        self._starting = True
+        self.run_bar.show_starting()
+        owner = self.microscope.owner
+        # Looking for a free name and stopping a live view may take their time.
+        self._starter.start(
+            lambda: planned.start(owner, self._own.add), "napari-scope start"
+        )
 
-    def pause(self) -> None:
-        """Ask the run to pause."""
-        if self._run is not None and self.running:
-            self._run.pause()
-            self._poll()
-
-    def resume(self) -> None:
-        """Ask the run to go on."""
-        if self._run is not None and self.running:
-            self._run.resume()
-            self._poll()
+    def enqueue(self) -> None:
+        """Let the plan as it is shown now wait in the queue."""
+        self.errors.clear()
+        try:
+            self.queue.add(self._planned())
+        except _START_ERRORS as error:
+            self.errors.show_error(error, "The plan cannot wait in the queue")
+            return
+        self.queue_view.look()
 
     def cancel(self) -> None:
         """Ask the run to stop; its files are closed by the run itself."""
-        if self._run is not None and self.running:
-            self._run.cancel()
-            self._poll()
+        if self.run is not None and self.run is self.queue.run:
+            self.queue.stop()
+        self.watch.cancel()
 
-    def shut_down(self) -> None:
-        """Stop all timers and threads and let go of the core; idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        self._running = False
-        if self._run is not None and not self._run.done:
-            self._run.cancel()
+    # ---- life
+
+    def state(self) -> dict[str, Any]:
+        """Return the plan, where it is saved, and the queue."""
+        return {
+            "plan": self._kept_plan or self.plan_box.state(),
+            "queue": self.queue.to_json(),
+            "pause_between": self.queue.pause_between,
+            "go_on_after_failure": self.queue.go_on_after_failure,
+            "save": self.save_box.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the state of another session; nothing is started."""
+        self._kept_plan = dict(state.get("plan") or {})
+        if not self.queue.entries:
+            # The queue of this program's other docks counts more than a stored one.
+            self.queue.restore(state.get("queue"))
+            self.queue.pause_between = bool(state.get("pause_between"))
+            self.queue.go_on_after_failure = bool(state.get("go_on_after_failure"))
+        if isinstance(state.get("save"), dict):
+            self.save_box.restore(state["save"])
+        self.queue_view.look()
+
+    def may_close(self) -> bool:
+        """Return whether the dock may be closed; a run that it has started is ended.
+
+        A run of somebody else goes on without this dock.
+        """
+        if not self.running or not self.is_own:
+            return True
+        if not ask_to_cancel(None):
+            return False
+        self._cancel_to_close()
+        wait_until(lambda: not self.running, None)
+        return True
+
+    def on_shut_down(self) -> None:
+        """Stop all timers and threads and let go of the microscope."""
+        run, own = self.run, self.is_own
+        self._starting = False
         self.live.stop()
-        for timer in (self._poll_timer, self._patience, self._soon):
-            timer.stop()
-        self._guard.watch(None)
+        self.watch.close()
+        self.queue_view.close_down()
+        self._estimate.close()
         self.save_box.close_down()
+        self.plan_box.close_down()
         self.hardware.close_down()
-        self._estimator.close()
+        self._starter.close()
         self._warm_up.close()
-        self._core.close()
+        if own:
+            self.queue.cancel()
+            if run is not None and not run.done:
+                run.cancel()
+        self.microscope.release(self)
+
+    def _cancel_to_close(self) -> None:
+        # The viewer may be half closed already; nothing more is shown in it.
+        self.live.stop()
+        self.queue.stop()
+        self.cancel()
 
     # ---- layout
 
     def _lay_out(self) -> None:
-        self._plan_box = QGroupBox("Plan")
-        QVBoxLayout(self._plan_box).addWidget(self.editor)
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.hardware)
-        column.addWidget(self._plan_box, 1)
-        column.addWidget(self.save_box)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
         # On a small screen the boxes scroll; the run bar is always in sight.
-        scroll = _TallArea(inner)
+        boxes = (self.hardware, framed("Plan", self.plan_box), self.save_box)
+        self.tabs.addTab(TallArea(boxes), "Plan")
+        self.tabs.addTab(self.queue_view, "Queue")
+        self.tabs.addTab(self.reports, "Reports")
         layout = QVBoxLayout(self)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(self.tabs, 1)
         layout.addWidget(self.errors)
         layout.addWidget(self.run_bar)
 
     def _connect(self) -> None:
-        self.hardware.loading.connect(self._on_loading)
-        self.hardware.loaded.connect(self._after_load)
-        self.hardware.failed.connect(self._on_load_failed)
-        self._core.events.systemConfigurationLoaded.connect(self.hardware.show_status)
-        self._core.events.pixelSizeChanged.connect(self._on_camera_changed)
-        self._core.events.roiSet.connect(self._on_camera_changed)
-        self.editor.valueChanged.connect(self._patience.start)
-        self.editor.failed.connect(self._on_plan_failed)
-        self._patience.timeout.connect(self._estimate)
-        self._estimator.finished.connect(self._show_estimate)
-        self._estimator.failed.connect(self._show_no_estimate)
-        self.run_bar.run_requested.connect(self.start)
-        self.run_bar.pause_requested.connect(self.pause)
-        self.run_bar.resume_requested.connect(self.resume)
-        self.run_bar.cancel_requested.connect(self.cancel)
-        self.run_bar.follow_toggled.connect(self.live.set_following)
-        self.live.following_changed.connect(self.run_bar.set_following)
-        self.live.note_changed.connect(self.run_bar.set_note)
-        self._poll_timer.timeout.connect(self._poll)
-        # When napari goes without closing the dock first, these still run: they hold
-        # on to nothing of the widget, which is half destroyed by then.
-        core, owner = self._core, self._owner if self._owns_owner else None
-        self.destroyed.connect(lambda: _let_go(core, owner))
-        application = QApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.shut_down)
+        microscope, bar = self.microscope, self.run_bar
+        microscope.loading.connect(self._on_loading)
+        microscope.loaded.connect(self._after_load)
+        microscope.load_failed.connect(self._on_load_failed)
+        microscope.lock_changed.connect(self._update_runnable)
+        self.hardware.camera_changed.connect(self._on_camera_changed)
+        self._starter.finished.connect(self._on_started)
+        self._starter.failed.connect(self._on_not_started)
+        self.watch.ended.connect(self._on_end)
+        self.watch.started.connect(self._on_run)
+        self.plan_box.valueChanged.connect(self._estimate.soon)
+        self.plan_box.failed.connect(self._on_plan_failed)
+        self._estimate.found.connect(self.save_box.set_estimate)
+        bar.run_requested.connect(self.start)
+        bar.cancel_requested.connect(self.cancel)
+        bar.queue_requested.connect(self.enqueue)
+        bar.details_requested.connect(self._show_details)
+        self.queue_view.edit_requested.connect(self._edit)
+        self.queue_view.count_changed.connect(self._show_count)
+        self._show_count(self.queue.waiting)
+        self.reports.open_requested.connect(self._open_data)
 
     # ---- the microscope
 
     def _on_loading(self) -> None:
         self.errors.clear()
-        self._core.suspended = True
-        self._set_locked(True)
         self._update_runnable()
 
     def _after_load(self) -> None:
-        self._core.suspended = False
-        # The tables heard nothing while the configuration was being loaded.
-        self._core.events.systemConfigurationLoaded.emit()
-        self._set_locked(False)
+        if self._kept_plan:
+            # Only now the tables know the channels of the microscope.
+            self._restore_plan()
         self._update_runnable()
-        self._patience.start()
+        self._estimate.soon()
 
     def _on_load_failed(self, error: BaseException) -> None:
-        self._after_load()
+        self._update_runnable()
         self.errors.show_error(error, "The microscope could not be set up")
 
-    def _on_camera_changed(self, *_: object) -> None:
-        self.hardware.show_status()
-        self._patience.start()
-
-    # ---- the plan
-
-    def _on_plan_failed(self, error: BaseException) -> None:
-        self.errors.show_error(error, "The plan file could not be used")
-
-    def _estimate(self) -> None:
-        """Estimate in the background: an odd plan of a million frames takes seconds."""
-        if self._estimator.busy:
-            self._estimate_is_stale = True
-            return
-        self._estimate_is_stale = False
-        if self.running:
-            return
-        camera = self.hardware.camera()
-        if camera is None:
-            self.save_box.set_estimate(None)
-            return
-        try:
-            sequence = self.editor.value()
-        except PlanError as error:
-            self.save_box.set_estimate(None, error.message)
-            return
-        self._estimator.start(
-            lambda: estimate(Plan.from_any(sequence), camera.frame_shape, camera.dtype),
-            "estimate",
-        )
-
-    def _show_estimate(self, found: Estimate) -> None:
-        self.save_box.set_estimate(found)
-        if self._estimate_is_stale:
-            self._estimate()
-
-    def _show_no_estimate(self, error: BaseException) -> None:
-        self.save_box.set_estimate(None, explain(error).message)
-        if self._estimate_is_stale:
-            self._estimate()
-
-    # ---- the run
-
-    def _find_view(self) -> StreamView | None:
-        stream = None if self._run is None else self._run.stream
-        return None if stream is None else stream.view()
-
-    def _poll(self) -> None:
-        run = self._run
-        if run is None or not self._running:
-            self._look_for_others()
-            return
-        # Asked before the snapshot: a run that ends in between is shown as it was and
-        # its end at the next look, never an end with the numbers before it.
-        done = run.done
-        if not done:
-            self.run_bar.show_progress(run.progress())
-            return
-        self._running = False
-        self._on_end(run)
-
-    def _look_for_others(self) -> None:
-        """Notice a run of another dock, a script or another plugin, and its end."""
-        used = not self.hardware.busy and is_in_use(self._owner.core)
-        if used == self._used_elsewhere:
-            return
-        self._used_elsewhere = used
-        self.hardware.set_in_use(_IN_USE if used else "")
+    def _on_camera_changed(self) -> None:
         self._update_runnable()
+        self._estimate.soon()
 
-    def _on_end(self, run: Run) -> None:
-        self.live.finish()
-        self._core.suspended = False
-        self._set_locked(False)
-        state = str(run.state.value)
-        if run.report is not None:
-            self.run_bar.show_report(run.report, state, self._saving)
-        else:
-            self.run_bar.show_failure("Failed")
-        if run.error is not None:
-            self.errors.show_error(run.error, "The run failed")
-        self.save_box.refresh()
-        self._update_runnable()
-        self._patience.start()
-
-    def _set_locked(self, locked: bool) -> None:
-        """Lock what would disturb a run or a configuration that is being loaded."""
-        # While it loads, the hardware box locks its own parts and shows that it does.
-        self.hardware.setEnabled(self.hardware.busy or not locked)
-        self._plan_box.setEnabled(not locked)
-        self.save_box.setEnabled(not locked)
-
-    def _update_runnable(self) -> None:
-        if self.hardware.busy:
+    def _update_runnable(self, _reason: str = "") -> None:
+        if self.microscope.is_loading:
             self.run_bar.set_runnable(False, "Loading the microscope …")
-        elif self._used_elsewhere:
-            self.run_bar.set_runnable(False, _IN_USE)
+        elif self.running:
+            self.run_bar.set_runnable(True)
+        elif self.microscope.lock_reason:
+            self.run_bar.set_runnable(False, self.microscope.lock_reason)
         elif self.hardware.camera() is None:
             self.run_bar.set_runnable(False, "Load a microscope with a camera first")
         else:
             self.run_bar.set_runnable(True)
 
-    # ---- the window
+    # ---- the plan
 
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Watch the window that the dock is in."""
-        super().showEvent(event)
-        self._look_around()
+    def _planned(self) -> PlannedRun:
+        return planned_run(self.plan_box, self.save_box, self._estimate.latest)
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice being docked and being taken out of the dock."""
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            # The new parent may itself not be in its window yet.
-            self._soon.start()
-        return bool(super().event(event))
+    def _restore_plan(self) -> None:
+        stored, self._kept_plan = self._kept_plan, {}
+        try:
+            self.plan_box.restore(stored)
+        except (ScopeError, ValueError, TypeError, KeyError, AttributeError):
+            return  # of another version, or for another microscope
 
-    def _cancel_to_close(self) -> None:
-        # The viewer may be half closed already; nothing more is shown in it.
-        self.live.stop()
-        self.cancel()
-
-    def _look_around(self) -> None:
-        if self._closed:
+    def _edit(self, planned: PlannedRun) -> None:
+        """Put a plan of the queue back into the editor; the queue keeps it."""
+        if not isinstance(planned.plan, useq.MDASequence):
+            notify("A list of events cannot be edited in tables.", "warning")
             return
-        if self.parentWidget() is not None:
-            window = main_window_of(self)
-            if window is not None:
-                self._docked = True
-                self._guard.watch(window)
-        elif self._docked:
-            self._on_undocked()
+        self.plan_box.setValue(planned.plan)
+        self.save_box.name_edit.setText(planned.name)
+        self.save_box.folder_edit.setText(str(planned.folder))
+        self.tabs.setCurrentIndex(_PLAN)
 
-    def _on_undocked(self) -> None:
-        """React to the dock's close button: napari keeps nothing of a closed dock."""
-        self._docked = False
-        if self.running and not ask_to_cancel(None):
-            self.live.viewer.window.add_dock_widget(self, name="Acquire", area="right")
-            self.show()
-            return
-        if self.running:
-            self._cancel_to_close()
-            wait_until(lambda: not self.running, None)
-        self.shut_down()
-        self.deleteLater()
+    def _on_plan_failed(self, error: BaseException) -> None:
+        self.errors.show_error(error, "The plan file could not be used")
 
+    # ---- the run
 
-class _TallArea(QScrollArea):
-    """Scrolls up and down only: it is never narrower than what it holds."""
+    def _on_started(self, run: object) -> None:
+        self._starting = False
+        self.watch.show(run)
+        self.plan_box.note_run(self.watch.name_of(run))
+        self.save_box.remember()
 
-    def __init__(self, inner: QWidget) -> None:
-        super().__init__()
-        self.setWidget(inner)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    def _on_not_started(self, error: BaseException) -> None:
+        self._starting = False
+        self.run_bar.show_failure("Not started")
+        self.errors.show_error(error, "The run could not start")
+        self.save_box.refresh()
+        self._update_runnable()
 
-    def minimumSizeHint(self) -> QSize:
-        """Leave room for the content's width and for the scroll bar."""
-        hint = super().minimumSizeHint()
-        inner, bar = self.widget(), self.verticalScrollBar()
-        if inner is not None and bar is not None:
-            # A style sheet may draw a border all the same.
-            edges = self.contentsMargins()
-            width = bar.sizeHint().width() + edges.left() + edges.right()
-            hint.setWidth(inner.minimumSizeHint().width() + width)
-        return hint
+    def _on_run(self, _run: object) -> None:
+        self.errors.clear()
+        self._update_runnable()
 
+    def _on_end(self, run: Any) -> None:
+        """Show how a run has ended; a new one may have begun."""
+        error = "" if run.error is None else explain(run.error).message
+        if run.report is not None:
+            self.reports.add(self.watch.name_of(run), run.report, error)
+            self.tabs.setTabText(_REPORTS, f"Reports ({self.reports.count})")
+        if run.error is not None:
+            self.errors.show_error(run.error, "The run failed")
+        # A look at the disk and the tables again: not in the moment of the end.
+        QTimer.singleShot(0, self._after_end)
 
-def _import_what_napari_imports_late() -> None:
-    # The first thumbnail makes napari import this; in the middle of a run that would
-    # hold up the GUI for half a second.
-    importlib.import_module("scipy.ndimage")
+    def _after_end(self) -> None:
+        if not self.is_shut_down:
+            self.save_box.refresh()
+            self._update_runnable()
 
+    def _show_details(self) -> None:
+        run = self.run
+        if run is not None and not run.done:
+            self.reports.show_running(run)
+        self.tabs.setCurrentIndex(_REPORTS)
 
-def _order_of(plan: useq.MDASequence) -> tuple[str, ...]:
-    """Return the axes of a plan from slowest to fastest, nothing if they vary."""
-    if any(position.sequence is not None for position in plan.stage_positions):
-        return ()
-    return fill_order(map(str, plan.axis_order), map(str, plan.used_axes))
+    def _show_count(self, waiting: int) -> None:
+        self.tabs.setTabText(_QUEUE, f"Queue ({waiting})" if waiting else "Queue")
 
-
-def _let_go(core: GuiCore, owner: CoreOwner | None) -> None:
-    core.close()
-    if owner is not None:
-        owner.close()
+    def _open_data(self, path: Path) -> None:
+        """Show saved data, without the layers of the run in front of them."""
+        for layer in self.live.layers.values():
+            layer.visible = False
+        try:
+            self.viewer.open(str(path), plugin="napari-scope")
+        except (ScopeError, OSError, ValueError, RuntimeError) as error:
+            self.errors.show_error(error, "The data could not be opened")

@@ -13,6 +13,7 @@ else.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,6 +32,7 @@ from napari_scope.layers.live import (
     plane_point,
     view_is_compact,
 )
+from napari_scope.layers.live_origin import live_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from napari_scope.layers import SharedLayers
     from napari_scope.layers.frame import Frame
     from napari_scope.layers.live import Box, Plane
+    from napari_scope.layers.origin import LayerOrigin
     from napari_scope.model import Image
     from napari_scope.stream import StreamView
 
@@ -92,6 +95,7 @@ class LiveLayers(QObject):
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.timeout.connect(self._on_timer)
         self._find_view: Callable[[], StreamView | None] = lambda: None
+        self._eased: Callable[[], AbstractContextManager[None]] = nullcontext
         self._reset(())
 
     def _reset(self, order: tuple[str, ...]) -> None:
@@ -134,7 +138,11 @@ class LiveLayers(QObject):
         return {k: v for k, v in self._layers.items() if v in self._viewer.layers}
 
     def start(
-        self, find_view: Callable[[], StreamView | None], order: Sequence[str] = ()
+        self,
+        find_view: Callable[[], StreamView | None],
+        order: Sequence[str] = (),
+        *,
+        eased: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Begin to show a run.
 
@@ -144,6 +152,8 @@ class LiveLayers(QObject):
             Returns the view of the run's stream, None while there is none.
         order : sequence of str
             Axes from slowest to fastest (see `layers.live.fill_order`).
+        eased : callable
+            Makes a context in which the run leaves the processor to the viewer.
         """
         # Two runs of the same place would shine through each other.
         for layer in self.layers.values():
@@ -152,6 +162,7 @@ class LiveLayers(QObject):
         self._reset(tuple(order))
         self._follower.on = following
         self._find_view = find_view
+        self._eased = eased
         self.note_changed.emit("")
         self._timer.start()
 
@@ -287,6 +298,9 @@ class LiveLayers(QObject):
                 name_prefix=image.name if len(images) > 1 else "",
                 frame=self._frame,
             )[key.channel]
+        known: dict[str, Any] = dict(look.get("metadata") or {})  # type: ignore[call-overload]
+        axes = known.get("napari_scope", {}).get("axes", ())
+        look["metadata"] = {**known, **self._origin(key, axes)}
         limits = None
         if not image.rgb:
             limits = self._limits_so_far(key) or contrast_of(
@@ -294,7 +308,8 @@ class LiveLayers(QObject):
             )
             if limits is not None:
                 look["contrast_limits"] = limits
-        layer = self._viewer.add_image(data, **look)
+        with self._eased():
+            layer = self._viewer.add_image(data, **look)
         if not image.rgb:
             layer.contrast_limits_range = _whole_range(image)
             if limits is None:
@@ -302,6 +317,19 @@ class LiveLayers(QObject):
         self._layers[key] = layer
         self._state.sliced(key, self._plane_shown(key, layer))
         self._show_new_place(key.image)
+
+    def _origin(self, key: LayerKey, axes: Sequence[str]) -> dict[str, LayerOrigin]:
+        """Return which frames of which run a layer shows."""
+        assert self._view is not None  # it has delivered a frame
+        images: tuple[int | None, ...] = (key.image,)
+        if self._shared:
+            members = self._shared[key.image].images
+            # By their places on the axis p, of which some may be empty.
+            places = range(max(members) + 1)
+            images = tuple(n if n in members else None for n in places)
+        return live_origin(
+            self._view, images, key.channel, axes, shared=bool(self._shared)
+        )
 
     def _limits_so_far(self, key: LayerKey) -> tuple[float, float] | None:
         """Return the contrast this channel has at other places, as the user set it."""

@@ -1,126 +1,54 @@
-"""The editor of the plan: the tables of pymmcore-widgets, fitted into this dock.
+"""The tables of a plan in one editor: what they show, and what is run of it.
 
-It adds to them: plans are loaded and saved through `napari_scope.events` and errors
-are handed to the dock; events of the core arrive in the GUI thread only; a plan
-without positions starts where the stage is. It knows nothing of runs.
+`PlanEditor.shown` is the plan as the tables show it, `PlanEditor.value` what a run
+gets: grids have the camera's field of view and a plan without positions starts where
+the stage is. What useq has and the tables have not (metadata, the set-up event) is
+carried along. `PlanEditor.show` tells what the tables cannot show of a plan, and then
+leaves them as they were. It knows nothing of runs.
 
-The parts of pymmcore-widgets that have no public name are gathered in `_tame` and
-`_Tabs`; a test holds on to each of them.
+Parts of pymmcore-widgets without a public name: see `plan_tables`.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import useq
-from pymmcore_widgets.mda._core_channels import CoreConnectedChannelTable
-from pymmcore_widgets.mda._core_grid import CoreConnectedGridPlanWidget
-from pymmcore_widgets.mda._core_positions import CoreConnectedPositionTable
-from pymmcore_widgets.mda._core_z import CoreConnectedZPlanWidget
-from pymmcore_widgets.useq_widgets import MDASequenceWidget, TimePlanWidget
-from pymmcore_widgets.useq_widgets._mda_sequence import MDATabs
+from pymmcore_widgets.useq_widgets import MDASequenceWidget
+from pymmcore_widgets.useq_widgets._z import Mode
 from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt.utils import signals_blocked
 
 from napari_scope.errors import PlanError
-from napari_scope.events import load_sequence, save_plan
-from napari_scope.widgets.common.icons import icon
+from napari_scope.events.plan_compare import own_metadata, plan_differences
+from napari_scope.events.z_steps import numerical_aperture, nyquist_step_um
+from napari_scope.widgets.acquiring.number_box import NumberBox
+from napari_scope.widgets.acquiring.plan_completion import (
+    completed,
+    full_order,
+    with_one_focus,
+)
+from napari_scope.widgets.acquiring.plan_tables import PlanTabs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from napari_scope.widgets.acquiring.plan_tables import (
+        ChannelTable,
+        PositionTable,
+        ZEditor,
+    )
     from napari_scope.widgets.common.core_events import GuiCore
 
 __all__ = ["PlanEditor"]
 
-_FILES = "Plans (*.yaml *.yml *.json)"
-
-
-class _Positions(CoreConnectedPositionTable):
-    """The table of positions; bad files are reported instead of raised into Qt."""
-
-    failed = Signal(object)
-
-    def __init__(self, rows: int, core: Any) -> None:
-        super().__init__(rows, core)
-        # All in one row they would make the dock wider than anything else in it.
-        files = QHBoxLayout()
-        for button in (self._hcs_button, self._save_button, self._load_button):
-            self._btn_row.removeWidget(button)
-            files.addWidget(button, 1)
-        layout = self.layout()
-        if isinstance(layout, QVBoxLayout):
-            layout.addLayout(files)
-        table = self.table()
-        for column, text in ((self._xy_btn_col, "x and y"), (self._z_btn_col, "z")):
-            place = table.indexOf(column)
-            table.setColumnWidth(place, self.fontMetrics().height() * 2)
-            header = table.horizontalHeaderItem(place)
-            if header is not None:
-                header.setToolTip(f"The arrow takes {text} from the stage")
-        header = table.horizontalHeaderItem(table.indexOf(self.SEQ))
-        if header is not None:
-            header.setText("Own plan")
-            header.setToolTip("A plan for this position alone")
-
-    def load(self, file: str | Path | None = None) -> None:
-        """Load positions from a json file."""
-        try:
-            super().load(file)
-        except (OSError, ValueError) as error:
-            self.failed.emit(
-                PlanError(
-                    f"the positions cannot be loaded, {error.__cause__ or error}",
-                    hint="choose a json file that was saved from this table",
-                )
-            )
-
-    def save(self, file: str | Path | None = None) -> None:
-        """Save the positions as a json file."""
-        try:
-            super().save(file)
-        except (OSError, ValueError) as error:
-            self.failed.emit(PlanError(f"the positions cannot be saved, {error}"))
-
-
-class _Tabs(MDATabs):
-    """The tabs, tied to a core. A position's own sequence opens the same in a dialog.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        Parent; the dialog of a position passes itself and no core.
-    core : GuiCore, optional
-        The core; that of the tabs around the parent when None.
-    """
-
-    def __init__(
-        self, parent: QWidget | None = None, core: GuiCore | None = None
-    ) -> None:
-        outer = parent
-        while core is None and outer is not None:
-            if isinstance(outer, _Tabs):
-                core = outer.core
-            outer = outer.parentWidget()
-        if core is None:
-            raise ValueError("these tabs need a core")
-        self.core: Any = core
-        super().__init__(parent)
-        self.setDocumentMode(True)
-
-    stage_positions: _Positions
-    channels: CoreConnectedChannelTable
-
-    def create_subwidgets(self) -> None:
-        """Create the tables."""
-        self.time_plan = TimePlanWidget(1)
-        self.stage_positions = _Positions(0, self.core)
-        self.z_plan = CoreConnectedZPlanWidget(self.core)
-        self.grid_plan = CoreConnectedGridPlanWidget(self.core)
-        self.channels = CoreConnectedChannelTable(1, self.core)
+_NOW = -1e6  # the offset of the autofocus that stands for "as it is now"
 
 
 class PlanEditor(MDASequenceWidget):
@@ -138,16 +66,21 @@ class PlanEditor(MDASequenceWidget):
     valueChanged : Signal
         The plan has changed.
     failed : Signal
-        A plan could not be loaded or saved; carries the exception.
+        Something could not be done; carries the exception.
     """
 
     failed = Signal(object)
+    tab_wdg: PlanTabs
 
     def __init__(self, core: GuiCore, parent: QWidget | None = None) -> None:
         self._core: Any = core
-        tabs = _Tabs(None, core)
+        self._carried: dict[str, Any] = {}
+        self._order = ""
+        self._showing = False
+        tabs = PlanTabs(None, self._core)
         super().__init__(parent, tab_widget=tabs)
-        self._folder = ""
+        self._closed = False
+        self._lay_out_more()
         self._tame()
         with signals_blocked(self):
             self.time_plan.setValue(
@@ -160,21 +93,73 @@ class PlanEditor(MDASequenceWidget):
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._fit_to_core)
-        for signal in (
-            core.events.systemConfigurationLoaded,
-            core.events.channelGroupChanged,
-            core.events.configDefined,
-            core.events.configGroupDeleted,
-        ):
+        for signal in self._told_once():
             signal.disconnect(tabs.channels._update_channel_groups)
             signal.connect(self._soon.start)
-        self.channels._group_combo.currentTextChanged.connect(self._fit_channel_columns)
+        core.events.propertyChanged.connect(self._on_property)
+        self.channels._group_combo.currentTextChanged.connect(self.channels.fit_columns)
         self._fit_to_core()
+
+    @property
+    def channels(self) -> ChannelTable:
+        """The channels."""
+        return self.tab_wdg.channels
+
+    @property
+    def stage_positions(self) -> PositionTable:
+        """The table of positions."""
+        return self.tab_wdg.stage_positions
+
+    @property
+    def z_plan(self) -> ZEditor:
+        """The editor of the z stack."""
+        return self.tab_wdg.z_plan
+
+    @property
+    def grid_plan(self) -> Any:
+        """The editor of the grid."""
+        return self.tab_wdg.grid_plan
 
     # ---- the plan
 
+    def shown(self) -> useq.MDASequence:
+        """Return the plan as the tables show it, and what is carried along.
+
+        Raises
+        ------
+        PlanError
+            If the tables do not make a valid plan.
+        """
+        grid = self.grid_plan
+        changes: dict[str, Any] = dict(self._carried)
+        with_grid = self.tab_wdg.isAxisUsed("g")
+        if with_grid and grid.problem:
+            raise PlanError(f"this is no valid plan yet: {grid.problem}")
+        try:
+            plan = super().value()
+            if with_grid:
+                changes["grid_plan"] = grid.shown()
+            focus = plan.autofocus_plan
+            if focus and self.af_offset.value() > _NOW:
+                offset = self.af_offset.value()
+                changes["autofocus_plan"] = focus.replace(autofocus_motor_offset=offset)
+            changes["axis_order"] = full_order(
+                self.axis_order.currentText(), self._order
+            )
+            changes.setdefault("metadata", {})
+            return plan.replace(**changes)
+        except (ValueError, TypeError) as error:
+            raise PlanError(f"this is no valid plan yet, {error}") from error
+
+    def sized(self) -> useq.MDASequence:
+        """Return the plan for an estimate: with fields of view, no device is asked."""
+        plan = self.shown()
+        if plan.grid_plan is None:
+            return plan
+        return plan.replace(grid_plan=self.grid_plan.value())
+
     def value(self) -> useq.MDASequence:
-        """Return the plan.
+        """Return the plan as it is to be run.
 
         A plan without positions gets that of the stage: relative z stacks and grids
         would otherwise be taken around zero.
@@ -184,58 +169,109 @@ class PlanEditor(MDASequenceWidget):
         PlanError
             If the tables do not make a valid plan.
         """
-        try:
-            plan = super().value()
-        except ValueError as error:
-            raise PlanError(f"this is no valid plan yet, {error}") from error
-        changes: dict[str, Any] = {}
-        focus = plan.autofocus_plan
-        if focus and focus.autofocus_motor_offset is None:
-            if self._core.getAutoFocusDevice():
-                offset = self._core.getAutoFocusOffset()
-                changes["autofocus_plan"] = focus.replace(autofocus_motor_offset=offset)
-        if not plan.stage_positions and (plan.z_plan or plan.grid_plan):
-            changes["stage_positions"] = (self._here(plan),)
-            order = "".join(map(str, plan.axis_order))
-            if "p" not in order:
-                changes["axis_order"] = _with_position(order)
-        elif plan.z_plan and plan.z_plan.is_relative:
-            if any(position.z is None for position in plan.stage_positions):
-                changes["stage_positions"] = self._at_this_focus(plan)
-        return plan.replace(**changes) if changes else plan
+        return self.completed(self.sized())
+
+    def completed(self, plan: useq.MDASequence) -> useq.MDASequence:
+        """Return a plan with what it leaves to the microscope as it is now."""
+        return completed(plan, self._core)
 
     def setValue(self, value: useq.MDASequence) -> None:
-        """Show a plan."""
-        if value.channels:
-            # The table offers the presets of one group.
-            self.channels._group_combo.setCurrentText(value.channels[0].group)
-        super().setValue(value)
+        """Show a plan.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a part of it is of a kind that the tables do not know; see `show`.
+        """
+        self._refuse_unknown(value)
+        self._showing = True
+        try:
+            if value.channels:
+                # The table offers the presets of one group.
+                self.channels._group_combo.setCurrentText(value.channels[0].group)
+            focus = value.autofocus_plan
+            offset = None if focus is None else focus.autofocus_motor_offset
+            self.af_offset.setValue(_NOW if offset is None else offset)
+            super().setValue(value)
+        finally:
+            self._showing = False
+        self._carried = {}
+        self._order = "".join(map(str, value.axis_order))
+        if value.setup is not None:
+            self._carried["setup"] = value.setup
+        if own_metadata(value):
+            self._carried["metadata"] = own_metadata(value)
+        self._forbid_autofocus()
         self.valueChanged.emit()
 
-    def load(self, file: str | Path | None = None) -> None:
-        """Load a plan from a yaml or json file; without one, ask for it."""
-        if not isinstance(file, str | Path):
-            file, _ = QFileDialog.getOpenFileName(
-                self, "Load a plan", self._folder, _FILES
-            )
-        if file:
-            self._folder = str(Path(file).parent)
-            self._guarded(lambda: self._show_loaded(Path(file)))
+    def show_plan(self, plan: useq.MDASequence) -> list[str]:
+        """Show a plan if the tables can show all of it.
 
-    def save(self, file: str | Path | None = None) -> None:
-        """Save the plan as a yaml or json file; without one, ask for it."""
-        if not isinstance(file, str | Path):
-            file, _ = QFileDialog.getSaveFileName(
-                self, "Save the plan", self._folder, _FILES
-            )
-        if file:
-            path = Path(file)
-            if not path.suffix:
-                path = path.with_suffix(".yaml")
-            self._folder = str(path.parent)
-            self._guarded(lambda: save_plan(self.value(), path))
+        Returns
+        -------
+        list of str
+            What they cannot show, in words; they then are as they were before.
+        """
+        before = self._before()
+        with signals_blocked(self):
+            try:
+                self.setValue(plan)
+                reasons = plan_differences(plan, self.shown())
+            except (TypeError, ValueError, PlanError) as error:
+                reasons = [str(error).splitlines()[0]]
+            if reasons and before is not None:
+                self.setValue(before)
+        if not reasons:
+            self.valueChanged.emit()
+        return reasons
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """What the plan has that the tables do not show: metadata, the set-up event."""
+        titles = {"metadata": "metadata", "setup": "the set-up event"}
+        return tuple(titles[key] for key in self._carried)
+
+    def _before(self) -> useq.MDASequence | None:
+        try:
+            return self.shown()
+        except PlanError:
+            return None
+
+    def _refuse_unknown(self, plan: useq.MDASequence) -> None:
+        """Raise for what the tables would change with a mere warning."""
+        if isinstance(plan.z_plan, useq.ZAbsolutePositions | useq.ZRelativePositions):
+            raise TypeError("the z stack: a list of places has no row in the tables")
+        places = plan.stage_positions
+        if not isinstance(places, useq.WellPlatePlan):
+            if len({place.z is None for place in places}) > 1:
+                raise TypeError("the positions: some have a z and some have none")
+
+    def with_one_focus(self, plan: useq.MDASequence) -> useq.MDASequence:
+        """Return a plan whose positions all have a z, if one of them has."""
+        return with_one_focus(plan, self._core)
 
     # ---- the microscope
+
+    def close_down(self) -> None:
+        """Stop the timer and let go of the core; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._soon.stop()
+        for signal in self._told_once():
+            signal.disconnect(self._soon.start)
+            signal.connect(self.channels._update_channel_groups)
+        self._core.events.propertyChanged.disconnect(self._on_property)
+        self.tab_wdg.close_down()
+
+    def _told_once(self) -> tuple[Any, ...]:
+        events = self._core.events
+        return (
+            events.systemConfigurationLoaded,
+            events.channelGroupChanged,
+            events.configDefined,
+            events.configGroupDeleted,
+        )
 
     def _fit_to_core(self) -> None:
         """Offer what the microscope has; keep the channels that it still has."""
@@ -253,45 +289,34 @@ class PlanEditor(MDASequenceWidget):
         if known:
             combo.setCurrentText(known[0].group)
             self.channels.setValue(known)
-        self._fit_channel_columns()
+        self.channels.fit_columns()
         # The channel list of a microscope without presets would only hold a blank.
         self.tab_wdg.setChecked(self.channels, bool(groups))
         if self._core.getFocusDevice() and not self.stage_positions.table().rowCount():
             # Unchecked by the table itself as long as there was no focus drive.
             self.stage_positions.include_z.setChecked(True)
         device = self._core.getAutoFocusDevice()
-        self.af_axis.setVisible(bool(device))
+        self.af_row.setVisible(bool(device))
         self.stage_positions.af_per_position.setVisible(bool(device))
+        self._suggest_step()
         self.valueChanged.emit()
 
-    def _fit_channel_columns(self) -> None:
-        """Give the presets' names the room they need; the table makes them anew."""
-        table = self.channels.table()
-        header = table.horizontalHeader()
-        column = table.indexOf(self.channels._config_column)
-        item = table.horizontalHeaderItem(column)
-        if header is not None and item is not None:
-            header.setSectionResizeMode(column, header.ResizeMode.ResizeToContents)
-            item.setText("Preset")
-            item.setToolTip("The channel; only ticked ones are taken")
+    def _on_property(self, device: str, name: str, _value: str = "") -> None:
+        if name == "Label" or device == "Core":
+            self._suggest_step()
 
-    def _here(self, plan: useq.MDASequence) -> useq.Position:
-        core = self._core
-        stage, focus = core.getXYStageDevice(), core.getFocusDevice()
-        absolute = plan.grid_plan is not None and not plan.grid_plan.is_relative
-        with_xy = bool(stage) and not absolute
-        return useq.Position(
-            x=core.getXPosition() if with_xy else None,
-            y=core.getYPosition() if with_xy else None,
-            z=core.getPosition() if focus else None,
-        )
-
-    def _at_this_focus(self, plan: useq.MDASequence) -> tuple[useq.Position, ...]:
-        z = self._core.getPosition() if self._core.getFocusDevice() else None
-        return tuple(
-            position.replace(z=z) if position.z is None else position
-            for position in plan.stage_positions
-        )
+    def _suggest_step(self) -> None:
+        """Offer the step that the objective asks for, if its name tells enough."""
+        core, step = self._core, None
+        try:
+            for objective in core.guessObjectiveDevices():
+                # From the cache: no device is asked.
+                label = core.getPropertyFromCache(objective, "Label")
+                aperture = numerical_aperture(label)
+                step = None if aperture is None else nyquist_step_um(aperture)
+        except RuntimeError:
+            step = None
+        self.z_plan.setSuggestedStep(step)
 
     # ---- fitting in
 
@@ -299,93 +324,81 @@ class PlanEditor(MDASequenceWidget):
         # The dock estimates frames, bytes and duration together and not at every key.
         pass
 
+    def _simplify_af_offsets(self, seq: useq.MDASequence) -> dict[str, Any]:
+        # Positions keep their own offsets also when these are all the same: one plan
+        # for all would be another plan.
+        if not seq.stage_positions:
+            return {}
+        return {"stage_positions": self._update_af_axes(seq.stage_positions)}
+
+    def _validate_af_with_z_plan(self) -> None:
+        # The parent asks in a box that must be answered, also while a plan is loaded.
+        if not self._showing:
+            self._forbid_autofocus()
+            self.valueChanged.emit()
+
+    def _forbid_autofocus(self) -> None:
+        absolute = self.z_plan.mode() == Mode.TOP_BOTTOM
+        allowed = not (absolute and self.tab_wdg.isAxisUsed("z"))
+        self._enable_af(allowed)
+        self.af_offset.setEnabled(allowed)
+        self.af_note.setVisible(not allowed)
+
+    def _lay_out_more(self) -> None:
+        """Add the offset of the autofocus; the words are those of this dock."""
+        self.af_offset = NumberBox(
+            _NOW,
+            1e6,
+            1,
+            " µm",
+            "Offset of the autofocus; lowest: as it is at the start",
+        )
+        self.af_offset.setSpecialValueText("as it is now")
+        self.af_offset.setValue(_NOW)
+        self.af_offset.valueChanged.connect(self.valueChanged)
+        self.af_note = QLabel("No autofocus: top and bottom are places of the focus.")
+        self.af_note.setWordWrap(True)
+        self._offset_row = QWidget()
+        offset = QHBoxLayout(self._offset_row)
+        offset.setContentsMargins(0, 0, 0, 0)
+        offset.addWidget(QLabel("Offset of the autofocus"))
+        offset.addWidget(self.af_offset, 1)
+        self.af_row = QWidget()
+        rows = QVBoxLayout(self.af_row)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(self.af_axis)
+        rows.addWidget(self._offset_row)
+        self._offset_row.setVisible(False)
+        self.af_axis.valueChanged.connect(
+            lambda: self._offset_row.setVisible(bool(self.af_axis.value()))
+        )
+        layout: Any = self.layout()
+        boxes = layout.itemAt(2).layout()
+        boxes.insertWidget(1, self.af_row)
+        boxes.insertWidget(2, self.af_note)
+        names = {"t": "time", "z": "z", "p": "position", "g": "field"}
+        for part, words in (
+            (self.keep_shutter_open, "Shutter stays open over"),
+            (self.af_axis, "Autofocus at"),
+        ):
+            label = part.findChild(QLabel)
+            if label is not None:
+                label.setText(words)
+            for box in part.findChildren(QCheckBox):
+                box.setText(names[box.text()])
+            part.setAccessibleName(words)
+        self.axis_order.setToolTip(
+            "Order of the axes from the slowest to the fastest: t time, p position, "
+            "g grid, c channel, z stack"
+        )
+
     def _tame(self) -> None:
         """Fit the foreign parts into the dock."""
         self._duration_label.setVisible(False)
         self._time_warning.setVisible(False)
-        self._save_button.setText("Save plan …")
-        self._save_button.setIcon(icon("save"))
-        self._save_button.setToolTip("Save this plan as yaml or json")
-        self._load_button.setText("Load plan …")
-        self._load_button.setIcon(icon("folder"))
-        self._load_button.setToolTip("Load a plan from yaml or json")
-        for button in (self._save_button, self._load_button):
-            button.setFocusPolicy(button.focusPolicy().StrongFocus)
-        channels = self.channels
-        for column, text, tip in (
-            (channels.EXPOSURE, "ms", "Exposure in milliseconds"),
-            (channels.ACQUIRE_EVERY, "Every", "Take it at every n-th time point"),
-            (channels.DO_STACK, "Stack", "Take the whole stack or its middle only"),
-            (channels.Z_OFFSET, "z offset", "Shift of the focus in micrometres"),
-        ):
-            item = channels.table().horizontalHeaderItem(
-                channels.table().indexOf(column)
-            )
-            if item is not None:
-                item.setText(text)
-                item.setToolTip(tip)
-        z_plan = self.z_plan
-        self.grid_plan._mode_bounds_radio.setText("Bounds")
-        for radio, text in (
-            (z_plan._btn_top_bot, "Top and bottom"),
-            (z_plan._btn_range, "Around"),
-            (z_plan._button_above_below, "Above and below"),
-        ):
-            radio.setText(text)
-            radio.setFocusPolicy(radio.focusPolicy().StrongFocus)
+        # Files are for whoever has this editor: a plan may be more than its tables.
+        self._save_button.setVisible(False)
+        self._load_button.setVisible(False)
         layout = self.layout()
         if layout is not None:
             layout.setContentsMargins(0, 0, 0, 0)
-
-    def _show_loaded(self, path: Path) -> None:
-        """Show a plan from a file, or leave everything as it was.
-
-        The tables know less than useq: presets of one group, some kinds of stacks and
-        grids. What they would change without a word is refused.
-        """
-        plan = load_sequence(path)
-        before = super().value()
-        try:
-            self.setValue(plan)
-            shown = super().value()
-        except (TypeError, ValueError) as error:
-            self.setValue(before)
-            raise PlanError(
-                f"the tables cannot show this plan, {error}",
-                path=path,
-                hint="run it with 'napari-scope acquire' or from Python",
-            ) from error
-        for what, wanted, got in (
-            ("channels", _channel_facts(plan), _channel_facts(shown)),
-            ("sizes", _sizes(plan), _sizes(shown)),
-        ):
-            if wanted != got:
-                self.setValue(before)
-                raise PlanError(
-                    f"the tables cannot show the {what} of this plan, "
-                    f"expected {wanted}, shown {got}",
-                    path=path,
-                    hint="load the microscope it was made for, or run it with "
-                    "'napari-scope acquire'",
-                )
-
-    def _guarded(self, action: Callable[[], object]) -> None:
-        try:
-            action()
-        except (PlanError, ValueError, TypeError) as error:
-            self.failed.emit(error)
-
-
-def _channel_facts(plan: useq.MDASequence) -> list[str]:
-    return [f"{c.group}: {c.config}" for c in plan.channels]
-
-
-def _sizes(plan: useq.MDASequence) -> dict[str, int]:
-    return {str(axis): size for axis, size in plan.sizes.items() if size}
-
-
-def _with_position(order: str) -> str:
-    """Return an axis order with positions at their usual place, after time."""
-    if order.startswith("t"):
-        return f"tp{order[1:]}"
-    return f"p{order}"

@@ -1,56 +1,50 @@
 """The run bar: the buttons of a run and what it is doing.
 
 It shows snapshots of a run's progress and asks for actions by signals. It holds no run
-and decides nothing but which buttons make sense in a state.
+and decides nothing but which buttons make sense in a state. A snapshot changes texts
+in place; nothing is laid out anew while a run goes on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
+    QMenu,
     QPushButton,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_scope.widgets.acquiring.calm_bar import CalmBar
+from napari_scope.widgets.acquiring.run_words import (
+    ENDING,
+    STATES,
+    STEPS,
+    state_text,
+    time_text,
+)
+from napari_scope.widgets.acquiring.text_line import TextLine
 from napari_scope.widgets.common.icons import AMBER, GREEN, RED, icon
 from napari_scope.widgets.common.wording import duration_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from qtpy.QtGui import QAction
+
     from napari_scope.acquire import RunProgress, RunReport
 
-__all__ = ["RunBar", "state_text"]
+__all__ = ["RunBar"]
 
-_STATES: Final = {
-    "ready": "Ready",
-    "preparing": "Preparing the microscope and the files …",
-    "waiting": "Waiting for the next time point",
-    "acquiring": "Acquiring",
-    "pausing": "Pausing after the frames that are under way …",
-    "paused": "Paused",
-    "cancelling": "Cancelling …",
-    "closing": "Writing and closing files …",
-    "finished": "Finished",
-    "cancelled": "Cancelled: what was acquired is saved",
-    "failed": "Failed: what was acquired is saved",
-}
+_PAUSE_TIP: Final = "Pause; the time of the plan stands still meanwhile"
 _PAUSED = ("pausing", "paused")
-_ENDING = ("cancelling", "closing")
-
-
-def state_text(state: str, next_event_s: float | None = None) -> str:
-    """Return a state in words."""
-    text = _STATES.get(state, state)
-    if state == "waiting" and next_event_s is not None and next_event_s >= 0:
-        text += f", in {duration_text(next_event_s)}"
-    return text
 
 
 class RunBar(QWidget):
@@ -60,6 +54,14 @@ class RunBar(QWidget):
     ----------
     run_requested, pause_requested, resume_requested, cancel_requested : Signal
         A button was pressed.
+    skip_wait_requested : Signal
+        The run should not wait for the next event.
+    finish_requested : Signal
+        The run should end after this step of an axis; None takes it back.
+    queue_requested : Signal
+        The plan should wait for its turn.
+    details_requested : Signal
+        The user wants to know what was left out, and why.
     follow_toggled : Signal
         The user wants the newest frame to be shown, or not.
     """
@@ -68,71 +70,130 @@ class RunBar(QWidget):
     pause_requested = Signal()
     resume_requested = Signal()
     cancel_requested = Signal()
+    skip_wait_requested = Signal()
+    finish_requested = Signal(object)
+    queue_requested = Signal()
+    details_requested = Signal()
     follow_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._running = False
         self._paused = False
-        self._runnable = False
+        self._runnable = True
         self._reason = ""
         self._end_text = ""
 
         self.run_button = QPushButton(icon("run", GREEN), "&Run")
         self.pause_button = QPushButton(icon("pause", AMBER), "&Pause")
+        self.pause_button.setToolTip(_PAUSE_TIP)
         self.cancel_button = QPushButton(icon("cancel", RED), "&Cancel")
         self.cancel_button.setToolTip("Stop now; what was acquired is kept")
-        self.follow_button = QPushButton(icon("follow"), "&Follow")
+        self.skip_button = QPushButton("Skip &wait")
+        self.skip_button.setToolTip("Go on with the next time point at once")
+        self.finish_button = QPushButton("&Finish")
+        self.finish_button.setToolTip(
+            "End properly after this time point or position; nothing of it is lost"
+        )
+        menu = QMenu(self.finish_button)
+        self.finish_actions: dict[str | None, QAction] = {}
+        for axis, text in (
+            ("t", "After this &time point"),
+            ("p", "After this &position"),
+            (None, "At the end, as &planned"),
+        ):
+            action = menu.addAction(text)
+            assert action is not None
+            action.triggered.connect(
+                lambda _=False, axis=axis: self.finish_requested.emit(axis)
+            )
+            self.finish_actions[axis] = action
+        self.finish_button.setMenu(menu)
+        self.queue_button = QPushButton("&Enqueue")
+        self.queue_button.setToolTip("Let this plan wait in the queue")
+        self.follow_button = QPushButton(icon("follow"), "F&ollow")
         self.follow_button.setCheckable(True)
         self.follow_button.setChecked(True)
         self.follow_button.setToolTip(
             "Show the newest frame; moving a slider switches this off"
         )
-        self.progress = QProgressBar()
+        self.progress = CalmBar()
         self.progress.setAccessibleName("Progress")
-        self.state_label = QLabel(_STATES["ready"])
-        self.state_label.setWordWrap(True)
-        self.left_label = QLabel()
-        self.left_label.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.rate_label = QLabel()
-        self.counts_label = QLabel()
-        self.buffer_label = QLabel()
-        self.buffer_label.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.buffer_label.setToolTip(
+        self.state_label = TextLine()
+        self.left_label = TextLine()
+        self.rate_label = TextLine()
+        self.rate_label.setToolTip("How fast frames are saved")
+        self.ring_bar = CalmBar()
+        self.ring_bar.setAccessibleName("Buffer")
+        self.ring_bar.setToolTip(
             "The buffer holds frames that the disk has not taken yet"
         )
-        self.counts_label.setTextFormat(Qt.TextFormat.RichText)
+        self.ring_bar.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.saved_label = TextLine("saved 88,888,888")
+        self.skipped_label = TextLine("skipped 88,888")
+        self.dropped_label = TextLine("dropped 88,888")
+        self.warnings_label = TextLine()
+        self.details_button = QToolButton()
+        self.details_button.setIcon(icon("view-list"))
+        self.details_button.setToolTip("What was left out, and why")
+        self.details_button.setAccessibleName("Details of the run")
+        self.details_button.setAutoRaise(True)
         self.note_label = QLabel()
         self.note_label.setWordWrap(True)
         self.note_label.setVisible(False)
-        for label in (self.state_label, self.rate_label, self.note_label):
-            label.setSizePolicy(
-                QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
-            )
-
-        buttons = QHBoxLayout()
-        for button in (self.run_button, self.pause_button, self.cancel_button):
-            buttons.addWidget(button, 1)
-        buttons.addWidget(self.follow_button)
-        texts = QGridLayout()
-        texts.setColumnStretch(0, 1)
-        texts.addWidget(self.state_label, 0, 0)
-        texts.addWidget(self.left_label, 0, 1)
-        texts.addWidget(self.rate_label, 1, 0)
-        texts.addWidget(self.buffer_label, 1, 1)
-        texts.addWidget(self.counts_label, 2, 0, 1, 2)
-        texts.addWidget(self.note_label, 3, 0, 1, 2)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(buttons)
-        layout.addWidget(self.progress)
-        layout.addLayout(texts)
+        self.note_label.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )
+        self._lay_out()
 
         self.run_button.clicked.connect(self.run_requested)
         self.pause_button.clicked.connect(self._pause_or_resume)
         self.cancel_button.clicked.connect(self.cancel_requested)
+        self.skip_button.clicked.connect(self.skip_wait_requested)
+        self.queue_button.clicked.connect(self.queue_requested)
+        self.details_button.clicked.connect(self.details_requested)
         self.follow_button.toggled.connect(self.follow_toggled)
+        for label in (self.skipped_label, self.dropped_label, self.warnings_label):
+            label.clicked.connect(self.details_requested)
         self.show_idle()
+
+    def _lay_out(self) -> None:
+        buttons = QGridLayout()
+        for column, (above, below) in enumerate(
+            (
+                (self.run_button, self.queue_button),
+                (self.pause_button, self.skip_button),
+                (self.cancel_button, self.finish_button),
+            )
+        ):
+            for row, button in enumerate((above, below)):
+                button.setSizePolicy(
+                    QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed
+                )
+                buttons.addWidget(button, row, column)
+            buttons.setColumnStretch(column, 1)
+        state = QHBoxLayout()
+        state.addWidget(self.state_label, 1)
+        state.addWidget(self.follow_button)
+        rate = QHBoxLayout()
+        rate.addWidget(self.rate_label, 1)
+        rate.addWidget(self.ring_bar)
+        counts = QHBoxLayout()
+        for label in (self.saved_label, self.skipped_label, self.dropped_label):
+            counts.addWidget(label)
+        counts.addWidget(self.warnings_label, 1)
+        counts.addWidget(self.details_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(buttons)
+        layout.addLayout(state)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.left_label)
+        layout.addLayout(rate)
+        layout.addLayout(counts)
+        layout.addWidget(self.note_label)
+
+    # ---- what may be done
 
     def set_runnable(self, runnable: bool, reason: str = "") -> None:
         """Say whether a run could start now, and if not, why."""
@@ -141,12 +202,13 @@ class RunBar(QWidget):
         self.run_button.setEnabled(runnable and not self._running)
         self.run_button.setToolTip(reason or "Start this plan")
         if not self._running:
-            self.state_label.setText(reason or self._end_text or _STATES["ready"])
+            self.state_label.setText(reason or self._end_text or STATES["ready"])
 
     def set_note(self, text: str) -> None:
         """Show a line about what the viewer shows of the run; empty for none."""
-        self.note_label.setText(text)
-        self.note_label.setVisible(bool(text))
+        if text != self.note_label.text():
+            self.note_label.setText(text)
+            self.note_label.setVisible(bool(text))
 
     def set_following(self, on: bool) -> None:
         """Show whether the newest frame is followed, without asking for it."""
@@ -154,46 +216,72 @@ class RunBar(QWidget):
         self.follow_button.setChecked(on)
         self.follow_button.blockSignals(blocked)
 
+    # ---- what is shown
+
     def show_idle(self) -> None:
         """Show that nothing has been run yet."""
         self._end_text = ""
         self._set_buttons(running=False, state="ready")
-        self.progress.setRange(0, 1)
-        self.progress.setValue(0)
-        self.progress.setFormat("")
-        self.state_label.setText(self._reason or _STATES["ready"])
-        for label in (self.left_label, self.rate_label, self.counts_label):
+        self.progress.show_value(0, 1)
+        self.state_label.setText(self._reason or STATES["ready"])
+        for label in (self.left_label, self.rate_label, self.warnings_label):
             label.clear()
-        self.buffer_label.clear()
+        self._show_counts(0, 0, 0, 0)
+        self._show_ring(0)
 
-    def show_progress(self, progress: RunProgress) -> None:
-        """Show a snapshot of a run that goes on."""
+    def show_starting(self) -> None:
+        """Show that a run is about to start."""
+        self.show_idle()
+        self._set_buttons(running=True, state="closing")
+        self.state_label.setText(STATES["preparing"])
+
+    def show_progress(
+        self,
+        progress: RunProgress,
+        axes: Collection[str] = (),
+        *,
+        steerable: bool = True,
+    ) -> None:
+        """Show a snapshot of a run that goes on.
+
+        Parameters
+        ----------
+        progress : RunProgress
+            The snapshot.
+        axes : collection of str
+            The axes of the run's events.
+        steerable : bool
+            Whether waits can be skipped, and the run ended after a step.
+        """
         state = str(progress.state.value)
         self._set_buttons(running=True, state=state)
+        goes_on = steerable and state not in ENDING
+        waits = progress.next_event_s is not None and progress.next_event_s > 0
+        self.skip_button.setEnabled(goes_on and waits)
+        self.finish_button.setEnabled(goes_on)
+        for axis, action in self.finish_actions.items():
+            wished = progress.finish_after
+            action.setEnabled(axis in axes if axis is not None else wished is not None)
         done = progress.acquired + progress.skipped + progress.dropped
         if progress.planned is None:
             # The end of a generator is not known: a bar that only moves.
-            self.progress.setRange(0, 0)
+            self.progress.show_value(0, 0)
         else:
-            self.progress.setRange(0, max(1, progress.planned))
-            self.progress.setValue(min(done, progress.planned))
-            self.progress.setFormat(f"{done:,} of {progress.planned:,} frames  (%p %)")
-        self.state_label.setText(state_text(state, progress.next_event_s))
-        self.left_label.setText(
-            ""
-            if progress.eta_s is None or state in _ENDING
-            else f"{duration_text(progress.eta_s)} left"
+            self.progress.show_value(
+                min(done, progress.planned),
+                max(1, progress.planned),
+                f"{done:,} of {progress.planned:,} frames  (%p %)",
+            )
+        self.state_label.setText(
+            state_text(state, progress.next_event_s, progress.finish_after or "")
         )
+        self.left_label.setText(time_text(progress))
         self.rate_label.setText(
             f"{progress.fps:.1f} frames/s · {progress.mb_per_s:.1f} MB/s"
         )
-        self.buffer_label.setText(f"buffer {progress.ring_fill:.0%}")
-        self.rate_label.setToolTip(
-            f"{duration_text(progress.elapsed_s)} since the start"
-        )
-        self._show_counts(progress.saved, progress.skipped, progress.dropped)
-        self.counts_label.setToolTip(
-            "\n".join(progress.skipped_reasons) or "Nothing was left out so far"
+        self._show_ring(progress.ring_fill)
+        self._show_counts(
+            progress.saved, progress.skipped, progress.dropped, progress.warnings
         )
 
     def show_report(self, report: RunReport, state: str, saving: bool) -> None:
@@ -212,65 +300,75 @@ class RunBar(QWidget):
         skipped = len(report.skipped)
         done = report.saved + skipped + report.dropped
         total = report.planned if report.planned is not None else done
-        self.progress.setRange(0, max(1, total))
-        self.progress.setValue(done)
-        self.progress.setFormat(
-            f"{done:,} of {total:,} frames  (%p %)" if total else "nothing was acquired"
+        self.progress.show_value(
+            done,
+            max(1, total),
+            f"{done:,} of {total:,} frames  (%p %)"
+            if total
+            else "nothing was acquired",
         )
         text = state_text(state)
         if not report.saved:
             text = text.partition(":")[0]
         elif not saving:
             text = text.replace("what was acquired is saved", "kept in memory")
+        if report.finished_after is not None:
+            step = STEPS.get(report.finished_after, report.finished_after)
+            text = f"{text} after a {step}, as wished"
         self._end_text = text
         self.state_label.setText(text)
         self.left_label.setText(f"in {duration_text(report.duration_s)}")
-        self.rate_label.setText(f"{report.mb_per_s:.1f} MB/s")
-        self.rate_label.setToolTip("Mean over the whole run")
-        self.buffer_label.clear()
-        self._show_counts(report.saved, skipped, report.dropped)
-        reasons = [f"{dict(frame.axes)}: {frame.reason}" for frame in report.skipped]
-        reasons += report.warnings
-        self.counts_label.setToolTip("\n".join(reasons[-20:]) or "Nothing is missing")
-        if report.warnings:
-            self.rate_label.setText(
-                f"{self.rate_label.text()} · {len(report.warnings)} warnings"
-            )
+        self.rate_label.setText(f"{report.mb_per_s:.1f} MB/s on average")
+        self._show_ring(0)
+        self._show_counts(report.saved, skipped, report.dropped, len(report.warnings))
 
     def show_failure(self, text: str) -> None:
         """Show that a run ended without a report."""
         self._end_text = text
         self._set_buttons(running=False, state="failed")
         if self.progress.maximum() == 0:
-            self.progress.setRange(0, 1)
+            self.progress.show_value(0, 1)
         self.state_label.setText(text)
         self.left_label.clear()
-        self.buffer_label.clear()
+        self._show_ring(0)
 
-    def _show_counts(self, saved: int, skipped: int, dropped: int) -> None:
-        parts = [f"saved <b>{saved:,}</b>"]
-        for name, count in (("skipped", skipped), ("dropped", dropped)):
-            text = f"{name} <b>{count:,}</b>"
-            parts.append(f'<span style="color:{RED}">{text}</span>' if count else text)
-        self.counts_label.setText(" · ".join(parts))
+    def _show_ring(self, fill: float) -> None:
+        self.ring_bar.show_value(round(fill * 100), 100, "buffer %p %")
+
+    def _show_counts(
+        self, saved: int, skipped: int, dropped: int, warnings: int
+    ) -> None:
+        self.saved_label.setText(f"saved {saved:,}")
+        for label, name, count in (
+            (self.skipped_label, "skipped", skipped),
+            (self.dropped_label, "dropped", dropped),
+        ):
+            label.setText(f"{name} {count:,}")
+            label.set_color(RED if count else "")
+        noun = "warning" if warnings == 1 else "warnings"
+        self.warnings_label.setText(f"{warnings:,} {noun}" if warnings else "")
+        self.warnings_label.set_color(AMBER)
 
     def _set_buttons(self, *, running: bool, state: str) -> None:
         self._running = running
         self._paused = state in _PAUSED
         self.run_button.setEnabled(self._runnable and not running)
-        steerable = running and state not in _ENDING
+        steerable = running and state not in ENDING
         self.pause_button.setEnabled(steerable)
         self.cancel_button.setEnabled(steerable)
+        if not steerable:
+            self.skip_button.setEnabled(False)
+            self.finish_button.setEnabled(False)
         if self._paused:
             text, name, color = "&Resume", "run", GREEN
             tip = "Go on with the run"
         else:
             text, name, color = "&Pause", "pause", AMBER
-            tip = "Pause; the time of the plan stands still meanwhile"
+            tip = _PAUSE_TIP
         if self.pause_button.text() != text:
             self.pause_button.setText(text)
             self.pause_button.setIcon(icon(name, color))
-        self.pause_button.setToolTip(tip)
+            self.pause_button.setToolTip(tip)
 
     def _pause_or_resume(self) -> None:
         (self.resume_requested if self._paused else self.pause_requested).emit()

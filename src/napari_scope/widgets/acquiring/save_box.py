@@ -2,20 +2,22 @@
 
 How each format is packed is chosen in `napari_scope.widgets.acquiring.format_options`.
 
-It proposes outputs; it writes nothing and creates nothing. The estimate is shown
-against the free space of the disk that the folder is on, or will be on.
+It proposes outputs; it writes nothing and creates nothing. The disk is looked at in a
+thread, for a network folder may take its time; the estimate is shown against the free
+space of the disk that the folder is on, or will be on.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QFormLayout,
+    QGridLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
@@ -25,34 +27,40 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_scope.acquire import Output, next_free_name, output_path
-from napari_scope.errors import SettingsError
-from napari_scope.fileio import free_bytes
+from napari_scope.acquire.save_wish import DiskLook, SaveWish
 from napari_scope.stream import room_needed
 from napari_scope.stream.outputs import RESERVE_BYTES
 from napari_scope.widgets.acquiring.format_options import FormatOptions
+from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.icons import RED, icon
 from napari_scope.widgets.common.remembered import Remembered
 from napari_scope.widgets.common.wording import duration_text, size_text
 
 if TYPE_CHECKING:
-    from napari_scope.acquire import FormatName
+    from pathlib import Path
+
+    from napari_scope.acquire import FormatName, Output
     from napari_scope.events import Estimate
 
 __all__ = ["SaveBox"]
 
-_FORMATS: Final[dict[FormatName, tuple[str, str]]] = {
+_FORMATS: Final[dict[FormatName, tuple[str, str, str]]] = {
     "ome-zarr": (
         "OME-&Zarr",
+        "big data, viewers, the web",
         "For viewers, the web and big data; with smaller copies, plates as plates",
     ),
-    "ndtiff": ("&NDTiff", "NDTiff 3: the format of Micro-Manager and pycro-manager"),
+    "ndtiff": (
+        "&NDTiff",
+        "Micro-Manager, pycro-manager",
+        "NDTiff 3: the format of Micro-Manager and pycro-manager",
+    ),
     "ome-tiff": (
         "OME-&TIFF",
+        "programs that open single files",
         "For programs that open single files; several positions are a folder of files",
     ),
 }
-_FORBIDDEN = set('/\\:*?"<>|')
 _PATIENCE_MS = 200
 
 
@@ -79,13 +87,16 @@ class SaveBox(QGroupBox):
         remembered: Remembered | None = None,
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__("Save", parent)
+        super().__init__("Save the images", parent)
         self._remembered = remembered or Remembered()
         self._estimate: Estimate | None = None
         self._problem = ""
+        self._seen: tuple[SaveWish, DiskLook] | None = None
+        self._stale = False
+        self._closed = False
 
         self.format_boxes: dict[FormatName, QCheckBox] = {}
-        for name, (title, tip) in _FORMATS.items():
+        for name, (title, _, tip) in _FORMATS.items():
             self.format_boxes[name] = box = QCheckBox(title)
             box.setToolTip(tip)
         self.format_boxes["ome-zarr"].setChecked(True)
@@ -107,25 +118,11 @@ class SaveBox(QGroupBox):
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
         self.estimate_label = self._label()
+        self._lay_out()
 
-        formats = QHBoxLayout()
-        for box in self.format_boxes.values():
-            formats.addWidget(box)
-        formats.addWidget(self.memory_label)
-        formats.addStretch()
-        folder = QHBoxLayout()
-        folder.addWidget(self.folder_edit, 1)
-        folder.addWidget(self.browse_button)
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("As", formats)
-        form.addRow(self.options)
-        form.addRow("Folder", folder)
-        form.addRow("Name", self.name_edit)
-        form.addRow(self.path_label)
-        form.addRow(self.estimate_label)
-
-        # Looking at the disk at every key would stutter on a network drive.
+        self._looker = BackgroundCall(self, abandon=True)
+        self._looker.finished.connect(self._on_looked)
+        # Looking at the disk at every key would be no use.
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(_PATIENCE_MS)
@@ -138,6 +135,28 @@ class SaveBox(QGroupBox):
         self.browse_button.clicked.connect(self._browse)
         self.refresh()
 
+    def _lay_out(self) -> None:
+        formats = QGridLayout()
+        for row, (name, box) in enumerate(self.format_boxes.items()):
+            words = self._label()
+            words.setText(f"<i>{_FORMATS[name][1]}</i>")
+            words.setWordWrap(False)
+            formats.addWidget(box, row, 0)
+            formats.addWidget(words, row, 1)
+        formats.addWidget(self.memory_label, len(self.format_boxes), 0, 1, 2)
+        formats.setColumnStretch(1, 1)
+        folder = QHBoxLayout()
+        folder.addWidget(self.folder_edit, 1)
+        folder.addWidget(self.browse_button)
+        form = QFormLayout(self)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("As", formats)
+        form.addRow("Folder", folder)
+        form.addRow("Name", self.name_edit)
+        form.addRow(self.options)
+        form.addRow(self.path_label)
+        form.addRow(self.estimate_label)
+
     # ---- value
 
     @property
@@ -148,58 +167,53 @@ class SaveBox(QGroupBox):
     @property
     def folder(self) -> Path:
         """The chosen folder."""
-        return Path(self.folder_edit.text().strip()).expanduser()
+        return self.wish().path
+
+    def wish(self) -> SaveWish:
+        """Return what is chosen; it may look at the disk in any thread."""
+        return SaveWish(
+            self.folder_edit.text(),
+            self.name_edit.text(),
+            tuple((kind, self.options.choices(kind)) for kind in self.formats),
+        )
 
     def next_name(self) -> str:
-        """Return the name of the next run, which is free in the folder.
-
-        Raises
-        ------
-        SettingsError
-            If no name or folder is given, or the name cannot be that of a file.
-        """
-        name = self.name_edit.text().strip()
-        if not name:
-            raise SettingsError("the run has no name", hint="type a name under Save")
-        bad = sorted(_FORBIDDEN & set(name))
-        if bad or name.startswith("."):
-            raise SettingsError(
-                f"the name {name!r} cannot be that of a file",
-                hint=f"leave out {' '.join(bad)}" if bad else "begin with a letter",
-            )
-        if not self.formats:
-            return name
-        if not self.folder_edit.text().strip():
-            raise SettingsError("no folder is given", hint="choose one under Save")
-        return next_free_name(self.folder, name, self.formats)
+        """Return the name of the next run; asks the disk, see `SaveWish.next_name`."""
+        return self.wish().next_name()
 
     def outputs(self) -> tuple[Output, ...]:
-        """Return the outputs of the next run; empty for memory only.
+        """Return the outputs of the next run; asks the disk, see `SaveWish.outputs`."""
+        return self.wish().outputs()
 
-        Raises
-        ------
-        SettingsError
-            If no name or folder is given, or the name cannot be that of a file.
-        OSError
-            If the folder cannot be looked at.
-        """
-        name = self.next_name()
-        return tuple(self._output(name, kind) for kind in self.formats)
-
-    def _output(self, name: str, kind: FormatName) -> Output:
-        packing = self.options.choices(kind)
-        return Output(
-            output_path(self.folder, name, kind),
-            kind,
-            compression=packing.compression,
-            version=packing.version,
-            chunk_px=packing.chunk_px,
-        )
+    def durable_s(self) -> float | None:
+        """Return how often data are made safe against loss of power, in seconds."""
+        return self.options.durable_s()
 
     def remember(self) -> None:
         """Propose the same folder the next time."""
         if self.formats:
             self._remembered.folder = self.folder
+
+    # ---- state
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be remembered, as plain JSON."""
+        return {
+            "formats": list(self.formats),
+            "name": self.name_edit.text(),
+            "options": self.options.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state; the folder is remembered apart."""
+        formats, name = state.get("formats"), state.get("name")
+        if isinstance(formats, list):
+            for kind, box in self.format_boxes.items():
+                box.setChecked(kind in formats)
+        if isinstance(name, str) and name.strip():
+            self.name_edit.setText(name)
+        if isinstance(state.get("options"), dict):
+            self.options.restore(state["options"])
 
     # ---- what is shown
 
@@ -219,41 +233,70 @@ class SaveBox(QGroupBox):
 
     def refresh(self) -> None:
         """Look at the disk again: the next name and the free space."""
+        if self._closed:
+            return
         self._patience.stop()
         saving = bool(self.formats)
         self.memory_label.setVisible(not saving)
         self.options.show_formats(self.formats)
         for widget in (self.folder_edit, self.browse_button):
             widget.setEnabled(saving)
-        self._show_path()
+        self._look()
         self._show_estimate()
         self.valueChanged.emit()
 
-    def close_down(self) -> None:
-        """Stop the timer; idempotent."""
-        self._patience.stop()
+    @property
+    def problem(self) -> str:
+        """Why nothing can be saved, as far as is known; empty if it can."""
+        return "" if self._seen is None else self._seen[1].problem
 
-    def _show_path(self) -> None:
-        try:
-            outputs = self.outputs()
-        except (SettingsError, OSError) as error:
-            words = error.message if isinstance(error, SettingsError) else str(error)
-            self.path_label.setText(_red(words))
-            self.path_label.setToolTip("")
+    def close_down(self) -> None:
+        """Stop looking; idempotent."""
+        self._closed = True
+        self._patience.stop()
+        self._looker.close()
+
+    def _look(self) -> None:
+        if self._looker.busy:
+            self._stale = True
             return
-        names = " and ".join(f"<b>{output.path.name}</b>" for output in outputs)
-        self.path_label.setVisible(bool(names))
-        self.path_label.setText(f"Next: {names}")
-        self.path_label.setToolTip("\n".join(str(output.path) for output in outputs))
+        self._stale = False
+        wish = self.wish()
+        if self._seen is None or self._seen[0].folder != wish.folder:
+            self._seen = None
+            self.path_label.setText("Looking at the folder …")
+        self._looker.start(lambda: (wish, wish.look()), "napari-scope folder")
+
+    def _on_looked(self, seen: object) -> None:
+        if self._stale:
+            self._look()
+            return
+        assert isinstance(seen, tuple)
+        self._seen = seen
+        self._show_path(seen[1])
+        self._show_estimate()
+
+    def _show_path(self, look: DiskLook) -> None:
+        names = " and ".join(f"<b>{escape(o.path.name)}</b>" for o in look.outputs)
+        words = [f"Next: {names}"] if names else []
+        if look.problem:
+            problem = look.problem[:1].upper() + look.problem[1:]
+            words.append(_red(escape(problem)))
+        self.path_label.setVisible(bool(words))
+        self.path_label.setText("<br>".join(words))
+        self.path_label.setToolTip("\n".join(str(o.path) for o in look.outputs))
 
     def _show_estimate(self) -> None:
         estimate = self._estimate
         self.estimate_label.setToolTip("")
         if estimate is None:
-            self.estimate_label.setText(_red(self._problem) if self._problem else "")
+            problem = escape(self._problem)
+            self.estimate_label.setText(_red(problem) if problem else "")
             return
         parts: list[str] = []
-        if estimate.frames is not None:
+        if estimate.frames is None:
+            parts.append("frames are not known before")
+        else:
             noun = "frame" if estimate.frames == 1 else "frames"
             parts.append(f"{estimate.frames:,} {noun}")
         if estimate.duration_s is not None:
@@ -270,17 +313,10 @@ class SaveBox(QGroupBox):
             )
         elif estimate.bytes is not None:
             parts.append(size_text(estimate.bytes))
-        if not self.formats:
-            self.estimate_label.setText(" · ".join(parts))
-            return
-        try:
-            free = free_bytes(self.folder)
-        except OSError as error:
-            parts.append(_red(f"no look at the disk: {error.strerror or error}"))
-        else:
-            fits = needed <= free
+        free = None if self._seen is None else self._seen[1].free
+        if self.formats and free is not None:
             text = f"{size_text(free)} free"
-            parts.append(text if fits else _red(f"<b>only {text}</b>"))
+            parts.append(text if needed <= free else _red(f"<b>only {text}</b>"))
         self.estimate_label.setText(" · ".join(parts))
 
     def _room_needed(self, estimate: Estimate) -> int:

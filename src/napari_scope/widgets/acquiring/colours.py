@@ -1,0 +1,70 @@
+"""Colours for yaml and Python text, readable on a dark and on a light background.
+
+A few rules line by line: keys or keywords, strings, numbers, comments. It checks
+nothing.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+from qtpy.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat
+
+from napari_scope.widgets.common.icons import AMBER, GREEN, NEUTRAL
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QTextDocument
+
+__all__ = ["Colours"]
+
+_BLUE: Final = "#4a90d9"
+_STRING: Final = r"\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"|'[^'\n]*'"
+_NUMBER: Final = r"(?<![\w.])-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w])"
+_WORDS: Final = "|".join(keyword.kwlist)
+_RULES: Final[dict[str, tuple[tuple[str, str, bool], ...]]] = {
+    "yaml": (
+        (_NUMBER, AMBER, False),
+        (r"[\w.]+(?=\s*:(?:\s|$))", _BLUE, False),
+        (_STRING, GREEN, False),
+        (r"(?:^|(?<=\s))#.*$", NEUTRAL, True),
+    ),
+    "python": (
+        (_NUMBER, AMBER, False),
+        (rf"\b(?:{_WORDS})\b", _BLUE, False),
+        (_STRING, GREEN, False),
+        (r"#[^'\"]*$", NEUTRAL, True),
+    ),
+}
+
+
+class Colours(QSyntaxHighlighter):
+    """Colours a document.
+
+    Parameters
+    ----------
+    document : QTextDocument
+        The document.
+    language : {"yaml", "python"}
+        What it is.
+    """
+
+    def __init__(
+        self, document: QTextDocument, language: Literal["yaml", "python"]
+    ) -> None:
+        super().__init__(document)
+        self._rules = []
+        for pattern, colour, slanted in _RULES[language]:
+            look = QTextCharFormat()
+            look.setForeground(QColor(colour))
+            look.setFontItalic(slanted)
+            look.setFontWeight(QFont.Weight.Normal)
+            self._rules.append((re.compile(pattern), look))
+
+    def highlightBlock(self, text: str | None) -> None:
+        """Colour one line."""
+        for pattern, look in self._rules:
+            for found in pattern.finditer(text or ""):
+                start, end = found.span()
+                self.setFormat(start, end - start, look)

@@ -1,0 +1,53 @@
+"""A scroll area for a column of boxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["TallArea", "framed"]
+
+
+class TallArea(QScrollArea):
+    """Scrolls up and down only: it is never narrower than what it holds.
+
+    Parameters
+    ----------
+    boxes : sequence of QWidget
+        What it holds, from above to below.
+    """
+
+    def __init__(self, boxes: Sequence[QWidget]) -> None:
+        super().__init__()
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        for box in boxes:
+            column.addWidget(box)
+        self.setWidget(inner)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        """Leave room for the content's width and for the scroll bar."""
+        hint = super().minimumSizeHint()
+        inner, bar = self.widget(), self.verticalScrollBar()
+        if inner is not None and bar is not None:
+            # A style sheet may draw a border all the same.
+            edges = self.contentsMargins()
+            width = bar.sizeHint().width() + edges.left() + edges.right()
+            hint.setWidth(inner.minimumSizeHint().width() + width)
+        return hint
+
+
+def framed(title: str, inner: QWidget) -> QGroupBox:
+    """Return a widget in a box with a title."""
+    box = QGroupBox(title)
+    QVBoxLayout(box).addWidget(inner)
+    return box
