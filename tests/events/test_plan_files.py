@@ -225,7 +225,7 @@ def test_aliases_of_an_ordinary_size_are_read(tmp_path: Path) -> None:
 def test_a_plan_of_many_values_without_aliases_is_not_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_scope.events.files._MAX_REPEATED", 10)
+    monkeypatch.setattr("napari_scope.events.plan_text._MAX_REPEATED", 10)
     path = tmp_path / "plan.yaml"
     path.write_text(f"metadata: {{a: [{', '.join(['long text'] * 200)}]}}")
     assert load_plan(path).metadata == {"a": ["long text"] * 200}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_scope.acquire import CoreOwner
     from napari_scope.widgets.browsing.browse_dock import BrowseDock
+    from napari_scope.widgets.common.microscope import Microscope
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,18 @@ def owner(empty_owner: CoreOwner) -> CoreOwner:
     """Own a core with the demo microscope."""
     empty_owner.load()
     return empty_owner
+
+
+@pytest.fixture
+def shared_microscope(owner: CoreOwner) -> Iterator[Microscope]:
+    """Let docks that napari opens share a demo microscope of this test's own."""
+    from napari_scope.widgets.common.microscope import Microscope
+
+    before, microscope = Microscope._shared, Microscope(owner)
+    Microscope._shared = microscope
+    yield microscope
+    microscope.close()
+    Microscope._shared = before
 
 
 @pytest.fixture

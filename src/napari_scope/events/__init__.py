@@ -22,6 +22,17 @@ from napari_scope.events.multi_d import (
     multi_d_acquisition_events,
 )
 from napari_scope.events.plan import Plan, PlanLike
+from napari_scope.events.plan_scripts import (
+    ScriptPlan,
+    line_of,
+    run_script,
+    run_script_text,
+)
+from napari_scope.events.plan_text import (
+    PlanTextError,
+    sequence_from_text,
+    sequence_text,
+)
 from napari_scope.events.pycro import EVENT_KEYS, from_pycro
 from napari_scope.events.pycro_write import to_pycro, to_pycro_events
 from napari_scope.events.refused import RefusedEvent, refused_events
@@ -40,8 +51,10 @@ __all__ = [
     "Plan",
     "PlanLayout",
     "PlanLike",
+    "PlanTextError",
     "PlateLayout",
     "RefusedEvent",
+    "ScriptPlan",
     "acquires_image",
     "estimate",
     "frame_axes",
@@ -49,11 +62,16 @@ __all__ = [
     "hardware_only",
     "is_hardware_only",
     "iter_multi_d_acquisition_events",
+    "line_of",
     "load_plan",
     "load_sequence",
     "multi_d_acquisition_events",
     "refused_events",
+    "run_script",
+    "run_script_text",
     "save_plan",
+    "sequence_from_text",
+    "sequence_text",
     "to_pycro",
     "to_pycro_events",
 ]

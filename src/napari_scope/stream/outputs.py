@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import SettingsError
+from napari_scope.fileio import free_bytes
 from napari_scope.formats.ngff.metadata import NGFF_VERSIONS
 from napari_scope.stream.journal import JOURNAL_NAME
 from napari_scope.stream.sinks import (
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPRESSIONS",
     "FORMATS",
+    "PYRAMIDS",
     "RESERVE_BYTES",
     "VERSIONS",
     "FormatName",
     "Output",
+    "free_bytes",
     "make_sink",
     "next_free_name",
     "output_path",
@@ -73,6 +76,9 @@ VERSIONS: dict[FormatName, tuple[str, ...]] = {
 }
 """Versions that a format can be asked for, the newest first."""
 
+PYRAMIDS: tuple[FormatName, ...] = ("ome-zarr", "ome-tiff")
+"""Formats that can hold smaller copies of the images."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -94,6 +100,9 @@ class Output:
         whole frame.
     single_file : bool
         Whether several positions of OME-TIFF go to one file.
+    levels : int, optional
+        Levels of the pyramid of OME-Zarr or OME-TIFF, 1 for the full size alone; by
+        default as many as a viewer needs for OME-Zarr, and none more for OME-TIFF.
 
     Raises
     ------
@@ -107,6 +116,7 @@ class Output:
     version: str | None = None
     chunk_px: int | None = None
     single_file: bool = False
+    levels: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the format does not have."""
@@ -136,6 +146,18 @@ class Output:
                 f"chunks of {self.chunk_px} pixels are not possible",
                 path=self.path,
                 hint="sizes count from 1",
+            )
+        if self.levels is not None and self.format not in PYRAMIDS:
+            raise SettingsError(
+                f"{self.format} has no pyramid",
+                path=self.path,
+                hint=f"leave the levels out, or save as {' or '.join(PYRAMIDS)}",
+            )
+        if self.levels is not None and self.levels < 1:
+            raise SettingsError(
+                f"a pyramid of {self.levels} levels is not possible",
+                path=self.path,
+                hint="1 is the full size alone",
             )
         if self.single_file and self.format != "ome-tiff":
             raise SettingsError(
@@ -171,7 +193,9 @@ class Output:
 
     def sink(self) -> Sink:
         """Return a sink for this output; nothing is created on disk."""
-        sink = make_sink(self.path, self.format, single_file=self.single_file)
+        sink = make_sink(
+            self.path, self.format, single_file=self.single_file, levels=self.levels
+        )
         if self.storage != StorageSpec():
             sink.tailored = {"storage": self.storage}
         return sink

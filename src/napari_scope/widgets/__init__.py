@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_scope.widgets.acquiring.acquire_dock import AcquireDock
     from napari_scope.widgets.browsing.browse_dock import BrowseDock
+    from napari_scope.widgets.devices.devices_dock import DevicesDock
+    from napari_scope.widgets.frames.metadata_dock import MetadataDock
+    from napari_scope.widgets.log.log_dock import LogDock
+    from napari_scope.widgets.space.explorer_dock import ExplorerDock
 
-__all__ = ["AcquireDock", "BrowseDock"]
+__all__ = [
+    "AcquireDock",
+    "BrowseDock",
+    "DevicesDock",
+    "ExplorerDock",
+    "LogDock",
+    "MetadataDock",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -17,6 +28,10 @@ def __getattr__(name: str) -> object:
     modules = {
         "AcquireDock": "acquiring.acquire_dock",
         "BrowseDock": "browsing.browse_dock",
+        "DevicesDock": "devices.devices_dock",
+        "ExplorerDock": "space.explorer_dock",
+        "LogDock": "log.log_dock",
+        "MetadataDock": "frames.metadata_dock",
     }
     if name in modules:
         return getattr(

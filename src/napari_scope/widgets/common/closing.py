@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ClosingGuard", "ask_to_cancel", "main_window_of", "wait_until"]
 
 _POLL_S = 0.02
+_NOTICE = "Cancelling the acquisition and closing its files …"
 _QUESTION = "An acquisition is running."
 _EXPLANATION = (
     "If you close now it is cancelled. What was acquired so far is saved and the "
@@ -55,7 +56,9 @@ def ask_to_cancel(parent: QWidget | None) -> bool:
     return bool(answer == QMessageBox.StandardButton.Yes)
 
 
-def wait_until(done: Callable[[], bool], parent: QWidget | None) -> None:
+def wait_until(
+    done: Callable[[], bool], parent: QWidget | None, words: str = _NOTICE
+) -> None:
     """Wait with the GUI alive but closed to input; a notice says why.
 
     Parameters
@@ -64,14 +67,14 @@ def wait_until(done: Callable[[], bool], parent: QWidget | None) -> None:
         Asked until it is true.
     parent : QWidget, optional
         Window to put the notice over; none is shown over a hidden one.
+    words : str
+        The notice.
     """
     if done():
         return
     notice = None
     if parent is not None and parent.isVisible():
-        notice = QProgressDialog(
-            "Cancelling the acquisition and closing its files …", "", 0, 0, parent
-        )
+        notice = QProgressDialog(words, "", 0, 0, parent)
         notice.setCancelButton(None)
         notice.setWindowTitle("napari-scope")
         notice.setWindowModality(Qt.WindowModality.ApplicationModal)
@@ -97,6 +100,10 @@ class ClosingGuard(QObject):
         Returns whether a run is going on.
     cancel : callable
         Cancels it; returns at once.
+    ask : callable, optional
+        Gets the window and returns whether to cancel; `ask_to_cancel` by default.
+    notice : str
+        What is said while it is waited for.
     """
 
     def __init__(
@@ -104,10 +111,14 @@ class ClosingGuard(QObject):
         parent: QObject,
         busy: Callable[[], bool],
         cancel: Callable[[], None],
+        ask: Callable[[QWidget | None], bool] | None = None,
+        notice: str = _NOTICE,
     ) -> None:
         super().__init__(parent)
         self._busy = busy
         self._cancel = cancel
+        self._ask = ask
+        self._notice = notice
         # Weak: a dock that somebody still holds must not keep the window alive.
         self._window_ref: Callable[[], QWidget | None] = lambda: None
         self._waiting = False
@@ -148,12 +159,13 @@ class ClosingGuard(QObject):
         if not self._busy():
             return True
         window = self._window_ref()
-        if window is not None and window.isVisible() and not ask_to_cancel(window):
+        ask = self._ask or ask_to_cancel
+        if window is not None and window.isVisible() and not ask(window):
             return False
         self._cancel()
         self._waiting = True
         try:
-            wait_until(lambda: not self._busy(), window)
+            wait_until(lambda: not self._busy(), window, self._notice)
         finally:
             self._waiting = False
         return True

@@ -6,13 +6,14 @@ they were asked for, and their outcomes arrive in the GUI thread. A call with a 
 replaces the waiting ones with the same key: of a hundred steps of a slider the last
 one counts.
 
-It knows nothing of microscopes but that they are slow.
+It knows nothing of microscopes but that they are slow, and that one of them may never
+answer: ending the calls does not wait for it.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["DeviceCalls"]
 
 _MOST_WAITING = 1000
+_REST_S = 2.0  # a thread with nothing to do ends
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
     what: str
     function: Callable[[], object]
     then: Callable[[object], object] | None
+    failed: Callable[[BaseException], object] | None
     key: object
-    dropped: bool = False
+    aside: bool = False
 
 
 class DeviceCalls(QObject):
@@ -57,20 +60,20 @@ class DeviceCalls(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._waiting: dict[object, _Call] = {}
-        self._count = 0
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._waiting: deque[_Call] = deque()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._ending = False
         self._now = ""
+        # Whose outcome is to be told; of the GUI thread.
+        self._pending: set[_Call] = set()
         # Emitted by the thread, received where this object lives: in the GUI thread.
         self._ended.connect(self._on_ended)
 
     @property
     def busy(self) -> bool:
         """Whether a call is under way or waits, or its outcome was not told yet."""
-        return self._count > 0
+        return bool(self._pending)
 
     @property
     def now(self) -> str:
@@ -83,7 +86,9 @@ class DeviceCalls(QObject):
         function: Callable[[], object],
         *,
         then: Callable[[object], object] | None = None,
+        failed: Callable[[BaseException], object] | None = None,
         key: object = None,
+        in_order: bool = False,
     ) -> None:
         """Make a call soon; returns at once. To be called in the GUI thread.
 
@@ -95,77 +100,143 @@ class DeviceCalls(QObject):
             The call; it must not touch widgets.
         then : callable, optional
             Called in the GUI thread with what the function returned.
+        failed : callable, optional
+            Called in the GUI thread with what the function raised, before the signal.
         key : hashable, optional
-            Replaces calls with the same key that have not begun.
+            Replaces calls with the same key that have not begun. The call takes its
+            place at the end, behind everything that was asked for before it.
+        in_order : bool
+            Whether a call is replaced only if nothing else waits behind it. What moves
+            the focus away, changes the objective and moves the focus back must do all
+            three.
         """
-        if self._closed:
-            return
-        call = _Call(what, function, then, key)
-        with self._lock:
-            before = self._waiting.pop(key, None) if key is not None else None
-            if before is not None:
-                before.dropped = True
+        call = _Call(what, function, then, failed, key)
+        full = False
+        with self._changed:
             if key is not None:
-                self._waiting[key] = call
-        if self._count >= _MOST_WAITING:
-            self.failed.emit(
-                RuntimeError(f"{_MOST_WAITING} calls wait for the microscope"), what
-            )
+                for other in reversed([*self._waiting]):
+                    if other.key == key:
+                        self._waiting.remove(other)
+                        self._pending.discard(other)
+                    elif in_order:
+                        break
+            if len(self._waiting) >= _MOST_WAITING:
+                full = True
+            else:
+                self._waiting.append(call)
+                self._ending = False
+                if self._thread is None:
+                    self._thread = threading.Thread(
+                        target=self._work, name="napari-scope devices", daemon=True
+                    )
+                    self._thread.start()
+                self._changed.notify()
+        if full:
+            error = RuntimeError(f"{_MOST_WAITING} calls wait for the microscope")
+            self._tell_failure(call, error)
             return
-        self._count += 1
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._work, name="napari-scope devices", daemon=True
-            )
-            self._thread.start()
-        self._queue.put(call)
-        if self._count == 1:
+        was_busy = self.busy
+        self._pending.add(call)
+        if not was_busy:
             self.busy_changed.emit(True)
 
-    def close(self, timeout: float | None = 10.0) -> bool:
-        """Drop what waits and end the thread; idempotent.
+    def at_once(self, what: str, function: Callable[[], object]) -> None:
+        """Make a call beside those that wait, for what must not wait: a stop.
+
+        It has a thread of its own; only its failure is told.
+        """
+        call = _Call(what, function, None, None, None, aside=True)
+        threading.Thread(
+            target=self._make, args=(call,), name="napari-scope stop", daemon=True
+        ).start()
+
+    def drop(self, which: Callable[[object], bool]) -> None:
+        """Forget the calls that have not begun and whose key is among these."""
+        with self._changed:
+            for call in [c for c in self._waiting if which(c.key)]:
+                self._waiting.remove(call)
+                self._pending.discard(call)
+
+    def end(self, timeout: float | None = 10.0) -> bool:
+        """Drop what waits and end the thread; may be used again afterwards.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            How long to wait for the call under way; 0 does not wait for it.
 
         Returns
         -------
         bool
-            Whether the thread has ended in time: a device that hangs keeps it.
+            Whether the thread has ended: a device that hangs keeps it. Its outcome is
+            told to nobody any more.
         """
-        self._closed = True
-        thread, self._thread = self._thread, None
+        with self._changed:
+            self._ending = True
+            self._waiting.clear()
+            thread = self._thread
+            self._changed.notify()
+        was_busy, self._pending = self.busy, set()
+        if was_busy:
+            self.busy_changed.emit(False)
         if thread is None:
             return True
-        with self._lock:
-            self._waiting.clear()
-        self._queue.put(None)
         thread.join(timeout)
         return not thread.is_alive()
 
+    def close(self, timeout: float | None = 10.0) -> bool:
+        """Drop what waits and end the thread, see `end`; idempotent."""
+        return self.end(timeout)
+
+    # ------------------------------------------------------------- the thread
+
     def _work(self) -> None:
         while True:
-            call = self._queue.get()
-            if call is None:
-                return
-            with self._lock:
-                if call.key is not None and self._waiting.get(call.key) is call:
-                    del self._waiting[call.key]
-                skipped = call.dropped or self._closed
-            result: object = None
-            error: BaseException | None = None
-            if not skipped:
+            with self._changed:
+                while not self._waiting:
+                    rested = self._ending or not self._changed.wait(_REST_S)
+                    if rested and not self._waiting:
+                        # Under the lock: whoever asks next starts another thread.
+                        self._thread = None
+                        return
+                call = self._waiting.popleft()
                 self._now = call.what
-                try:
-                    result = call.function()
-                except BaseException as problem:  # handed over whole, whatever it is
-                    error = problem
-                self._now = ""
-            if not self._closed:
-                self._ended.emit(call, result, error)
+            self._make(call)
+            self._now = ""
+
+    def _make(self, call: _Call) -> None:
+        result: object = None
+        error: BaseException | None = None
+        try:
+            result = call.function()
+        except BaseException as problem:  # handed over whole, whatever it is
+            error = problem
+        try:
+            self._ended.emit(call, result, error)
+        except RuntimeError:
+            pass  # Qt has deleted this object: nobody is left to be told
+
+    # ------------------------------------------------------------- the GUI thread
 
     def _on_ended(self, call: _Call, result: object, error: object) -> None:
-        self._count -= 1
-        if error is not None:
-            self.failed.emit(error, call.what)
-        elif call.then is not None and not call.dropped:
-            call.then(result)
-        if not self._count:
+        listed = call in self._pending
+        self._pending.discard(call)
+        if isinstance(error, BaseException):
+            # Of a call that was given up nobody wants to hear.
+            if listed or call.aside:
+                self._tell_failure(call, error)
+        elif listed and call.then is not None:
+            try:
+                call.then(result)
+            except Exception as problem:  # no exception may leave a slot
+                self._tell_failure(call, problem)
+        if listed and not self.busy:
             self.busy_changed.emit(False)
+
+    def _tell_failure(self, call: _Call, error: BaseException) -> None:
+        if call.failed is not None:
+            try:
+                call.failed(error)
+            except Exception as problem:  # as above
+                self.failed.emit(problem, call.what)
+        self.failed.emit(error, call.what)

@@ -10,19 +10,26 @@ A dock derives from `ScopeDock`, builds itself, and implements what it needs of
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import weakref
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_scope.widgets.common.closing import main_window_of
 from napari_scope.widgets.common.remembered import Remembered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari.viewer
     from qtpy.QtGui import QHideEvent, QShowEvent
 
 __all__ = ["ScopeDock"]
+
+_log = logging.getLogger(__name__)
 
 
 class ScopeDock(QWidget):
@@ -43,7 +50,8 @@ class ScopeDock(QWidget):
         self._name = name
         self._docked = False
         self._shut = False
-        self._window: QMainWindow | None = None
+        # Weak: a dock that somebody still holds must not keep the window alive.
+        self._window: Callable[[], QMainWindow | None] = lambda: None
         # The new parent may itself not be in its window yet.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -94,9 +102,20 @@ class ScopeDock(QWidget):
         if self._shut:
             return
         self._shut = True
-        self._soon.stop()
-        self.remember()
-        self.on_shut_down()
+        application = QApplication.instance()
+        if application is not None:
+            with contextlib.suppress(TypeError, RuntimeError):
+                application.aboutToQuit.disconnect(self.shut_down)
+        try:
+            self._soon.stop()
+            self.remember()
+        except RuntimeError:
+            pass  # Qt has deleted a part already: the state of the last hiding stays
+        try:
+            self.on_shut_down()
+        except RuntimeError:
+            # Called by Qt while it deletes the dock: nothing may be raised then.
+            _log.debug("a dock was deleted before it was closed", exc_info=True)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Notice where the dock is."""
@@ -109,6 +128,13 @@ class ScopeDock(QWidget):
         if not self._shut:
             self.remember()
 
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Notice that the window is about to be deleted, while all is still there."""
+        if event is not None and event.type() == QEvent.Type.DeferredDelete:
+            if watched is not None and watched is self._window():
+                self.shut_down()
+        return False
+
     def event(self, event: QEvent | None) -> bool:
         """Notice being docked and being taken out of the dock."""
         if event is not None and event.type() == QEvent.Type.ParentChange:
@@ -120,9 +146,10 @@ class ScopeDock(QWidget):
             return
         if self.parentWidget() is not None:
             window = main_window_of(self)
-            if window is not None and window is not self._window:
+            if window is not None and window is not self._window():
                 self._docked = True
-                self._window = window
+                self._window = weakref.ref(window)
+                window.installEventFilter(self)
                 window.destroyed.connect(self.shut_down)
         elif self._docked:
             self._docked = False

@@ -6,6 +6,7 @@ Hidden while there is nothing to say. It knows exceptions, not microscopes.
 from __future__ import annotations
 
 import errno
+import logging
 import traceback
 from dataclasses import dataclass
 from html import escape
@@ -25,8 +26,11 @@ from qtpy.QtWidgets import (
 
 from napari_scope.errors import ScopeError
 from napari_scope.widgets.common.icons import RED, icon
+from napari_scope.widgets.common.log_book import LogBook
 
 __all__ = ["ErrorPanel", "Explanation", "explain"]
+
+_log = logging.getLogger(__name__)
 
 _OS_HINTS = {
     errno.EACCES: "choose a folder that you may write to",
@@ -156,6 +160,8 @@ class ErrorPanel(QFrame):
             What was being done, as a short title.
         """
         words = explain(error)
+        LogBook.shared()
+        _log.error("%s: %s\n%s", what, words.message, words.details)
         lines = [f"<b>{escape(what)}</b>", escape(_sentence(words.message))]
         if words.place:
             lines.append(f"<i>{escape(words.place)}</i>")

@@ -46,6 +46,8 @@ AMBER: Final = "#d9902f"
 RED: Final = "#d9534f"
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]+")
+# The collections of icons whose keys the docks' widgets ask for.
+_SERVED = {"mdi", "fa6-solid"}
 # The greys of pymmcore-widgets vanish on a dark background.
 _TOO_DARK = {"#666", "black", "currentColor"}
 
@@ -141,7 +143,7 @@ def _shipped_first(fetch: Callable[..., Path]) -> Callable[..., Path]:
         **others: object,
     ) -> Path:
         prefix, _, name = ":".join(key).partition(":")
-        if prefix == "mdi" and name in shipped_names():
+        if prefix in _SERVED and name in shipped_names():
             return icon_file(name, color, _transform(flip, rotate))
         return fetch(*key, color=color, flip=flip, rotate=rotate, **others)
 

@@ -6,13 +6,18 @@ a notice. A notice with a key can be silenced in the preferences.
 
 from __future__ import annotations
 
+import logging
 from typing import Literal, TypeAlias
 
+from napari_scope.widgets.common.log_book import LogBook
 from napari_scope.widgets.common.preferences import preferences, set_preference
 
 __all__ = ["Level", "is_silenced", "notify", "silence"]
 
 Level: TypeAlias = Literal["info", "warning", "error"]
+
+_log = logging.getLogger(__name__)
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def notify(text: str, level: Level = "info", *, key: str = "") -> None:
@@ -27,6 +32,9 @@ def notify(text: str, level: Level = "info", *, key: str = "") -> None:
     key : str
         Name of this kind of message. One that the user has silenced is not shown.
     """
+    # A message that is not shown can still be read in the log.
+    LogBook.shared()
+    _log.log(_LEVELS[level], "%s", text)
     if key and is_silenced(key):
         return
     from napari.utils import notifications

@@ -71,13 +71,15 @@ def set_preference(name: str, value: object) -> None:
     """Store one preference; nothing happens where napari keeps none."""
     for group in _groups():
         if hasattr(group, name):
-            setattr(group, name, list(value) if isinstance(value, tuple) else value)
+            # A manifest knows no lists: they are texts with commas.
+            stored = ", ".join(value) if isinstance(value, tuple) else value
+            setattr(group, name, stored)
 
 
 def _usable(name: str, value: Any, default: Any) -> Any:
     if isinstance(default, tuple):
-        known = isinstance(value, list | tuple)
-        return tuple(str(item) for item in value) if known else default
+        known = value.split(",") if isinstance(value, str) else ()
+        return tuple(item.strip() for item in known if item.strip())
     if type(value) is not type(default):
         return default
     if name in _LIMITS:
