@@ -13,6 +13,7 @@ from napari_scope.cli.ngff import rename_channel, rename_well, set_scale, valida
 from napari_scope.cli.printing import err_console, harmless
 from napari_scope.cli.pyramid import pyramid
 from napari_scope.cli.storing import convert, recover
+from napari_scope.cli.window import open_window
 from napari_scope.errors import ScopeError
 
 __all__ = ["app", "main"]
@@ -38,6 +39,7 @@ for command in (
     recover,
 ):
     app.command()(command)
+app.command(name="open")(open_window)
 
 
 @app.callback()
