@@ -13,7 +13,12 @@ from pymmcore_plus.mda import MDAEngine
 from napari_scope.acquire import CoreOwner, Run, foreign
 from napari_scope.acquire.foreign_watch import ForeignWatch
 from napari_scope.acquire.progress import RunState
-from napari_scope.acquire.registry import runs_of, watch_runs
+from napari_scope.acquire.registry import (
+    add_guest,
+    remove_guest,
+    runs_of,
+    watch_runs,
+)
 from napari_scope.errors import AcquisitionError
 
 if TYPE_CHECKING:
@@ -108,7 +113,8 @@ def test_a_run_that_saves_is_seen_too(
     quick: CoreOwner, heard: Heard, tmp_path: Any
 ) -> None:
     quick.core.run_mda(_PLAN, output=tmp_path / "theirs.ome.zarr", block=True)
-    assert heard.wait().wait(30).saved == 6
+    run = heard.wait()
+    assert run.wait(30).saved == 6 and run.plan == _PLAN
     assert (tmp_path / "theirs.ome.zarr").is_dir()
 
 
@@ -248,3 +254,33 @@ def test_a_run_whose_end_was_never_told(quick: CoreOwner) -> None:
     assert heard.wait().done
     watch.stop()
     stop()
+
+
+def test_signals_that_qt_has_deleted_are_not_touched(quick: CoreOwner) -> None:
+    touched: list[str] = []
+
+    class Signal:
+        def disconnect(self, _slot: object) -> None:
+            touched.append("disconnected")
+
+    watch = ForeignWatch(quick.core, alive=lambda _signals: False)
+    watch._connected = [(Signal(), print)]
+    watch.stop()
+    assert touched == [] and watch._connected == []
+
+
+def test_a_guest_that_does_not_answer_hides_no_run(
+    quick: CoreOwner, heard: Heard
+) -> None:
+    class Stubborn:
+        core = quick.core
+
+        def make_way(self) -> None:
+            raise AcquisitionError("the stage does not answer")
+
+    guest = Stubborn()
+    add_guest(guest)
+    quick.core.run_mda(_PLAN, block=True)
+    remove_guest(guest)
+    run = heard.wait()
+    assert run.wait(30).saved == 6 and run.plan == _PLAN

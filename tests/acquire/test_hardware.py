@@ -335,9 +335,9 @@ def test_shutter_is_closed_between_sequences(
     run = Run(owner, plan)
     wait = run._before_event
 
-    def looked(event: useq.MDAEvent) -> None:
+    def looked(event: useq.MDAEvent) -> useq.MDAEvent | None:
         closed.append(not core.getShutterOpen())
-        wait(event)
+        return wait(event)
 
     run._engine._before_event = looked
     run.start().wait(30)

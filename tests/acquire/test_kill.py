@@ -6,6 +6,7 @@ a random number of frames is in its journal. The readers are independent ones.
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from napari_scope.stream import read_journal
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 20
+# Each starts a program, which takes seconds: more of them by hand.
+KILLS = int(os.environ.get("NAPARI_SCOPE_KILLS", 10))
 
 # Small frames, so that many are on their way at once; two positions, so that there are
 # several files; both hardware sequences and single events.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 import useq
 
 from napari_scope.acquire import CoreOwner, Output, RunState
+from napari_scope.acquire.registry import add_guest, remove_guest
 from napari_scope.acquire.run_queue import PlannedRun, RunQueue
 from napari_scope.errors import AcquisitionError, PlanError, ScopeError
 from napari_scope.formats import open_dataset
@@ -110,6 +112,30 @@ def test_stop_lets_the_present_run_end_and_cancel_does_not(queue: RunQueue) -> N
     queue.remove(queue.entries[0].number)  # the one that is being run stays
     assert len(queue.entries) == 2
     queue.cancel()
+    assert queue.wait(60)
+    assert states(queue) == ["cancelled", "waiting"]
+
+
+def test_cancelling_while_a_run_is_being_started(queue: RunQueue) -> None:
+    class Slow:
+        """A live view that takes its time to make way."""
+
+        core = queue._owner.core
+        asked, free = threading.Event(), threading.Event()
+
+        def make_way(self) -> None:
+            self.asked.set()
+            assert self.free.wait(30)
+
+    slow = Slow()
+    add_guest(slow)
+    for _ in range(2):
+        queue.add(planned(ENDLESS))
+    queue.start()
+    assert slow.asked.wait(30)
+    queue.cancel()
+    remove_guest(slow)
+    slow.free.set()
     assert queue.wait(60)
     assert states(queue) == ["cancelled", "waiting"]
 

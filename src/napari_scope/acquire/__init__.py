@@ -1,5 +1,8 @@
 """Driving the microscope: the core, the strict engine, runs. No viewer here."""
 
+from napari_scope.acquire import first as first
+
+# isort: split
 from napari_scope.acquire.acquisition import Acquisition
 from napari_scope.acquire.core import DEMO, CoreOwner
 from napari_scope.acquire.engine import ScopeEngine

@@ -16,6 +16,7 @@ from napari_scope.acquire.engine import ScopeEngine
 from napari_scope.acquire.foreign import ForeignRun
 from napari_scope.acquire.progress import RunState
 from napari_scope.acquire.registry import ask_guests, foreign_ended, foreign_started
+from napari_scope.errors import ScopeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,9 @@ class ForeignWatch:
         Returns whether such runs are of interest; asked on the thread of the run.
     connect : callable
         Connects a signal to a function so that it is called by the thread that emits.
+    alive : callable
+        Returns whether the signals of an object can be touched still: at the end of a
+        process Qt may have deleted it.
     """
 
     def __init__(
@@ -51,10 +55,12 @@ class ForeignWatch:
         core: CMMCorePlus,
         wanted: Callable[[], bool] = lambda: True,
         connect: Callable[[Any, Callable[..., None]], None] | None = None,
+        alive: Callable[[Any], bool] = lambda signals: True,
     ) -> None:
         self._core = core
         self._wanted = wanted
         self._connect = _connect if connect is None else connect
+        self._alive = alive
         self._run: ForeignRun | None = None
         self._unwanted = False
         self._idle = 0
@@ -77,8 +83,9 @@ class ForeignWatch:
     def stop(self) -> None:
         """Stop listening; the run that goes on is not disturbed. Idempotent."""
         connected, self._connected = self._connected, []
+        if not self._alive(self._core.mda.events):
+            connected = []
         for signal, slot in connected:
-            # The signals of a core that Qt has deleted cannot be disconnected.
             with contextlib.suppress(TypeError, ValueError, RuntimeError):
                 signal.disconnect(slot)
         run, self._run = self._run, None
@@ -101,7 +108,10 @@ class ForeignWatch:
         try:
             self._unwanted = self._is_ours() or not self._wanted()
             if not self._is_ours():
-                ask_guests(self._core)
+                try:
+                    ask_guests(self._core)
+                except ScopeError as error:  # it goes on, and can be seen
+                    _log.warning("a run has begun although %s", error)
             if not self._unwanted:
                 self._begin(sequence)
         except Exception:  # see the text of the module

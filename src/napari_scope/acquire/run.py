@@ -19,35 +19,31 @@ Examples
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from napari_scope.acquire.clock import PlanClock
 from napari_scope.acquire.core import CoreOwner
+from napari_scope.acquire.easing import Easing
 from napari_scope.acquire.engine import ScopeEngine
+from napari_scope.acquire.last_step import LastStep
 from napari_scope.acquire.news import FrameNews, RunNews
-from napari_scope.acquire.progress import (
-    RunProgress,
-    RunReport,
-    RunState,
-    SkippedFrame,
-    seconds_left,
-)
 from napari_scope.acquire.pull import Puller
 from napari_scope.acquire.quiet import quiet_engine_log
 from napari_scope.acquire.recorder import Recorder
 from napari_scope.acquire.registry import claim_core, release_core
+from napari_scope.acquire.run_ending import report_of
+from napari_scope.acquire.run_face import RunFace
+from napari_scope.acquire.run_receiver import RunReceiver, not_an_iterator
 from napari_scope.acquire.store import check_channels
 from napari_scope.acquire.switching import quick_switching
-from napari_scope.errors import AcquisitionError, OutputExistsError, ScopeError
+from napari_scope.errors import AcquisitionError, OutputExistsError
 from napari_scope.events import Plan
-from napari_scope.stream import Output, Stream, StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     import numpy.typing as npt
@@ -57,22 +53,18 @@ if TYPE_CHECKING:
     from napari_scope.acquire.hooks import EngineHooks
     from napari_scope.acquire.news import Step
     from napari_scope.acquire.processing import FrameProcessor
+    from napari_scope.acquire.progress import RunReport
     from napari_scope.acquire.receiver import Action, EngineStep, ErrorPolicy
-    from napari_scope.events import AxisTable, PlanLike
-    from napari_scope.stream import Sink, StoreSpec
+    from napari_scope.events import PlanLike
+    from napari_scope.stream import Output, Sink, StoreSpec, Stream
 
 __all__ = ["Run"]
 
 # A run that is cancelled reacts within this time, unless something holds it.
 _PATIENCE_S = 0.05
-# An event that is waited for less long is not worth to be shown.
-_SHORT_S = 0.2
-# Longest time that images stay in the camera's buffer for the sake of others.
-_EASE_S = 0.25
-_EASE_STEP_S = 0.002
 
 
-class Run:
+class Run(RunFace):
     """One acquisition.
 
     Parameters
@@ -160,7 +152,13 @@ class Run:
         self._restore = restore_hardware
         self._engine = ScopeEngine(
             self._core,
-            _Receiver(self),
+            RunReceiver(
+                self._recorder,
+                processor,
+                events=self._planned_events,
+                frame=self.frame,
+                step=self.step,
+            ),
             on_error=on_error,
             before_event=self._before_event,
             given_up=self._is_given_up,
@@ -169,21 +167,18 @@ class Run:
             actions=actions,
             first_image_s=first_image_s,
         )
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
-        self._report: RunReport | None = None
-        self._final: RunState | None = None
+        self._thread = None
+        self._error = None
+        self._report = None
+        self._final = None
         self._started_at = 0.0
-        self._ended_at: float | None = None
+        self._ended_at = None
         self._closing = False
         self._driving = False
-        self._puller: Puller[Iterable[MDAEvent]] | None = None
+        self._puller = None
         self.shown_by = ""
-        self._eased_until = 0.0
-        self._index: dict[str, int] | None = None
-        self._last_axis: str | None = None
-        self._last_value: int | None = None
-        self._over = False
+        self._easing = Easing(self._core)
+        self._last = LastStep()
         self._at_rest = threading.Event()
         self._done = threading.Event()
 
@@ -275,19 +270,14 @@ class Run:
                     target=self._insist, name="napari-scope cancel", daemon=True
                 ).start()
 
-    @contextlib.contextmanager
-    def eased(self) -> Iterator[None]:
+    def eased(self) -> AbstractContextManager[None]:
         """Leave the processor to the caller for a moment, at most 0.25 s.
 
         The images of a hardware sequence stay in the camera's buffer meanwhile, as
         long as half of it is free; the camera is not slowed down. Any other run goes
         on as it does.
         """
-        self._eased_until = time.perf_counter() + _EASE_S
-        try:
-            yield
-        finally:
-            self._eased_until = 0.0
+        return self._easing.asked()
 
     def skip_wait(self) -> bool:
         """Go on with the next event at once, instead of waiting until it is due.
@@ -303,10 +293,10 @@ class Run:
         return self._is_going_on() and self._clock.skip()
 
     def finish_after(self, axis: str | None) -> None:
-        """End the run, properly, at the next step of an axis.
+        """End the run, properly, at the next step of an axis; its report tells.
 
         What belongs to the present time point (or position) is still taken; a hardware
-        sequence is cut there. The run is *finished*, its report says what was left out.
+        sequence is cut there.
 
         Parameters
         ----------
@@ -322,39 +312,7 @@ class Run:
         """
         if not self._is_going_on():
             return
-        index = self._index
-        if axis is not None and index is not None and axis not in index:
-            raise AcquisitionError(
-                f"this run has no axis {axis!r}",
-                hint=f"its axes are {', '.join(map(repr, index)) or 'none'}",
-            )
-        self._last_value = None if axis is None or index is None else index[axis]
-        self._last_axis = axis
-
-    @property
-    def index(self) -> Mapping[str, int]:
-        """The index of the event that was begun last; empty before the first."""
-        return dict(self._index or {})
-
-    @property
-    def plan(self) -> Plan:
-        """What is taken."""
-        return self._plan
-
-    @property
-    def name(self) -> str:
-        """The name that is stored with the data."""
-        return self._recorder.name
-
-    @property
-    def skipped(self) -> tuple[SkippedFrame, ...]:
-        """The frames that were left out so far, with reasons."""
-        return tuple(self._recorder.skipped)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What went wrong so far although no frame is missing."""
-        return tuple(self._recorder.warnings)
+        self._last.wish(axis)
 
     def _insist(self) -> None:
         """Stop the camera of a run that cannot react: a disk that stalls holds it."""
@@ -364,116 +322,6 @@ class Run:
     def _is_going_on(self) -> bool:
         """Whether the core is ours to control; somebody else's run is not."""
         return self._thread is not None and not self._closing and not self.done
-
-    # ------------------------------------------------------------- looking
-
-    @property
-    def done(self) -> bool:
-        """Whether the run is over and all files are closed."""
-        return self._done.is_set()
-
-    @property
-    def core(self) -> CMMCorePlus:
-        """The microscope."""
-        return self._core
-
-    @property
-    def owner(self) -> CoreOwner | None:
-        """The owner of the core that the run was started through."""
-        return self._owner
-
-    @property
-    def table(self) -> AxisTable:
-        """The numbers that labels have in the index of the plan's events."""
-        return self._plan.table
-
-    @property
-    def stream(self) -> Stream | None:
-        """The stream, once the hardware is set up; readable afterwards too."""
-        return self._recorder.stream
-
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """Where the run saves."""
-        return self._recorder.outputs
-
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the run early, once it is over."""
-        return self._error
-
-    @property
-    def report(self) -> RunReport | None:
-        """The report, once the run is over (also when it failed)."""
-        return self._report
-
-    @property
-    def state(self) -> RunState:
-        """Where the run is."""
-        if self._final is not None:
-            return self._final
-        if self._thread is None:
-            return RunState.READY
-        if self._closing:
-            return RunState.CLOSING
-        if self._clock.cancelled:
-            return RunState.CANCELLING
-        status = self._core.mda.status
-        phase = str(status.phase.value)
-        if self._clock.is_held or phase == "paused":
-            return RunState.PAUSED
-        if phase in ("idle", "preparing"):
-            return RunState.PREPARING
-        if self._clock.pause_wanted or status.pause_requested:
-            return RunState.PAUSING
-        if (self._clock.seconds_left or 0) > _SHORT_S:
-            return RunState.WAITING
-        if self._puller is not None and self._puller.waited_s > _SHORT_S:
-            return RunState.WAITING
-        if self._last_axis is not None:
-            return RunState.FINISHING
-        return RunState.ACQUIRING
-
-    def progress(self) -> RunProgress:
-        """Return how far the run is; cheap, from any thread."""
-        state = self.state
-        stats = self._stats()
-        end = time.perf_counter() if self._ended_at is None else self._ended_at
-        elapsed = end - self._started_at if self._thread is not None else 0.0
-        running = state not in (RunState.READY, RunState.PREPARING)
-        running = running and not state.is_final
-        return RunProgress(
-            state=state,
-            planned=self._recorder.planned,
-            acquired=stats.appended,
-            saved=stats.saved,
-            skipped=stats.skipped,
-            dropped=stats.dropped,
-            elapsed_s=elapsed,
-            eta_s=(
-                seconds_left(
-                    planned=self._recorder.planned,
-                    dealt=stats.saved + stats.skipped + stats.dropped,
-                    worked_s=max(
-                        0.0, elapsed - self._clock.paused_s + self._clock.skipped_s
-                    ),
-                    duration_s=self._recorder.duration_s,
-                    by_clock=self._plan.is_timed,
-                )
-                if running
-                else None
-            ),
-            fps=stats.frames_per_s if running else _per_s(stats.saved, elapsed),
-            mb_per_s=(
-                stats.mb_per_s if running else _per_s(stats.saved_bytes / 1e6, elapsed)
-            ),
-            ring_fill=stats.ring_fill,
-            next_event_s=self._clock.seconds_left if running else None,
-            skipped_reasons=tuple(self._recorder.reasons),
-            error=None if self._error is None else str(self._error),
-            finish_after=self._last_axis,
-            warnings=len(self._recorder.warnings),
-        )
 
     # ------------------------------------------------------------- the thread
 
@@ -503,7 +351,7 @@ class Run:
         self._driving = True
         try:
             self.events.tell("started", self._recorder.name)
-            mda.run(_not_an_iterator(self._plan))
+            mda.run(not_an_iterator(self._plan))
         finally:
             self._driving = False
             if self._puller is not None:
@@ -537,45 +385,16 @@ class Run:
         except BaseException as error:  # raised by wait()
             self._error = self._error or error
 
-    def _stats(self) -> StreamStats:
-        return self.stream.stats() if self.stream is not None else StreamStats()
-
     def _make_report(self) -> None:
-        stats, planned = self._stats(), self._recorder.planned
-        if self._error is not None:
-            state = RunState.FAILED
-        elif self._clock.cancelled or self._was_cancelled_elsewhere():
-            state = RunState.CANCELLED
-        else:
-            state = RunState.FINISHED
-        left_out = 0
-        if state is RunState.FINISHED and planned is not None:
-            lost = planned - stats.saved - stats.skipped - stats.dropped
-            if lost > 0 and self._over:
-                left_out = lost
-            elif lost > 0:
-                state = RunState.FAILED
-                self._error = AcquisitionError(
-                    f"the run ended, but {lost} of {planned} frames are missing",
-                    hint="this should not happen; please report it",
-                )
-        if self._error is not None and not isinstance(self._error, ScopeError):
-            self._error = _wrapped(self._error)
-        written = self._recorder.outputs if self.stream is not None else ()
-        self._report = RunReport(
-            state=state,
-            planned=planned,
-            saved=stats.saved,
-            dropped=stats.dropped,
-            skipped=tuple(self._recorder.skipped),
-            warnings=tuple(self._recorder.warnings),
-            outputs=tuple(o for o in written if o.format != "memory"),
+        self._report, self._error = report_of(
+            self._recorder,
+            self._stats(),
+            self._error,
+            cancelled=self._clock.cancelled or self._was_cancelled_elsewhere(),
+            ended_after=self._last.axis if self._last.over else None,
             duration_s=(self._ended_at or 0.0) - self._started_at,
-            saved_bytes=stats.saved_bytes,
-            finished_after=self._last_axis if self._over else None,
-            left_out=left_out,
         )
-        self._final = state
+        self._final = self._report.state
 
     def _was_cancelled_elsewhere(self) -> bool:
         """Whether somebody cancelled through the core instead of through us."""
@@ -592,26 +411,17 @@ class Run:
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
     ) -> None:
         """Take over a frame; called on the thread of the run."""
-        if self._eased_until and meta.get("hardware_triggered"):
-            self._rest_a_moment()
-        if self._ends_before(event):
+        if meta.get("hardware_triggered"):
+            self._easing.rest(self._is_given_up)
+        if self._last.comes_before(event):
             return  # the images of a hardware sequence that nobody wants any more
-        self._begin(event)
+        self._last.begin(event)
         axes = self._recorder.axes(event)
         facts = self._recorder.facts(event, meta)
         if self._processor is not None:
             self._processor.submit(image, axes, facts)
         else:
             self._recorder.store(image, axes, facts)
-
-    def _rest_a_moment(self) -> None:
-        """Let the images of a hardware sequence wait where the camera puts them."""
-        core = self._core
-        enough = core.getBufferTotalCapacity() / 2
-        while time.perf_counter() < self._eased_until and not self._is_given_up():
-            if core.getBufferFreeCapacity() < enough:
-                return
-            time.sleep(_EASE_STEP_S)
 
     def opened(self, stream: Stream) -> None:
         """Take note of the stream; called before the first frame is stored."""
@@ -642,25 +452,10 @@ class Run:
     def _is_given_up(self) -> bool:
         return (
             self._clock.cancelled
-            or self._over
+            or self._last.over
             or self._was_ended_elsewhere()
             or (self._processor is not None and self._processor.error is not None)
         )
-
-    def _begin(self, event: MDAEvent) -> None:
-        """Note which event was begun last."""
-        self._index = {str(name): value for name, value in event.index.items()}
-        if self._last_axis is not None and self._last_value is None:
-            # Wished before the first event: this is the step that is meant.
-            self._last_value = self._index.get(self._last_axis)
-
-    def _ends_before(self, event: MDAEvent) -> bool:
-        """Return whether the run is to end before an event; an end is for good."""
-        if self._last_axis is not None and self._last_value is not None:
-            value = event.index.get(self._last_axis)
-            if value is not None and value != self._last_value:
-                self._over = True
-        return self._over
 
     def _before_event(self, event: MDAEvent) -> MDAEvent | None:
         """Wait until an event is due; returns None if the run ends before it.
@@ -673,16 +468,16 @@ class Run:
             event.min_start_time,
             reset=event.reset_event_timer,
             held=mda.is_paused,
-            ended=lambda: self._ends_before(event) or self._is_given_up(),
+            ended=lambda: self._last.comes_before(event) or self._is_given_up(),
         )
-        if self._over:
+        if self._last.over:
             return None
         if self._processor is not None and self._processor.error is not None:
             raise self._processor.error
         if self._clock.cancelled:
             # A wish uttered while the hardware was being set up counts from here on.
             mda.cancel()
-        self._begin(event)
+        self._last.begin(event)
         if self._clock.ahead_s and event.min_start_time:
             # The runner has a clock of its own, which knows nothing of skipped waits.
             due_s = max(0.0, event.min_start_time - self._clock.ahead_s)
@@ -694,74 +489,5 @@ class Run:
         return status.cancel_requested or status.phase.value == "finishing"
 
 
-class _Receiver:
-    """What the engine knows of a run."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def prepare(self) -> None:
-        run = self._run
-        run._recorder.prepare()
-        if run._processor is not None:
-            run._processor.start(run._recorder)
-
-    def events(self) -> Iterable[Any]:
-        return self._run._planned_events()
-
-    def frame(
-        self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
-    ) -> None:
-        self._run.frame(image, event, meta)
-
-    def missing(self, event: MDAEvent, reason: str) -> None:
-        recorder = self._run._recorder
-        recorder.skip(recorder.axes(event), reason)
-
-    def left_out(self, event: MDAEvent, reason: str) -> None:
-        recorder = self._run._recorder
-        recorder.leave_out(recorder.axes(event), reason)
-
-    def warn(self, text: str) -> None:
-        self._run._recorder.warn(text)
-
-    def most_in_a_burst(self) -> int:
-        run = self._run
-        return run._recorder.most_in_a_burst(buffered=run._processor is None)
-
-    def tell(self, step: EngineStep, event: MDAEvent) -> None:
-        self._run.step(step, event)
-
-
-class _Events:
-    """An iterable that is no iterator: the runner would pass the engine by for one."""
-
-    def __init__(self, events: Iterator[MDAEvent]) -> None:
-        self._events = events
-
-    def __iter__(self) -> Iterator[MDAEvent]:
-        return self._events
-
-
-def _not_an_iterator(plan: Plan) -> Iterable[MDAEvent]:
-    source = plan.source
-    return _Events(source) if isinstance(source, Iterator) else source
-
-
-def _per_s(amount: float, seconds: float) -> float:
-    return amount / seconds if seconds else 0.0
-
-
 def _name_of(outputs: Sequence[Output]) -> str:
     return outputs[0].path.name.split(".")[0] if outputs else "run"
-
-
-def _wrapped(error: BaseException) -> AcquisitionError:
-    """Return an error of ours with the root of another, in one line."""
-    root = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    text = " ".join(str(root).split())
-    wrapped = AcquisitionError(f"the run stopped, {type(root).__name__}: {text}")
-    wrapped.__cause__ = error
-    return wrapped

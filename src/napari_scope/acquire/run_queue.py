@@ -90,6 +90,7 @@ class RunQueue:
         self._numbers = itertools.count(1)
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._cancelling = False
         self._held = False
         self._wake = threading.Event()
         self._run: Run | None = None
@@ -225,6 +226,7 @@ class RunQueue:
         """Start no other run, and cancel the present one."""
         with self._lock:
             self.stop()
+            self._cancelling = True
             run = self._run
         if run is not None and not run.done:
             run.cancel()
@@ -262,6 +264,7 @@ class RunQueue:
         with self._lock:
             if self._stopping:
                 return None
+            self._cancelling = False
             for entry in self._entries:
                 if entry.state == "waiting":
                     return self._note(replace(entry, state="running"))
@@ -272,6 +275,8 @@ class RunQueue:
         report: RunReport | None = None
         try:
             run = entry.planned.start(self._owner, self._note_run)
+            if self._cancelling:
+                run.cancel()  # cancelled while it was being started
             report = run.wait()
         except _StoppedError:
             return self._note(replace(entry, state="waiting"))

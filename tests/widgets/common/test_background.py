@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from qtpy.QtCore import QObject
 
+from napari_scope.widgets.common import background, notices
 from napari_scope.widgets.common.background import BackgroundCall
 
 if TYPE_CHECKING:
@@ -87,3 +88,24 @@ def test_close_waits_and_delivers_nothing(qtbot: QtBot) -> None:
     assert ran.is_set() and not call.busy
     qtbot.wait(80)
     assert delivered == []
+
+
+def test_close_does_not_wait_for_ever(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_PATIENCE_S", 0.05)
+    said: list[str] = []
+    monkeypatch.setattr(notices, "notify", lambda text, level: said.append(text))
+    parent, gate = QObject(), threading.Event()
+    call = BackgroundCall(parent)
+    call.start(lambda: gate.wait(30), "napari-scope load")
+    (thread,) = (t for t in threading.enumerate() if t.name == "napari-scope load")
+    assert thread.daemon and thread in background._awaited
+    call.close()
+    assert said == ["'load' does not end and is left behind"]
+    # At the end of the program, too, it is waited for only so long.
+    monkeypatch.setattr(background, "_LAST_PATIENCE_S", 0.05)
+    background._wait_for_the_last()
+    assert thread.is_alive()
+    gate.set()
+    thread.join(30)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,20 +74,30 @@ def test_no_keeps_the_window_and_the_run(
 
 
 def test_yes_cancels_and_waits_for_the_end(
-    qtbot: QtBot, answers: list[QMessageBox.StandardButton]
+    qtbot: QtBot,
+    answers: list[QMessageBox.StandardButton],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     window, job = QMainWindow(), Job()
     qtbot.addWidget(window)
     guarded(window, job)
     window.show()
     answers.append(QMessageBox.StandardButton.Yes)
-    beats: list[float] = []
+    beats: list[int] = []
     beat = QTimer()
-    beat.timeout.connect(lambda: beats.append(time.monotonic()))
+
+    def once_more() -> None:
+        beats.append(len(beats) + 1)
+        if len(beats) == 3:
+            beat.stop()
+            job.busy = False
+
+    beat.timeout.connect(once_more)
+    monkeypatch.setattr(job, "cancel", lambda: setattr(job, "cancelled", True))
     beat.start(10)
     assert window.close()
     assert job.cancelled and not job.busy
-    assert len(beats) > 2  # the GUI was alive meanwhile
+    assert beats == [1, 2, 3]  # the GUI was alive meanwhile
 
 
 def test_a_hidden_window_is_not_asked_about(
@@ -149,3 +158,20 @@ def test_main_window_of_a_docked_and_a_floating_widget(qtbot: QtBot) -> None:
     assert main_window_of(inner) is window
     dock.setFloating(True)
     assert main_window_of(inner) is window
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_what_does_not_end_is_not_waited_for_for_ever(
+    seen: bool,
+    qtbot: QtBot,
+    answers: list[QMessageBox.StandardButton],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_scope.widgets.common.closing._LONG_S", 0.05)
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    if seen:
+        window.show()
+        answers += [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
+    assert not wait_until(lambda: False, window)
+    assert answers == []

@@ -100,7 +100,11 @@ def test_a_notice_that_is_silenced_is_still_in_the_log(
     from napari.utils import notifications
 
     shown: list[str] = []
-    monkeypatch.setattr(notifications, "show_warning", shown.append)
+    monkeypatch.setattr(
+        notifications.notification_manager,
+        "dispatch",
+        lambda notice: shown.append(notice.message),
+    )
     monkeypatch.setattr(notices, "is_silenced", lambda key: key == "quiet")
     begin = LogBook.shared().since(0)[1]
     notices.notify("the lamp is old", "warning", key="quiet")

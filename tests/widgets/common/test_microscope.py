@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_scope.acquire import Acquisition, CoreOwner, Run
 from napari_scope.acquire.registry import loading
-from napari_scope.errors import ConfigurationError
+from napari_scope.errors import AcquisitionError, ConfigurationError
 from napari_scope.widgets.common import microscope as module
 from napari_scope.widgets.common.microscope import Microscope
 
@@ -454,3 +454,54 @@ def test_failures_of_calls_are_told(microscope: Microscope, qtbot: QtBot) -> Non
     microscope.busy_changed.connect(states.append)
     microscope.do("nothing", lambda: None)
     qtbot.waitUntil(lambda: states == [True, False])
+
+
+# ----------------------------------------------------------------- before a run
+
+
+def test_what_was_asked_for_is_done_before_a_run_begins(
+    microscope: Microscope, demo: CoreOwner, qtbot: QtBot
+) -> None:
+    core, refused, moved = demo.core, list[str](), list[bool]()
+    microscope.call_refused.connect(lambda what, _reason: refused.append(what))
+    qtbot.waitUntil(lambda: not microscope.calls.busy)
+    gate = threading.Event()
+    microscope.do("wait", lambda: gate.wait(30))
+    microscope.core.setExposure(3.0)
+    microscope.do(
+        "move", lambda: (core.setPosition(12.0), moved.append(core.mda.is_running()))
+    )
+    threading.Timer(0.1, gate.set).start()
+    run = Run(demo, _PLAN).start()
+    assert moved == [False] and core.getExposure() == 3.0
+    # Nobody has looked since the run began; it is locked all the same.
+    assert microscope.lock_reason
+    microscope.core.setZPosition(99.0)
+    run.wait(30)
+    qtbot.waitUntil(lambda: not microscope.calls.busy)
+    assert refused == ["move the focus"] and core.getPosition() == 12.0
+    core.setPosition(0.0)
+    core.setExposure(1)
+
+
+def test_a_device_that_hangs_keeps_a_run_from_starting(
+    microscope: Microscope,
+    demo: CoreOwner,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_scope.widgets.common.calls_gate._PATIENCE_S", 0.05)
+    qtbot.waitUntil(lambda: not microscope.calls.busy)
+    gate, moved = threading.Event(), list[str]()
+    microscope.do("move the stage", lambda: gate.wait(30))
+    microscope.do("move the focus", lambda: moved.append("focus"))
+    with pytest.raises(AcquisitionError, match=r"not answered .* move the stage"):
+        Run(demo, _PLAN).start()
+    gate.set()
+    qtbot.waitUntil(lambda: not microscope.calls.busy)
+    assert moved == []
+    # A call that starts a run does not wait for itself.
+    runs: list[Run] = []
+    microscope.do("run", lambda: runs.append(Run(demo, _PLAN).start()))
+    qtbot.waitUntil(lambda: bool(runs) and runs[0].done, timeout=30_000)
+    assert runs[0].wait(1).saved == 3

@@ -2,11 +2,20 @@
 
 Exceptions never cross a Qt signal: they are caught in the thread and handed over as
 values. The GUI asks whether the call is done; nothing in the thread touches Qt.
+
+A call may hang: a device that was unplugged, a folder on a network that is gone. Then
+neither a dock nor the program waits for it for ever. Who closes is told what was left
+behind; it is cut off with the process.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import logging
 import threading
+import time
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundCall"]
 
 _POLL_MS = 30
+_PATIENCE_S = 10.0  # how long `close` waits, with the window standing still
+_LAST_PATIENCE_S = 20.0  # how long the program waits at its very end
+
+_log = logging.getLogger(__name__)
+# Threads whose work matters beyond their dock: what they save is to be saved.
+_awaited: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 @dataclass(slots=True)
@@ -85,16 +100,25 @@ class BackgroundCall(QObject):
             except BaseException as error:  # handed over whole, whatever it is
                 outcome.error = error
 
-        self._thread = threading.Thread(target=guarded, name=name, daemon=self._abandon)
+        self._thread = threading.Thread(target=guarded, name=name, daemon=True)
+        if not self._abandon:
+            _awaited.add(self._thread)
         self._thread.start()
         self._timer.start()
 
     def close(self) -> None:
-        """Wait for the call, or abandon it, and drop its outcome; idempotent."""
+        """Wait for the call, or abandon it, and drop its outcome; idempotent.
+
+        A call that hangs is waited for 10 s, then the user is told.
+        """
         self._timer.stop()
         thread, self._thread = self._thread, None
-        if thread is not None and not self._abandon:
-            thread.join()
+        if thread is None or self._abandon:
+            return
+        thread.join(_PATIENCE_S)
+        if thread.is_alive():
+            what = thread.name.removeprefix("napari-scope ")
+            _say_left_behind(f"{what!r} does not end and is left behind")
 
     def _look(self) -> None:
         thread = self._thread
@@ -108,3 +132,20 @@ class BackgroundCall(QObject):
             self.finished.emit(outcome.result)
         else:
             self.failed.emit(outcome.error)
+
+
+def _say_left_behind(text: str) -> None:
+    from napari_scope.widgets.common.notices import notify
+
+    with contextlib.suppress(RuntimeError):  # no window is left to show it in
+        notify(text, "warning")
+
+
+@atexit.register
+def _wait_for_the_last() -> None:
+    """Let what saves something end, before the threads are cut off."""
+    end = time.monotonic() + _LAST_PATIENCE_S
+    for thread in list(_awaited):
+        thread.join(max(0.0, end - time.monotonic()))
+        if thread.is_alive():
+            _log.warning("%s did not end and was cut off", thread.name)

@@ -6,6 +6,7 @@ only as something that can be asked whether it is busy, cancelled, and waited fo
 
 from __future__ import annotations
 
+import logging
 import time
 import weakref
 from typing import TYPE_CHECKING
@@ -23,14 +24,27 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ClosingGuard", "ask_to_cancel", "main_window_of", "wait_until"]
+__all__ = [
+    "ClosingGuard",
+    "ask_to_cancel",
+    "ask_to_wait",
+    "main_window_of",
+    "wait_until",
+]
+
+_log = logging.getLogger(__name__)
 
 _POLL_S = 0.02
+_LONG_S = 30.0  # a camera finishes its exposure, a disk its files
 _NOTICE = "Cancelling the acquisition and closing its files …"
 _QUESTION = "An acquisition is running."
 _EXPLANATION = (
     "If you close now it is cancelled. What was acquired so far is saved and the "
     "files are closed properly."
+)
+_STUCK = (
+    "This takes unusually long: a device or the disk does not answer. What was saved "
+    "can be read; a file that is not closed can be recovered."
 )
 
 
@@ -56,10 +70,25 @@ def ask_to_cancel(parent: QWidget | None) -> bool:
     return bool(answer == QMessageBox.StandardButton.Yes)
 
 
+def ask_to_wait(parent: QWidget | None) -> bool:
+    """Ask whether to wait any longer for what does not end; returns True for yes."""
+    answer = QMessageBox.question(
+        parent,
+        "Wait any longer?",
+        f"{_STUCK}\n\nWait any longer?",
+        QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+        QMessageBox.StandardButton.Yes,
+    )
+    return bool(answer == QMessageBox.StandardButton.Yes)
+
+
 def wait_until(
     done: Callable[[], bool], parent: QWidget | None, words: str = _NOTICE
-) -> None:
+) -> bool:
     """Wait with the GUI alive but closed to input; a notice says why.
+
+    When it takes unusually long the user is asked whether to wait any longer. Where
+    there is no window to be seen, of a script, nobody is asked: it ends by itself.
 
     Parameters
     ----------
@@ -69,9 +98,14 @@ def wait_until(
         Window to put the notice over; none is shown over a hidden one.
     words : str
         The notice.
+
+    Returns
+    -------
+    bool
+        Whether it is done; otherwise it was given up.
     """
     if done():
-        return
+        return True
     notice = None
     if parent is not None and parent.isVisible():
         notice = QProgressDialog(words, "", 0, 0, parent)
@@ -79,14 +113,22 @@ def wait_until(
         notice.setWindowTitle("napari-scope")
         notice.setWindowModality(Qt.WindowModality.ApplicationModal)
         notice.setMinimumDuration(300)
+    asked_at = time.monotonic()
     # Not a nested event loop: that would also delete what napari has marked for
     # deletion but still needs on its way to closing.
     while not done():
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         time.sleep(_POLL_S)
+        if time.monotonic() - asked_at > _LONG_S:
+            seen = QApplication.activeWindow() is not None or notice is not None
+            if not (seen and ask_to_wait(notice or parent)):
+                _log.warning("not waited for any longer: %s", words)
+                break
+            asked_at = time.monotonic()
     if notice is not None:
         notice.close()
         notice.deleteLater()
+    return done()
 
 
 class ClosingGuard(QObject):

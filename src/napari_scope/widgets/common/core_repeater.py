@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pymmcore_plus import CMMCorePlus
 
-__all__ = ["EventRepeater", "connect_directly"]
+__all__ = ["EventRepeater", "connect_directly", "is_alive"]
 
 # How long events are told in one turn of the GUI, and the pause until the next. A
 # single event may be heard by a hundred widgets: forty turns a second are plenty.
@@ -61,6 +61,11 @@ _REPEATED = {
     "configDefined": 5,
     "roiSet": 1,
 }
+
+
+def is_alive(signals: object) -> bool:
+    """Return whether signals can be touched: Qt may have deleted their object."""
+    return not isinstance(signals, QObject) or bool(isalive(signals))  # type: ignore[no-untyped-call]
 
 
 def connect_directly(signal: Any, slot: Callable[..., None]) -> None:
@@ -135,13 +140,13 @@ class EventRepeater(QObject):
     def close(self) -> None:
         """Stop listening and forget what was not told; again is harmless."""
         connected, self._connected = self._connected, []
-        self._timer.stop()
+        with contextlib.suppress(RuntimeError):  # deleted with the application
+            self._timer.stop()
         self.forget()
         self._awake = False
         # At the end of a process Qt deletes its objects in any order; the signals of
         # a deleted one must not be touched.
-        events = self._core.events
-        if isinstance(events, QObject) and not isalive(events):  # type: ignore[no-untyped-call]
+        if not is_alive(self._core.events):
             return
         for signal, slot in connected:
             with contextlib.suppress(TypeError, ValueError, RuntimeError):

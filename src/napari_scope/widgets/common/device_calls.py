@@ -65,6 +65,7 @@ class DeviceCalls(QObject):
         self._thread: threading.Thread | None = None
         self._ending = False
         self._now = ""
+        self._worker: int | None = None  # the thread that makes a call at the moment
         # Whose outcome is to be told; of the GUI thread.
         self._pending: set[_Call] = set()
         # Emitted by the thread, received where this object lives: in the GUI thread.
@@ -130,7 +131,7 @@ class DeviceCalls(QObject):
                         target=self._work, name="napari-scope devices", daemon=True
                     )
                     self._thread.start()
-                self._changed.notify()
+                self._changed.notify_all()
         if full:
             error = RuntimeError(f"{_MOST_WAITING} calls wait for the microscope")
             self._tell_failure(call, error)
@@ -156,6 +157,36 @@ class DeviceCalls(QObject):
             for call in [c for c in self._waiting if which(c.key)]:
                 self._waiting.remove(call)
                 self._pending.discard(call)
+            self._changed.notify_all()
+
+    def settle(self, timeout: float | None = None) -> str:
+        """Wait until no call waits or is under way; on any thread.
+
+        A call that waits for itself is not waited for.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            How long, in seconds.
+
+        Returns
+        -------
+        str
+            What is still being done then, in words; empty when all is done.
+        """
+        if self.is_here:
+            return ""
+        with self._changed:
+            self._changed.wait_for(self._is_at_rest, timeout)
+            return "" if self._is_at_rest() else self._now or "a call waits"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the thread that makes the calls, in the midst of one."""
+        return self._worker == threading.get_ident()
+
+    def _is_at_rest(self) -> bool:
+        return not self._waiting and self._worker is None
 
     def end(self, timeout: float | None = 10.0) -> bool:
         """Drop what waits and end the thread; may be used again afterwards.
@@ -175,7 +206,7 @@ class DeviceCalls(QObject):
             self._ending = True
             self._waiting.clear()
             thread = self._thread
-            self._changed.notify()
+            self._changed.notify_all()
         was_busy, self._pending = self.busy, set()
         if was_busy:
             self.busy_changed.emit(False)
@@ -200,9 +231,11 @@ class DeviceCalls(QObject):
                         self._thread = None
                         return
                 call = self._waiting.popleft()
-                self._now = call.what
+                self._now, self._worker = call.what, threading.get_ident()
             self._make(call)
-            self._now = ""
+            with self._changed:
+                self._now, self._worker = "", None
+                self._changed.notify_all()
 
     def _make(self, call: _Call) -> None:
         result: object = None

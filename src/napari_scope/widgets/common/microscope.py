@@ -35,8 +35,9 @@ from napari_scope.acquire import CoreOwner
 from napari_scope.acquire.foreign_watch import ForeignWatch
 from napari_scope.acquire.registry import is_in_use, runs_of, watch_runs
 from napari_scope.widgets.common.background import BackgroundCall
+from napari_scope.widgets.common.calls_gate import CallsGate
 from napari_scope.widgets.common.core_events import GuiCore
-from napari_scope.widgets.common.core_repeater import connect_directly
+from napari_scope.widgets.common.core_repeater import connect_directly, is_alive
 from napari_scope.widgets.common.device_calls import DeviceCalls
 from napari_scope.widgets.common.log_book import LogBook
 from napari_scope.widgets.common.notices import notify
@@ -124,10 +125,11 @@ class Microscope(QObject):
         self.calls = DeviceCalls(self)
         self.calls.failed.connect(self._on_call_failed)
         self.calls.busy_changed.connect(self.busy_changed)
+        self._gate = CallsGate(self._owner.core, self.calls)
         self._core = GuiCore(
             self._owner.core,
             self.calls,
-            lock=lambda: self._lock_reason,
+            lock=self._why_not_now,
             refused=self._on_refused,
             load=self._load_for_widget,
             beside_live=self._beside_live,
@@ -142,6 +144,7 @@ class Microscope(QObject):
             self._owner.core,
             wanted=lambda: preferences().show_other_runs,
             connect=connect_directly,
+            alive=is_alive,
         )
         self._stop_watching: Callable[[], None] = lambda: None
         # Runs that are not ours announce themselves to nobody: they are looked for.
@@ -192,6 +195,7 @@ class Microscope(QObject):
             return
         self._awake = True
         self._core.listen()
+        self._gate.open()
         self._stop_watching = watch_runs(self._hear)
         self._foreign.start()
         self._timer.start()
@@ -205,17 +209,22 @@ class Microscope(QObject):
     def _rest(self) -> None:
         """Stop timers and threads; devices stay loaded."""
         self._awake = False
-        self._timer.stop()
+        self._gate.close()
         self._stop_watching()
-        self._foreign.stop()
         live, self._live = self._live, None
         stage, self._stage = self._stage, None
         if live is not None:
             live.close()
         if stage is not None:
             stage.close()
-        self.calls.end(0)
-        self._core.close()
+        for stop in (
+            self._timer.stop,
+            self._foreign.stop,
+            partial(self.calls.end, 0),
+            self._core.close,
+        ):
+            with suppress(RuntimeError):  # Qt has deleted it: the program ends
+                stop()
 
     def close(self) -> None:
         """Stop everything and let go of the core; idempotent."""
@@ -226,8 +235,11 @@ class Microscope(QObject):
             Microscope._shared = None
         self._rest()
         self._windows.forget()
-        self._loader.close()
-        answered = self.calls.end()
+        answered = False
+        with suppress(RuntimeError):  # as above
+            self._loader.close()
+        with suppress(RuntimeError):
+            answered = self.calls.end()
         if self._owns_owner:
             if answered:
                 self._owner.close()
@@ -380,7 +392,17 @@ class Microscope(QObject):
     @property
     def lock_reason(self) -> str:
         """Why devices must not be touched now; empty when they may."""
+        if not self._lock_reason and is_in_use(self._owner.core):
+            return _IN_USE  # since a moment; what it is will be told
         return self._lock_reason
+
+    def _why_not_now(self) -> str:
+        """Return why a setter must not be made now; on any thread.
+
+        What waited when a run was started is done before the run begins.
+        """
+        let = self._gate.lets_through and self.calls.is_here
+        return "" if let else self.lock_reason
 
     def _look(self) -> None:
         if self._closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,4 +60,5 @@ class Windows(QObject):
         if known in self._known:
             self._known.discard(known)
             if not self._known:
-                self.all_gone.emit()
+                with suppress(RuntimeError):  # the program ends: this is gone as well
+                    self.all_gone.emit()
