@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_scope.core_import import import_pymmcore_plus
+
 if TYPE_CHECKING:
     from napari_scope.layers import LayerData
 
@@ -25,6 +27,7 @@ def demo_acquisition() -> list[LayerData]:
     process ends. It is not removed together with the layers: the same path may have
     been opened once more, and missing frames would be shown as black ones.
     """
+    import_pymmcore_plus()
     from pymmcore_plus import CMMCorePlus
 
     from napari_scope._demo import demo_sequence

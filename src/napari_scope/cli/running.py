@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import importlib
 import os
 import shutil
 import signal
@@ -31,6 +30,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from napari_scope import core_import
 from napari_scope.cli.printing import err_console, of_all, output_lines, report_lines
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def import_pymmcore_plus() -> None:
     file but not, in 0.18, do without it.
     """
     try:
-        importlib.import_module("pymmcore_plus")
+        core_import.import_pymmcore_plus()
     except OSError:
         folder = tempfile.mkdtemp(prefix="napari-scope-log-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["PYMM_LOG_FILE"] = os.path.join(folder, "pymmcore-plus.log")
-        importlib.import_module("pymmcore_plus")
+        core_import.import_pymmcore_plus()
 
 
 class Interrupts:
