@@ -262,7 +262,7 @@ def test_no_file_and_no_text(tmp_path: Path) -> None:
         max_leaves=12,
     )
 )
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_whatever_json_comes(
     tmp_path_factory: pytest.TempPathFactory, data: object
 ) -> None:

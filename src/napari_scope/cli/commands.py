@@ -10,6 +10,7 @@ from napari_scope.cli.acquiring import acquire, demo
 from napari_scope.cli.frames import frames
 from napari_scope.cli.inspecting import info
 from napari_scope.cli.ngff import rename_channel, rename_well, set_scale, validate
+from napari_scope.cli.positions import positions
 from napari_scope.cli.printing import err_console, harmless
 from napari_scope.cli.pyramid import pyramid
 from napari_scope.cli.storing import convert, recover
@@ -37,6 +38,7 @@ for command in (
     set_scale,
     rename_channel,
     recover,
+    positions,
 ):
     app.command()(command)
 app.command(name="open")(open_window)

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import useq
 
+from napari_scope.events.plan_axes import axes_in_use
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -71,7 +73,7 @@ def _facts(plan: useq.MDASequence) -> dict[str, Any]:
     else:
         places = [_position(place) for place in wells]
         subs = [p.sequence for p in wells if p.sequence is not None]
-    used = set().union(*map(_used, (plan, *subs)))
+    used = set().union(*map(axes_in_use, (plan, *subs)))
     order = "".join(str(axis) for axis in plan.axis_order if str(axis) in used)
     return {
         "time": _times(plan.time_plan),
@@ -84,22 +86,6 @@ def _facts(plan: useq.MDASequence) -> dict[str, Any]:
         "order": order if len(order) > 1 else "",
         "metadata": own_metadata(plan),
         "setup": _typed(plan.setup),
-    }
-
-
-def _used(plan: useq.MDASequence) -> set[str]:
-    # Not plan.used_axes: that counts the fields of a grid, which may be millions.
-    parts = {
-        "t": plan.time_plan,
-        "p": plan.stage_positions,
-        "g": plan.grid_plan,
-        "c": plan.channels,
-        "z": plan.z_plan,
-    }
-    return {
-        axis
-        for axis, part in parts.items()
-        if (len(part) if isinstance(part, tuple) else part is not None)
     }
 
 

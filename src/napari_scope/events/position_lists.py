@@ -39,6 +39,7 @@ from pydantic import ValidationError
 
 from napari_scope.errors import PlanError
 from napari_scope.events.files import PLAN_SUFFIXES, load_sequence, save_plan
+from napari_scope.events.plan_axes import axes_in_use
 from napari_scope.events.position_maps import from_legacy, from_property_map, to_map
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _from_plan(path: Path, text: str) -> PositionList:
                 tuple(_position(n, item) for n, item in enumerate(data))
             )
     sequence = load_sequence(path)
-    others = sequence.used_axes.replace("p", "")
+    others = axes_in_use(sequence) - {"p"}
     notes = ("the file is a plan; only its positions were read",) if others else ()
     return PositionList(tuple(sequence.stage_positions), notes)
 

@@ -65,7 +65,7 @@ def test_the_demo_is_the_first_choice_and_loads_by_a_click(
     qtbot.waitUntil(lambda: box.camera() is not None, timeout=5000)
     assert box.status.text() == "Camera: 512 × 512, 16 bit, 1 µm per pixel"
     assert box.load_button.isEnabled() and "load" in box.load_button.text()
-    assert box.load_button.text() == "Re&load" and box.save_button.isEnabled()
+    assert box.load_button.text() == "Reloa&d" and box.save_button.isEnabled()
     box.close_down()
     box.close_down()
 
@@ -111,9 +111,9 @@ def test_a_configuration_is_saved_loaded_again_and_remembered(
     with qtbot.waitSignal(microscope.loaded, timeout=20_000):
         box.browse_button.click()
     assert box.choice.currentText() == "mine.cfg"
-    assert box.load_button.text() == "Re&load"
+    assert box.load_button.text() == "Reloa&d"
     box.choice.setCurrentIndex(0)
-    assert box.load_button.text() == "&Load"
+    assert box.load_button.text() == "Loa&d"
 
 
 def test_saving_that_fails_keeps_the_old_file(

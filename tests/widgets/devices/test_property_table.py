@@ -56,8 +56,11 @@ def test_binning_is_a_choice_of_what_the_camera_allows(
     combo.setFocus()
     with qtbot.assertNotEmitted(microscope.call_failed):
         qtbot.keyClick(combo, Qt.Key.Key_Down)
+        qtbot.waitUntil(
+            lambda: microscope.real_core.getProperty("Camera", "Binning") == "2",
+            timeout=20_000,
+        )
         settle()
-    assert microscope.real_core.getProperty("Camera", "Binning") == "2"
 
 
 def test_search_and_kinds_choose_the_rows(page: PropertiesPage, qtbot: QtBot) -> None:

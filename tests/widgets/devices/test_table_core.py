@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymmcore_plus import PropertyType
 
@@ -108,6 +108,7 @@ def test_limits_are_those_that_a_slider_can_show(
     assert core.hasPropertyLimits("d", "p") is has
 
 
+@settings(max_examples=40)
 @given(st.one_of(st.text(max_size=12), st.integers().map(str), st.floats().map(str)))
 def test_no_value_that_is_told_breaks_an_editor(value: str) -> None:
     for kind in (PropertyType.Integer, PropertyType.Float):

@@ -116,7 +116,7 @@ class CameraPage(Page):
         choice.setCurrentIndex(choice.findText(used))
         choice.textActivated.connect(self._use)
         form = QFormLayout()
-        form.addRow("&Camera", choice)
+        form.addRow("Ca&mera", choice)
         layout.addLayout(form)
 
         for camera in (used, *self._parts_of(used)):

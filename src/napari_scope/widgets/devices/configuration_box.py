@@ -118,7 +118,7 @@ class ConfigurationBox(QGroupBox):
         self.browse_button = _tool("folder", "Browse for a configuration")
         self.save_button = _tool("save", "Save the configuration")
         self.save_button.setVisible(not compact)
-        self.load_button = QPushButton(icon("load"), "&Load")
+        self.load_button = QPushButton(icon("load"), "Loa&d")
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(
@@ -340,7 +340,7 @@ class ConfigurationBox(QGroupBox):
         locked = self._microscope.lock_reason
         self.busy_bar.setVisible(loading)
         again = self._is_loaded()
-        self.load_button.setText("Re&load" if again else "&Load")
+        self.load_button.setText("Reloa&d" if again else "Loa&d")
         verb = "Load this configuration again" if again else "Load this configuration"
         for widget, tip in (
             (self.choice, "Hardware configuration (Micro-Manager .cfg)"),

@@ -22,6 +22,7 @@ from napari_scope.widgets.common.dock import ScopeDock
 from napari_scope.widgets.common.error_panel import ErrorPanel
 from napari_scope.widgets.common.icons import serve_shipped_icons
 from napari_scope.widgets.common.microscope import Microscope
+from napari_scope.widgets.common.warm_up import LayerWarmUp
 from napari_scope.widgets.devices.configuration_box import (
     ConfigurationBox,
     dropped_configuration,
@@ -79,6 +80,9 @@ class DevicesDock(ScopeDock):
         self._renewal = QTimer(self)
         self._renewal.setSingleShot(True)
         self._renewal.timeout.connect(self._renew)
+        # The first image of a session is often one that is snapped here.
+        self._warm_up = LayerWarmUp(self, lambda: not self.microscope.running)
+        self._warm_up.start()
         self._top_is_stale = True
         self._tool_error: BaseException | None = None
         for signal, slot in self._connections():
@@ -124,6 +128,7 @@ class DevicesDock(ScopeDock):
     def on_shut_down(self) -> None:
         """Stop everything and let go of the microscope."""
         self._renewal.stop()
+        self._warm_up.close()
         for signal, slot in self._connections():
             signal.disconnect(slot)
         self.tabs.close_down()

@@ -25,13 +25,18 @@ class GroupTable(GroupPresetTableWidget):
     def __init__(self, core: TableCore) -> None:
         self._table_core = core
         super().__init__(mmcore=cast("CMMCorePlus", core))
+        # Else room is kept above the table for a title that there is not.
         self.setFlat(True)
+        self.setStyleSheet("QGroupBox { margin-top: 0; padding-top: 0; border: none }")
         layout = self.layout()
         if layout is not None:
             layout.setContentsMargins(0, 0, 0, 0)
         # The configuration box does both, off the GUI thread.
         for button in (self.save_btn, self.load_btn):
             button.hide()
+            row = button.parentWidget()
+            if row is not None and row is not self:
+                row.hide()  # it would keep room for them above the table
         for button, what in (
             (self.groups_add_btn, "Make a group of properties"),
             (self.groups_remove_btn, "Remove the selected groups"),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -30,6 +29,7 @@ from napari_scope.errors import ScopeError
 from napari_scope.widgets.common.error_panel import ErrorPanel
 from napari_scope.widgets.common.icons import GREEN, NEUTRAL, RED, icon
 from napari_scope.widgets.common.preferences import preferences
+from napari_scope.widgets.common.window_keys import window_key
 from napari_scope.widgets.devices.live_view import LiveView
 from napari_scope.widgets.devices.live_words import (
     brightness_text,
@@ -102,7 +102,7 @@ class LiveStrip(QWidget):
         self._told: BaseException | None = None
         self._was_live = self._starting = False
         self._exposure_wanted: float | None = None
-        self._build()
+        self._build(viewer)
         _strips.add(self)
         microscope.hold(self)
         self.view.failed.connect(self._on_view_failed)
@@ -183,10 +183,10 @@ class LiveStrip(QWidget):
 
     # ---- building
 
-    def _build(self) -> None:
-        self.snap_button = QPushButton(icon("snap"), "&Snap")
+    def _build(self, viewer: Any) -> None:
+        self.snap_button = QPushButton(icon("snap"), "Snap")
         self.snap_button.clicked.connect(self.snap)
-        self.live_button = QPushButton(icon("live", GREEN), "Li&ve")
+        self.live_button = QPushButton(icon("live", GREEN), "Live")
         self.live_button.setCheckable(True)
         self.live_button.clicked.connect(self.toggle_live)
         for button in (self.snap_button, self.live_button):
@@ -267,7 +267,7 @@ class LiveStrip(QWidget):
             (LIVE_SHORTCUT, self._on_live_shortcut),
             (SNAP_SHORTCUT, self._on_snap_shortcut),
         ):
-            QShortcut(QKeySequence(keys), self).activated.connect(action)
+            window_key(self, viewer, keys, action)
 
     def _tool(self, name: str, tip: str, action: Any) -> QToolButton:
         button = QToolButton()
@@ -282,11 +282,11 @@ class LiveStrip(QWidget):
     # ---- the user's hands
 
     def _on_live_shortcut(self) -> None:
-        if self.live_button.isEnabled():
+        if self.live_button.isEnabled() and not self._shut:
             self.toggle_live()
 
     def _on_snap_shortcut(self) -> None:
-        if self.snap_button.isEnabled():
+        if self.snap_button.isEnabled() and not self._shut:
             self.snap()
 
     def _on_contrast(self) -> None:
@@ -356,6 +356,9 @@ class LiveStrip(QWidget):
         if self._looks % _WORDS_EVERY == 1:
             self._tell()
             self._enable()
+            # Before there is an image no empty lines are kept for it.
+            for label in (self.rate_label, self.range_label):
+                label.setVisible(bool(label.text()))
 
     def _tell(self) -> None:
         live = self._microscope.live

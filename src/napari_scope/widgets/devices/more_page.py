@@ -47,7 +47,7 @@ class MorePage(Page):
         super().__init__(microscope, core)
         self.tools = DeviceTools(microscope, self)
         self._before: str | None = None
-        self.wizard_button = QPushButton("Hardware configuration &wizard …")
+        self.wizard_button = QPushButton("Hardware confi&guration wizard …")
         self.wizard_button.setToolTip(
             "Make or change a configuration, in a window of its own; the devices are "
             "let go meanwhile"

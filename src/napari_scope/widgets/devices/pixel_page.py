@@ -22,6 +22,7 @@ from napari_scope.widgets.devices.pixel_facts import (
     affine_words,
     read_pixels,
 )
+from napari_scope.widgets.devices.pixel_measure import PixelMeasure
 from napari_scope.widgets.devices.pixel_size_editor import PixelSizeEditor
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class PixelPage(Page):
         super().__init__(microscope, core)
         self.editor: PixelSizeEditor | None = None
         self.edit_button: QPushButton | None = None
+        self.measure: PixelMeasure | None = None
         self.presets: QTreeWidget | None = None
         self.lines: dict[str, QLabel] = {}
         self._soon = QTimer(self)
@@ -96,6 +98,9 @@ class PixelPage(Page):
         )
         self.edit_button.clicked.connect(self._edit)
         layout.addWidget(self.edit_button)
+        self.measure = PixelMeasure(self.microscope)
+        self.measure.defined.connect(self._ask_soon)
+        layout.addWidget(self.measure)
         self._ask()
         return body
 
@@ -103,7 +108,8 @@ class PixelPage(Page):
         """Throw everything away; an open editor edits devices that are gone."""
         self._soon.stop()
         self._close_editor()
-        self.presets = self.edit_button = None
+        self._stop_measuring()
+        self.presets = self.edit_button = self.measure = None
         self.lines = {}
         super().discard()
 
@@ -113,11 +119,14 @@ class PixelPage(Page):
             self.edit_button.setEnabled(not reason)
         if self.editor is not None:
             self.editor.setEnabled(not reason)
+        if self.measure is not None:
+            self.measure.setEnabled(not reason)
 
     def close_down(self) -> None:
         """Listen no longer; idempotent."""
         self._soon.stop()
         self._close_editor()
+        self._stop_measuring()
         if self._listening:
             self._listening = False
             for signal in self._signals(self.microscope.core.events):
@@ -182,6 +191,10 @@ class PixelPage(Page):
             editor.destroyed.connect(self._on_editor_gone)
         self.editor.show()
         self.editor.raise_()
+
+    def _stop_measuring(self) -> None:
+        if self.measure is not None and self.measure.busy:
+            self.measure.stop()
 
     def _on_editor_gone(self) -> None:
         self.editor = None

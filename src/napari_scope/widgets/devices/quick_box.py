@@ -120,7 +120,7 @@ class QuickBox(QWidget):
             self._preset_place = row = QHBoxLayout()
             self.group = ChannelGroupBox(core)
             row.addWidget(self.group, 2)
-            form.addRow(_label("C&hannel", self.group), row)
+            form.addRow(_label("Cha&nnel", self.group), row)
             self._show_preset()
         self.objective = self._make_objective()
         if self.objective is not None:
