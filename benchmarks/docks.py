@@ -8,15 +8,19 @@ from benchmarks.live import PEER_PATH
 __all__ = ["acquire_dock", "benchmarks"]
 
 _OURS, _HEADLESS = "napari-scope, Acquire dock", "napari-scope, no window"
-_PEER = "napari-micromanager"
+_PEER, _FLOOR = "napari-micromanager", "napari alone, one layer added"
 _PROGRAM = "benchmarks.docks_program"
 
 _TEXT = (
     "{n} frames of 512 x 512 uint16 pixels, 1 ms exposure, run by the hardware's own "
     "clock, on Micro-Manager's demo microscope: shown while they come, and saved. "
     "Counted is from the click on Run until all files are closed and the last layer is "
-    "shown. A timer of 5 ms tells how long the GUI stands still. The third row is the "
-    "same run without a window. napari-micromanager saves to its temporary store."
+    "shown. A timer of 5 ms tells how long the GUI stands still, and how much of that "
+    "the GUI's own thread has worked. *No window* is the same run without one. "
+    "*napari alone* is the floor of every run that is shown: an array of numpy is "
+    "added to an empty viewer that does nothing else and has imported all it needs; "
+    "then another one. "
+    "napari-micromanager saves to its temporary store."
 )
 
 
@@ -45,17 +49,22 @@ def acquire_dock(n: int) -> GuiBenchmark:
             case(_OURS, "ours", "ours"),
             case(_PEER, "peer", "peer", "napari_micromanager"),
             case(_HEADLESS, "limit", "headless"),
+            case(_FLOOR, "limit", "floor"),
         ],
         columns=[
             Column("run_s", "run, s"),
             Column("max_ms", "GUI stands still, ms"),
+            Column("work_ms", "of it work, ms"),
             Column("again_max_ms", "second run, ms"),
+            Column("again_work_ms", "of it work, ms"),
             Column("p95_ms", "95 of 100 gaps, ms"),
-            Column("open_s", "opening the dock, s"),
+            Column("open_s", "opening, s"),
+            Column("open_work_s", "of it work, s"),
         ],
         targets=[
             GuiTarget(_OURS, "max_ms", 100),
             GuiTarget(_OURS, "max_ms", 0.1, against=_PEER),
+            GuiTarget(_OURS, "work_ms", 1.25, against=_FLOOR),
             GuiTarget(_OURS, "run_s", 1.1, against=_HEADLESS),
             GuiTarget(_OURS, "open_s", 0.5),
         ],

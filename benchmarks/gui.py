@@ -5,6 +5,9 @@ prints its numbers as the last line, a JSON object. Cases take turns, in another
 in each round; what is compared are medians over the rounds, and the worst of all rounds
 for columns that say so. Without a display the processes get one by ``xvfb-run``.
 
+A program of ours that fails is an error. One of somebody else is tried again, and if it
+never comes to its numbers it is left out, with the reason below the table.
+
 `Ticks` is the measure that most of them use: how late a timer comes.
 """
 
@@ -33,22 +36,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "GuiBenchmark", "GuiCase", "GuiTarget", "Ticks", "measure_gui"]
 
-_LONGEST_S = 600.0
+_LONGEST_S = 240.0
 _TICK_MS = 5
+_TRIES = 3
+_NOTHING = "-"
+
+
+class _Fallen(ValueError):
+    """A program ended without its numbers."""
 
 
 class Ticks:
     """Gaps between the ticks of a timer of 5 ms, in a running Qt application.
 
     Whatever keeps the GUI busy makes gaps longer: their median tells how a window
-    feels, the longest whether it stands still.
+    feels, the longest whether it stands still. The greatest work of the GUI's own
+    thread in a gap tells how much of that is its own doing: other threads and programs
+    that have the processor make gaps longer, but not this.
     """
 
     def __init__(self) -> None:
         from qtpy.QtCore import QTimer
 
         self._gaps_ms: list[float] = []
-        self._last = 0.0
+        self._last = self._last_work = self._most_work_ms = 0.0
         self._timer = QTimer()
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._tick)
@@ -56,11 +67,18 @@ class Ticks:
     def start(self) -> None:
         """Begin to measure."""
         self._gaps_ms.clear()
-        self._last = time.perf_counter()
+        self._most_work_ms = 0.0
+        self._last, self._last_work = time.perf_counter(), time.thread_time()
         self._timer.start()
 
     def stop(self) -> dict[str, float]:
-        """End, and return median, 95th percentile and longest gap in milliseconds."""
+        """End, and return what was measured, in milliseconds.
+
+        Returns
+        -------
+        dict
+            Median, 95th percentile and longest gap, and the most work in one.
+        """
         self._timer.stop()
         gaps = sorted(self._gaps_ms)
         if not gaps:
@@ -69,12 +87,14 @@ class Ticks:
             "median_ms": statistics.median(gaps),
             "p95_ms": gaps[int(0.95 * (len(gaps) - 1))],
             "max_ms": gaps[-1],
+            "work_ms": self._most_work_ms,
         }
 
     def _tick(self) -> None:
-        now = time.perf_counter()
+        now, work = time.perf_counter(), time.thread_time()
         self._gaps_ms.append(1000 * (now - self._last))
-        self._last = now
+        self._most_work_ms = max(self._most_work_ms, 1000 * (work - self._last_work))
+        self._last, self._last_work = now, work
 
 
 @dataclass(frozen=True)
@@ -202,7 +222,7 @@ def measure_gui(
     Unavailable
         Without a display and a way to make one.
     ValueError
-        If a program fails.
+        If a program of ours fails.
     """
     prefix = _display()
     reasons = {case.name: case.why_not() for case in benchmark.cases}
@@ -210,13 +230,22 @@ def measure_gui(
     notes = [f"{name} is left out: {why}" for name, why in reasons.items() if why]
     order = random.Random(seed)
     runs: dict[str, list[dict[str, float]]] = {case.name: [] for case in cases}
+    falls: dict[str, list[str]] = {case.name: [] for case in cases}
     for _ in range(min(rounds, benchmark.rounds)):
         turn = list(cases)
         order.shuffle(turn)
         for case in turn:
-            runs[case.name].append(_run(case, prefix))
+            found = _tried(case, prefix, falls[case.name])
+            if found is not None:
+                runs[case.name].append(found)
             step()
-    return _table(benchmark, cases, runs, notes)
+    for name, reasons_to_fall in falls.items():
+        if reasons_to_fall:
+            fate = "fell" if runs[name] else "is left out: it fell"
+            times = f"{len(reasons_to_fall)} times, without its numbers"
+            notes.append(f"{name} {fate} {times}: {reasons_to_fall[-1]}")
+    shown = [case for case in cases if runs[case.name]]
+    return _table(benchmark, shown, runs, notes)
 
 
 def _display() -> list[str]:
@@ -227,6 +256,20 @@ def _display() -> list[str]:
     return ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24"]
 
 
+def _tried(
+    case: GuiCase, prefix: Sequence[str], falls: list[str]
+) -> dict[str, float] | None:
+    """Run a case, that of a peer again when it falls; None if it never ends well."""
+    while len(falls) < _TRIES or case.role != "peer":
+        try:
+            return _run(case, prefix)
+        except _Fallen as reason:
+            if case.role != "peer":
+                raise
+            falls.append(str(reason))
+    return None
+
+
 def _run(case: GuiCase, prefix: Sequence[str]) -> dict[str, float]:
     environment = dict(os.environ)
     folder = environment.get(case.path_variable or "", "")
@@ -234,20 +277,29 @@ def _run(case: GuiCase, prefix: Sequence[str]) -> dict[str, float]:
         known = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = os.pathsep.join(p for p in (known, folder) if p)
     command = [*prefix, sys.executable, "-m", case.module, json.dumps(case.arguments)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=_LONGEST_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=_LONGEST_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as reason:
+        raise _Fallen(f"not done after {_LONGEST_S:.0f} s") from reason
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     # A process that has told its numbers may still fall at its exit: not our matter.
     if not lines:
-        raise ValueError(f"{case.name} ended with {done.returncode}: {done.stderr}")
+        words = done.stderr if case.role != "peer" else _last_line(done.stderr)
+        raise _Fallen(f"{case.name} ended with {done.returncode}: {words}")
     found: dict[str, float] = json.loads(lines[-1])
     return found
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1].strip() if lines else "it said nothing"
 
 
 def _table(
@@ -262,15 +314,21 @@ def _table(
         numbers = [run[key] for run in runs[name]]
         return max(numbers) if key in worst else statistics.median(numbers)
 
+    def cell(name: str, key: str) -> str:
+        has_it = all(key in run for run in runs[name])
+        return f"{value(name, key):,.1f}" if has_it else _NOTHING
+
     rows = [
-        [case.name, *(f"{value(case.name, c.key):,.1f}" for c in benchmark.columns)]
+        [case.name, *(cell(case.name, c.key) for c in benchmark.columns)]
         for case in cases
     ]
     heads = {column.key: column.head for column in benchmark.columns}
     lines: list[str] = []
     targets: list[dict[str, Any]] = []
     for target in benchmark.targets:
-        if target.case not in runs or (target.against and target.against not in runs):
+        if not runs.get(target.case) or (
+            target.against and not runs.get(target.against)
+        ):
             continue
         reached = value(target.case, target.key)
         words = f"{target.case}: {heads[target.key]} {reached:,.1f}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pymmcore_plus import CMMCorePlus
 
 _PATIENCE_S = 60.0
-_SETTLE_S = 2.0
+_SETTLE_S = 1.5
 
 
 class _Program(Protocol):

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QMessageBox, QScrollArea, QToolButton
 
 from napari_scope.acquire import Run, RunState
 from napari_scope.acquire import planned_run as planned_run_module
+from napari_scope.acquire.registry import add_guest, remove_guest, watch_runs
 from napari_scope.errors import (
     ConfigurationError,
     DiskSpaceError,
@@ -714,6 +715,81 @@ def test_closing_the_dock_during_a_run_asks(
     assert dock.running
     dock.cancel()
     _end(dock, qtbot)
+
+
+class SlowGuest:
+    """A live view that takes its time to make way."""
+
+    def __init__(self, core: Any) -> None:
+        self.core = core
+        self.asked, self.free = threading.Event(), threading.Event()
+        add_guest(self)
+
+    def make_way(self) -> None:
+        self.asked.set()
+        assert self.free.wait(30)
+
+
+@pytest.mark.parametrize("how", ["cancel", "dock", "window"])
+def test_a_run_that_is_about_to_start_is_not_left_behind(
+    how: str,
+    dock: AcquireDock,
+    viewer: napari.Viewer,
+    owner: CoreOwner,
+    qtbot: QtBot,
+    answers: list[QMessageBox.StandardButton],
+) -> None:
+    made: list[Any] = []
+    stop = watch_runs(lambda what, run: made.append(run))
+    slow = SlowGuest(owner.core)
+    dock.editor.setValue(LONG)
+    dock.start()
+    assert slow.asked.wait(30)
+    threading.Timer(0.3, slow.free.set).start()
+    if how == "cancel":
+        dock.cancel()
+        _end(dock, qtbot)
+    else:
+        answers.append(QMessageBox.StandardButton.Yes)
+        if how == "dock":
+            viewer.window.remove_dock_widget(dock)
+            qtbot.waitUntil(lambda: not answers and dock.is_shut_down, timeout=30_000)
+        else:
+            viewer.close()
+    remove_guest(slow)
+    stop()
+    qtbot.waitUntil(lambda: all(run.done for run in made), timeout=30_000)
+    assert made and made[0].state is RunState.CANCELLED
+    assert made[0].progress().acquired < 400
+
+
+@pytest.mark.parametrize("answer", ["No", "Yes"])
+def test_closing_during_the_run_of_somebody_else(
+    answer: str,
+    dock: AcquireDock,
+    viewer: napari.Viewer,
+    owner: CoreOwner,
+    qtbot: QtBot,
+    answers: list[QMessageBox.StandardButton],
+) -> None:
+    window, core = dock.window(), owner.core
+    assert window is not None
+    thread = core.run_mda(LONG)
+    qtbot.waitUntil(lambda: dock.running and _acquired(dock) > 3, timeout=30_000)
+    assert not dock.is_own and dock.run.is_foreign
+    answers.append(getattr(QMessageBox.StandardButton, answer))
+    if answer == "Yes":
+        viewer.close()
+        assert answers == []
+        thread.join(30)
+        assert str(core.mda.status.finish_reason.value) == "canceled"
+        return
+    assert not window.close()
+    with qtbot.waitSignal(dock.destroyed, timeout=10_000):
+        viewer.window.remove_dock_widget(dock)  # is not asked about
+    assert thread.is_alive() and not core.mda.status.cancel_requested
+    core.mda.cancel()
+    thread.join(30)
 
 
 def test_the_dock_fits_beside_the_viewer(dock: AcquireDock, qtbot: QtBot) -> None:

@@ -123,6 +123,14 @@ def test_channels_survive_a_reload_of_the_microscope(
     assert [c.config for c in editor.value().channels] == ["DAPI", "FITC"]
 
 
+def test_a_plan_without_channels_stays_so_when_a_preset_is_made(
+    editor: PlanEditor,
+) -> None:
+    editor.tab_wdg.setChecked(editor.channels, False)
+    editor._fit_to_core()  # as after a preset was defined
+    assert not editor.value().channels
+
+
 def test_channels_of_another_microscope_are_dropped(
     editor: PlanEditor, owner: CoreOwner, qtbot: QtBot, tmp_path: Path
 ) -> None:

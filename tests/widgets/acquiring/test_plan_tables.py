@@ -336,6 +336,19 @@ def test_include_z_survives_a_reload(editor: PlanEditor) -> None:
     assert table.isColumnHidden(table.indexOf(editor.stage_positions.Z))
 
 
+def test_coordinates_of_positions_can_be_read(editor: PlanEditor, qtbot: QtBot) -> None:
+    editor.resize(900, 500)  # a dock is wide at first, then it shrinks
+    editor.show()
+    editor.tab_wdg.setCurrentWidget(editor.stage_positions)
+    qtbot.wait(1)
+    editor.stage_positions.setValue([useq.AbsolutePosition(x=-12540.5, y=2, z=3)])
+    editor.resize(editor.minimumSizeHint())
+    table = editor.stage_positions.table()
+    x = table.indexOf(editor.stage_positions.X)
+    needed = table.fontMetrics().horizontalAdvance("-12540.5")
+    qtbot.waitUntil(lambda: table.columnWidth(x) >= needed)
+
+
 def test_a_list_replaces_a_plate(editor: PlanEditor) -> None:
     plate = useq.WellPlatePlan(plate=24, a1_center_xy=(0, 0), selected_wells=([0], [1]))
     editor.setValue(useq.MDASequence(stage_positions=plate))

@@ -96,7 +96,7 @@ def test_a_wish_to_pause_and_a_real_pause_are_told_apart(
     with qtbot.waitSignal(bar.resume_requested):
         bar.pause_button.click()
     bar.show_progress(RunProgress(RunState.ACQUIRING, planned=10))
-    assert bar.pause_button.text() == "&Pause"
+    assert bar.pause_button.text() == "Pa&use"
     with qtbot.waitSignal(bar.cancel_requested):
         bar.cancel_button.click()
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_scope.model import Dataset, Image
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_thread_is_left")]
 
 THREAD = "napari-scope store watcher"
 
@@ -40,13 +40,6 @@ THREAD = "napari-scope store watcher"
 @pytest.fixture(autouse=True)
 def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "preferences"))
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    left = [t.name for t in threading.enumerate() if t.name.startswith("napari-scope")]
-    assert not left
 
 
 @pytest.fixture
@@ -111,7 +104,8 @@ class Bench:
                     (self.store.reloads > before and not self.watcher._call.busy)
                     and not self.watcher._pending
                 )
-            )
+            ),
+            timeout=30_000,
         )
 
     @property

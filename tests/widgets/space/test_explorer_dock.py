@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 
 from napari_scope.formats import open_dataset
 from napari_scope.layers import origin_of
+from napari_scope.widgets.common.closing import main_window_of
 from napari_scope.widgets.common.microscope import Microscope
 from napari_scope.widgets.space.explorer_dock import ExplorerDock
 
@@ -304,6 +305,15 @@ def test_closing_while_it_explores_and_the_state_afterwards(
     dock.session.take([(0, column) for column in range(500)])
     path = dock.session.path
     qtbot.waitUntil(lambda: taken(dock) > 0, timeout=WAIT_MS)
+    # Tiles wait: the window asks before it closes.
+    window, guard = main_window_of(dock), dock.session._guard
+    assert window is not None and dock.session._explorer is not None
+    window.show()
+    run = dock.session._explorer.acquisition.run
+    answers = [True, False]
+    guard._ask = lambda _window: answers.pop()
+    assert not guard.may_close() and not run.done
+    assert guard.may_close() and run.done and answers == []
     dock.shut_down()
     assert list(viewer.mouse_double_click_callbacks) == before
     assert path is not None

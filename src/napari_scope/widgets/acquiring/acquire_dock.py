@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from napari_scope.errors import ScopeError
+from napari_scope.errors import AcquisitionError, ScopeError
 from napari_scope.widgets.acquiring.live_layers import LiveLayers
 from napari_scope.widgets.acquiring.plan_estimate import PlanEstimate
 from napari_scope.widgets.acquiring.planned import planned_run
@@ -34,7 +34,6 @@ from napari_scope.widgets.acquiring.run_queue_view import RunQueueView, queue_of
 from napari_scope.widgets.acquiring.run_watch import RunWatch
 from napari_scope.widgets.acquiring.save_box import SaveBox
 from napari_scope.widgets.acquiring.tall_area import TallArea, framed
-from napari_scope.widgets.acquiring.warm_up import LayerWarmUp
 from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.closing import ask_to_cancel, wait_until
 from napari_scope.widgets.common.dock import ScopeDock
@@ -42,6 +41,7 @@ from napari_scope.widgets.common.error_panel import ErrorPanel, explain
 from napari_scope.widgets.common.icons import serve_shipped_icons
 from napari_scope.widgets.common.microscope import Microscope
 from napari_scope.widgets.common.notices import notify
+from napari_scope.widgets.common.warm_up import LayerWarmUp
 from napari_scope.widgets.devices.configuration_box import ConfigurationBox
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class AcquireDock(ScopeDock):
             self.microscope = Microscope(owner)
         self.microscope.hold(self)
         self._starting = False
+        self._given_up = False  # the run that is about to start is not wanted any more
         self._own: weakref.WeakSet[Any] = weakref.WeakSet()
         self._kept_plan: dict[str, Any] = {}
 
@@ -112,7 +113,7 @@ class AcquireDock(ScopeDock):
             self.live,
             self,
             is_own=lambda: self.is_own,
-            busy=lambda: self.running,
+            busy=self._is_busy,
             cancel=self._cancel_to_close,
         )
         self._lay_out()
@@ -164,13 +165,10 @@ class AcquireDock(ScopeDock):
         except _START_ERRORS as error:
             self._on_not_started(error)
             return
-        self._starting = True
+        self._starting, self._given_up = True, False
         self.run_bar.show_starting()
-        owner = self.microscope.owner
         # Looking for a free name and stopping a live view may take their time.
-        self._starter.start(
-            lambda: planned.start(owner, self._own.add), "napari-scope start"
-        )
+        self._starter.start(lambda: self._begin(planned), "napari-scope start")
 
     def enqueue(self) -> None:
         """Let the plan as it is shown now wait in the queue."""
@@ -184,6 +182,9 @@ class AcquireDock(ScopeDock):
 
     def cancel(self) -> None:
         """Ask the run to stop; its files are closed by the run itself."""
+        if self._starting:
+            self._given_up = True
+            return
         if self.run is not None and self.run is self.queue.run:
             self.queue.stop()
         self.watch.cancel()
@@ -228,6 +229,8 @@ class AcquireDock(ScopeDock):
     def on_shut_down(self) -> None:
         """Stop all timers and threads and let go of the microscope."""
         run, own = self.run, self.is_own
+        # What is about to start ends at once, also if that takes longer than we wait.
+        self._given_up = self._given_up or self._starting
         self._starting = False
         self.live.stop()
         self.watch.close()
@@ -240,9 +243,15 @@ class AcquireDock(ScopeDock):
         self._warm_up.close()
         if own:
             self.queue.cancel()
-            if run is not None and not run.done:
-                run.cancel()
+            for one in {run, *self._own} - {None}:
+                if not one.done:
+                    one.cancel()
         self.microscope.release(self)
+
+    def _is_busy(self) -> bool:
+        """Whether a run is about to start or goes on: closing would lose it."""
+        run = self.watch.run
+        return self._starting or (self.watch.running and not run.done)
 
     def _cancel_to_close(self) -> None:
         # The viewer may be half closed already; nothing more is shown in it.
@@ -348,16 +357,33 @@ class AcquireDock(ScopeDock):
 
     # ---- the run
 
-    def _on_started(self, run: object) -> None:
+    def _begin(self, planned: PlannedRun) -> Any:
+        """Start a run, unless it is given up meanwhile; on a thread of its own."""
+        run = planned.start(self.microscope.owner, self._on_made)
+        if self._given_up:
+            run.cancel()
+        return run
+
+    def _on_made(self, run: Any) -> None:
+        if self._given_up:
+            raise AcquisitionError("the run was cancelled before it began")
+        self._own.add(run)
+
+    def _on_started(self, run: Any) -> None:
         self._starting = False
+        if self._given_up:  # since it began, before it was heard of
+            run.cancel()
         self.watch.show(run)
         self.plan_box.note_run(self.watch.name_of(run))
         self.save_box.remember()
 
     def _on_not_started(self, error: BaseException) -> None:
         self._starting = False
-        self.run_bar.show_failure("Not started")
-        self.errors.show_error(error, "The run could not start")
+        if self._given_up:
+            self.run_bar.show_failure("Cancelled")
+        else:
+            self.run_bar.show_failure("Not started")
+            self.errors.show_error(error, "The run could not start")
         self.save_box.refresh()
         self._update_runnable()
 

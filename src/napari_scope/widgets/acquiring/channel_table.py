@@ -27,6 +27,11 @@ AS_IT_IS = "as it is"
 class _Number(TableDoubleSpinBox):
     """A number in a table, without zeros at its end."""
 
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        # Themes keep room for buttons that it has not: the last digits were cut off.
+        self.setStyleSheet("QDoubleSpinBox { padding: 0 }")
+
     def textFromValue(self, v: float) -> str:
         """Return the number as it is shown."""
         return trimmed(v, str(self.locale().decimalPoint()))

@@ -161,7 +161,7 @@ class BoundsPage(GridPage):
             box = NumberBox(-_FAR_UM, _FAR_UM, 100, " µm", tip)
             box.valueChanged.connect(self.changed)
             # Four in a row of two must not make the dock wide.
-            box.setMinimumWidth(self.fontMetrics().horizontalAdvance("-00000.00 µm"))
+            box.setMinimumWidth(self.fontMetrics().horizontalAdvance("-00000 µm"))
             button = QToolButton()
             button.setIcon(icon("arrow-left-thick"))
             button.setToolTip(f"Take the {name} edge from where the stage is")

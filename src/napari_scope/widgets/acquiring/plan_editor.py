@@ -77,6 +77,7 @@ class PlanEditor(MDASequenceWidget):
         self._carried: dict[str, Any] = {}
         self._order = ""
         self._showing = False
+        self._offers_channels = False
         tabs = PlanTabs(None, self._core)
         super().__init__(parent, tab_widget=tabs)
         self._closed = False
@@ -290,8 +291,11 @@ class PlanEditor(MDASequenceWidget):
             combo.setCurrentText(known[0].group)
             self.channels.setValue(known)
         self.channels.fit_columns()
-        # The channel list of a microscope without presets would only hold a blank.
-        self.tab_wdg.setChecked(self.channels, bool(groups))
+        # The channel list of a microscope without presets would only hold a blank. A
+        # plan without channels stays so when a preset is defined.
+        if bool(groups) != self._offers_channels:
+            self._offers_channels = bool(groups)
+            self.tab_wdg.setChecked(self.channels, self._offers_channels)
         if self._core.getFocusDevice() and not self.stage_positions.table().rowCount():
             # Unchecked by the table itself as long as there was no focus drive.
             self.stage_positions.include_z.setChecked(True)
@@ -387,6 +391,10 @@ class PlanEditor(MDASequenceWidget):
             for box in part.findChildren(QCheckBox):
                 box.setText(names[box.text()])
             part.setAccessibleName(words)
+        title = layout.itemAt(0).layout().itemAt(0).widget()
+        if isinstance(title, QLabel):
+            title.setText("Axis order")
+        self.axis_order.setAccessibleName("Axis order")
         self.axis_order.setToolTip(
             "Order of the axes from the slowest to the fastest: t time, p position, "
             "g grid, c channel, z stack"

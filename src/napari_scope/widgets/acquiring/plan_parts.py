@@ -95,7 +95,9 @@ def with_places(
     else:
         # Those of a grid on the stage have no place of their own.
         before = tuple(place for place in before if place.x is not None)
-        changes = {"stage_positions": (*before, *offered)}
+        # Row and column in a grid are no part of the tables; the place says it all.
+        added = (place.replace(grid_row=None, grid_col=None) for place in offered)
+        changes = {"stage_positions": (*before, *added)}
         if plan.grid_plan is not None and not plan.grid_plan.is_relative:
             changes["grid_plan"] = None
     count = len(offered)

@@ -21,7 +21,7 @@ from pymmcore_widgets.useq_widgets import TimePlanWidget
 from pymmcore_widgets.useq_widgets._mda_sequence import MDATabs
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_scope.errors import PlanError
 from napari_scope.widgets.acquiring.channel_table import ChannelTable, place_column
@@ -82,15 +82,22 @@ class PositionTable(CoreConnectedPositionTable):
 
     def _name_columns(self) -> None:
         table = self.table()
-        for column, text in ((self._xy_btn_col, "x and y"), (self._z_btn_col, "z")):
+        table.setAccessibleName("Positions")
+        sections = table.horizontalHeader()
+        for column, tip, widths in (
+            (self._xy_btn_col, "The arrow takes x and y from the stage", 2),
+            (self._z_btn_col, "The arrow takes z from the stage", 2),
+            (self.SEQ, "A plan for this position alone", 3),
+        ):
             place = table.indexOf(column)
-            table.setColumnWidth(place, self.fontMetrics().height() * 2)
             header = table.horizontalHeaderItem(place)
             if header is not None:
-                header.setToolTip(f"The arrow takes {text} from the stage")
-        header = table.horizontalHeaderItem(table.indexOf(self.SEQ))
-        if header is not None:
-            header.setToolTip("A plan for this position alone")
+                header.setToolTip(tip)
+            if sections is not None:
+                # Else they take part in the stretching until there is a first row,
+                # stay as wide as they are then, and no coordinate can be read.
+                sections.setSectionResizeMode(place, sections.ResizeMode.Fixed)
+            table.setColumnWidth(place, self.fontMetrics().height() * widths)
 
     # ---- value
 
@@ -206,14 +213,22 @@ class ZEditor(CoreConnectedZPlanWidget):
 
     def __init__(self, core: Any) -> None:
         super().__init__(core)
-        for radio, text in (
-            (self._btn_top_bot, "Top and bottom"),
-            (self._btn_range, "Around"),
-            (self._button_above_below, "Above and below"),
+        for radio, text, tip in (
+            (self._btn_top_bot, "Top/bottom", "From one place of the focus to another"),
+            (self._btn_range, "Around", "As much above the focus as below it"),
+            (self._button_above_below, "Above/below", "Unlike parts above and below"),
         ):
             radio.setText(text)
+            radio.setToolTip(tip)
             radio.setFocusPolicy(radio.focusPolicy().StrongFocus)
             radio.setIcon(QIcon())  # the three in one row would be too wide
+        layout = self.layout()
+        if layout is not None:
+            layout.setContentsMargins(4, 4, 4, 4)
+        for box in self.findChildren(QAbstractSpinBox):
+            # Their own minimum is that of their largest value.
+            needed = box.fontMetrics().horizontalAdvance("- 000.000 ++")
+            box.setMinimumWidth(needed)
         row = self._btn_top_bot.parentWidget()
         # Their colours are black and grey on any background.
         for part in (row, self._range_readout):
@@ -259,7 +274,11 @@ class PlanTabs(MDATabs):
         self.core: Any = core
         super().__init__(parent)
         self.setDocumentMode(True)
-        self.setTabText(self.indexOf(self.z_plan), "Z stack")
+        self.setTabText(self.indexOf(self.z_plan), "Z")
+        self.setTabToolTip(self.indexOf(self.z_plan), "Z stack")
+        bar = self.tabBar()
+        if bar is not None:
+            bar.setUsesScrollButtons(False)  # all five are always in sight
         self._fit_field()
         for signal in (
             core.events.systemConfigurationLoaded,

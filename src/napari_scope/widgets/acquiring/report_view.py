@@ -82,7 +82,7 @@ class ReportView(QWidget):
         )
         self.open_button = QPushButton(icon("view-grid"), "Open &data")
         self.open_button.setToolTip("Open the data in napari, from the disk")
-        self.folder_button = QPushButton(icon("folder"), "Fo&lder")
+        self.folder_button = QPushButton(icon("folder"), "Folder")
         self.folder_button.setToolTip("Show the folder in the file manager")
         self.copy_button = QPushButton(icon("copy"), "Cop&y")
         self.copy_button.setToolTip("Copy the report as text")

@@ -85,13 +85,13 @@ class RunBar(QWidget):
         self._end_text = ""
 
         self.run_button = QPushButton(icon("run", GREEN), "&Run")
-        self.pause_button = QPushButton(icon("pause", AMBER), "&Pause")
+        self.pause_button = QPushButton(icon("pause", AMBER), "Pa&use")
         self.pause_button.setToolTip(_PAUSE_TIP)
-        self.cancel_button = QPushButton(icon("cancel", RED), "&Cancel")
+        self.cancel_button = QPushButton(icon("cancel", RED), "Canc&el")
         self.cancel_button.setToolTip("Stop now; what was acquired is kept")
-        self.skip_button = QPushButton("Skip &wait")
+        self.skip_button = QPushButton("S&kip wait")
         self.skip_button.setToolTip("Go on with the next time point at once")
-        self.finish_button = QPushButton("&Finish")
+        self.finish_button = QPushButton("Fi&nish")
         self.finish_button.setToolTip(
             "End properly after this time point or position; nothing of it is lost"
         )
@@ -109,7 +109,7 @@ class RunBar(QWidget):
             )
             self.finish_actions[axis] = action
         self.finish_button.setMenu(menu)
-        self.queue_button = QPushButton("&Enqueue")
+        self.queue_button = QPushButton("En&queue")
         self.queue_button.setToolTip("Let this plan wait in the queue")
         self.follow_button = QPushButton(icon("follow"), "F&ollow")
         self.follow_button.setCheckable(True)
@@ -188,9 +188,14 @@ class RunBar(QWidget):
         layout.addLayout(buttons)
         layout.addLayout(state)
         layout.addWidget(self.progress)
-        layout.addWidget(self.left_label)
-        layout.addLayout(rate)
-        layout.addLayout(counts)
+        # Hidden before the first run: the plan that is edited then has their room.
+        self._facts = QWidget()
+        facts = QVBoxLayout(self._facts)
+        facts.setContentsMargins(0, 0, 0, 0)
+        facts.addWidget(self.left_label)
+        facts.addLayout(rate)
+        facts.addLayout(counts)
+        layout.addWidget(self._facts)
         layout.addWidget(self.note_label)
 
     # ---- what may be done
@@ -228,10 +233,12 @@ class RunBar(QWidget):
             label.clear()
         self._show_counts(0, 0, 0, 0)
         self._show_ring(0)
+        self._facts.setVisible(False)
 
     def show_starting(self) -> None:
         """Show that a run is about to start."""
         self.show_idle()
+        self._facts.setVisible(True)
         self._set_buttons(running=True, state="closing")
         self.state_label.setText(STATES["preparing"])
 
@@ -253,6 +260,7 @@ class RunBar(QWidget):
         steerable : bool
             Whether waits can be skipped, and the run ended after a step.
         """
+        self._facts.setVisible(True)
         state = str(progress.state.value)
         self._set_buttons(running=True, state=state)
         goes_on = steerable and state not in ENDING
@@ -296,6 +304,7 @@ class RunBar(QWidget):
         saving : bool
             Whether it went to disk.
         """
+        self._facts.setVisible(True)
         self._set_buttons(running=False, state=state)
         skipped = len(report.skipped)
         done = report.saved + skipped + report.dropped
@@ -363,7 +372,7 @@ class RunBar(QWidget):
             text, name, color = "&Resume", "run", GREEN
             tip = "Go on with the run"
         else:
-            text, name, color = "&Pause", "pause", AMBER
+            text, name, color = "Pa&use", "pause", AMBER
             tip = _PAUSE_TIP
         if self.pause_button.text() != text:
             self.pause_button.setText(text)

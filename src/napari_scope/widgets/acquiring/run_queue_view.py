@@ -118,8 +118,8 @@ class RunQueueView(QWidget):
             "start the queue, also when napari is closed in between."
         )
         self.empty_label.setWordWrap(True)
-        self.start_button = QPushButton(icon("run", GREEN), "Start &queue")
-        self.stop_button = QPushButton(icon("cancel", AMBER), "S&top after this run")
+        self.start_button = QPushButton(icon("run", GREEN), "St&art queue")
+        self.stop_button = QPushButton(icon("cancel", AMBER), "Stop after this run")
         self.pause_box = QCheckBox("Wait for me &between runs")
         self.go_on_box = QCheckBox("&Go on after a failure")
         self.edit_button = self._tool("pencil", "Put this plan back into the editor")
@@ -238,7 +238,7 @@ class RunQueueView(QWidget):
     def _update(self) -> None:
         queue, entry = self._queue, self.selected
         waiting = queue.waiting > 0
-        self.start_button.setText("&Next run" if queue.held else "Start &queue")
+        self.start_button.setText("&Next run" if queue.held else "St&art queue")
         may_start = waiting and (not queue.working or queue.held or queue.stopping)
         self.start_button.setEnabled(may_start)
         self.stop_button.setEnabled(queue.working and not queue.stopping)

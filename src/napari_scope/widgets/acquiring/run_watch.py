@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_scope.errors import ScopeError
+from napari_scope.events.plan_axes import axes_in_use
 from napari_scope.layers.live import fill_order
 from napari_scope.widgets.common.closing import ClosingGuard, main_window_of
 from napari_scope.widgets.common.notices import notify
@@ -274,4 +275,4 @@ def _order_of(plan: useq.MDASequence) -> tuple[str, ...]:
     """Return the axes of a plan from slowest to fastest, nothing if they vary."""
     if any(position.sequence is not None for position in plan.stage_positions):
         return ()
-    return fill_order(map(str, plan.axis_order), map(str, plan.used_axes))
+    return fill_order(map(str, plan.axis_order), axes_in_use(plan))

@@ -56,7 +56,7 @@ _FORMATS: Final[dict[FormatName, tuple[str, str, str]]] = {
         "NDTiff 3: the format of Micro-Manager and pycro-manager",
     ),
     "ome-tiff": (
-        "OME-&TIFF",
+        "OME-TIFF",
         "programs that open single files",
         "For programs that open single files; several positions are a folder of files",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class TallArea(QScrollArea):
         for box in boxes:
             column.addWidget(box)
         self.setWidget(inner)
+        inner.installEventFilter(self)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -45,9 +46,19 @@ class TallArea(QScrollArea):
             hint.setWidth(inner.minimumSizeHint().width() + width)
         return hint
 
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Ask for another width when what is in it needs one."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
 
 def framed(title: str, inner: QWidget) -> QGroupBox:
     """Return a widget in a box with a title."""
     box = QGroupBox(title)
-    QVBoxLayout(box).addWidget(inner)
+    column = QVBoxLayout(box)
+    # The inner widget has frames of its own: a dock has no width to give away.
+    edges = column.contentsMargins()
+    column.setContentsMargins(4, edges.top(), 4, 4)
+    column.addWidget(inner)
     return box

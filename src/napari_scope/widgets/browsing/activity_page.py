@@ -232,5 +232,8 @@ def _trash_job(place: str) -> Job:
 
 def _titled(title: str, widget: QWidget) -> QGroupBox:
     box = QGroupBox(title)
-    QVBoxLayout(box).addWidget(widget)
+    column = QVBoxLayout(box)
+    # The width that a dock needs is taken from the image.
+    column.setContentsMargins(4, column.contentsMargins().top(), 4, 4)
+    column.addWidget(widget)
     return box

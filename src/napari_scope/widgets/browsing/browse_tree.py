@@ -209,7 +209,7 @@ class BrowseTree(QWidget):
         self.copy_action = action(
             "Copy path", QKeySequence.StandardKey.Copy, self._copy_path
         )
-        self.again_action = action("Read again", "F5", self.read_again)
+        self.again_action = action("Read again", "Ctrl+R", self.read_again)
         find = action("Filter", QKeySequence.StandardKey.Find, self._find)
         self.view.addAction(self.copy_action)
         self.addActions([self.again_action, find])

@@ -229,7 +229,7 @@ class FolderPage(QWidget):
         copy = QKeySequence.StandardKey.Copy
         self.copy_action = action("Cop&y path", copy, self._copy_path, "copy")
         self.info_action = action("Copy &info", "Ctrl+Shift+C", self._copy_info)
-        self.again_action = action("Search again", "F5", self._again, "refresh")
+        self.again_action = action("Search again", "Ctrl+R", self._again, "refresh")
         find = action("Filter", QKeySequence.StandardKey.Find, self._find)
         self.view.addActions([self.copy_action, self.info_action, self.contents_action])
         self.addActions([self.again_action, find])

@@ -105,7 +105,7 @@ class JobList(QWidget):
         self.details_label.setSizePolicy(
             QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
         )
-        self.cancel_button = _button("cancel", "&Cancel", "End the selected job")
+        self.cancel_button = _button("cancel", "Ca&ncel", "End the selected job")
         self.open_button = _button("load", "Open", "Open what the selected job made")
         self.copy_button = _button("copy", "Copy", "Copy all that is said of the job")
         self.clear_button = _button("dismiss", "Clear", "Forget jobs that are over")
@@ -118,8 +118,7 @@ class JobList(QWidget):
             self.copy_button,
             self.clear_button,
         ):
-            buttons.addWidget(button)
-        buttons.addStretch()
+            buttons.addWidget(button, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.view, 1)

@@ -128,7 +128,7 @@ class StoreBox(QGroupBox):
             "How positions are shown in data that are opened from now on"
         )
         self.positions_box.setAccessibleName("Positions")
-        self.follow_check = QCheckBox("&Follow while it is written")
+        self.follow_check = QCheckBox("Follow while it is written")
         self.follow_check.setChecked(preferences.follow)
         self.follow_check.setToolTip(
             "Show new frames as they are saved; a time slider at its end moves on"
@@ -140,11 +140,11 @@ class StoreBox(QGroupBox):
             "reload", "&Reopen", "Open this store anew, with positions as chosen here"
         )
         self.refresh_button = _button(
-            "refresh", "Re&fresh", "Look now whether frames were added"
+            "refresh", "Refresh", "Look now whether frames were added"
         )
         self.recover_button = _button(
             "check-circle",
-            "Re&cover",
+            "Recover",
             "Complete the files of this run; nothing that was saved is changed",
         )
         self.recover_button.setVisible(False)
@@ -178,7 +178,7 @@ class StoreBox(QGroupBox):
         buttons.addStretch()
         store.addLayout(buttons)
         form = QFormLayout()
-        form.addRow("&Positions", self.positions_box)
+        form.addRow("Positions", self.positions_box)
         store.addLayout(form)
         follow = QHBoxLayout()
         follow.addWidget(self.follow_check)

@@ -1,7 +1,8 @@
 """Opens data sets, or parts of them, in the background and gives a viewer their layers.
 
 A store that is opened anew takes the place of its former layers; other layers stay.
-What cannot be opened changes nothing.
+What cannot be read changes nothing. napari takes some tenths of a second for a layer:
+they are added one by one, so that the GUI stays alive between them.
 
 It knows nothing of what is selected, of preferences, or of stores that grow.
 
@@ -15,11 +16,12 @@ Examples
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
+from napari_scope.errors import ScopeError
 from napari_scope.formats.addresses import is_address
 from napari_scope.formats.detect import detect
 from napari_scope.formats.tree import open_tree
@@ -31,7 +33,7 @@ from napari_scope.widgets.browsing.well_status import show_wells
 from napari_scope.widgets.common.background import BackgroundCall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     import napari.viewer
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from napari_scope.model import Dataset
 
 __all__ = ["StoreOpener", "plain_folder"]
+
+_PAUSE_MS: Final = 5  # between two layers: painting and the user come first
 
 
 class StoreOpener(QObject):
@@ -78,11 +82,16 @@ class StoreOpener(QObject):
         self._call = BackgroundCall(self, abandon=True)
         self._call.finished.connect(self._on_read)
         self._call.failed.connect(self._on_failed)
+        self._adding: Iterator[None] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MS)
+        self._timer.timeout.connect(self._go_on)
 
     @property
     def busy(self) -> bool:
         """Whether a data set is being opened."""
-        return self._call.busy
+        return self._call.busy or self._adding is not None
 
     def open(
         self, path: str, positions: Positions, instead_of: Dataset | None = None
@@ -168,10 +177,33 @@ class StoreOpener(QObject):
     def close(self) -> None:
         """Leave what is being opened behind; idempotent."""
         self._call.close()
+        self._timer.stop()
+        self._adding = None
         self._parts = []
         self._instead_of = None
 
     def _on_read(self, read: tuple[Node | None, list[ChosenLayers]]) -> None:
+        self._adding = self._show(read)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Add the next layer."""
+        adding = self._adding
+        if adding is None:
+            return
+        try:
+            next(adding)
+        except StopIteration:
+            return
+        except (ScopeError, RuntimeError, ValueError, TypeError, OSError) as error:
+            self._adding = None
+            self._on_failed(error)
+            return
+        if self._adding is adding:  # not if it was closed meanwhile
+            self._timer.start()
+
+    def _show(self, read: tuple[Node | None, list[ChosenLayers]]) -> Iterator[None]:
+        """Add the layers of what was read, take away those before; a step for each."""
         root, chosen = read
         former, self._instead_of = self._instead_of, None
         viewer = self._viewer
@@ -180,9 +212,12 @@ class StoreOpener(QObject):
         if any(one.view is not None for one in chosen):
             show_wells(viewer)
         layers = [layer for one in chosen for layer in self._wanted(one)]
-        new = self._add_all(layers)
+        new = yield from self._add_all(layers)
+        if self._adding is None:
+            return
         for layer in old:
-            viewer.layers.remove(layer)
+            if layer in viewer.layers:  # not if the user was faster
+                viewer.layers.remove(layer)
         for layer, (_, arguments, _) in zip(new, layers, strict=True):
             # It has a number behind its name because the old one was still there.
             if old:
@@ -191,24 +226,32 @@ class StoreOpener(QObject):
             # Tiles and a slider lie at different places.
             viewer.reset_view()
         self._note_parts(root, chosen)
+        self._adding = None
         if root is not None:
             self.looked.emit(root)
         for dataset in [one.dataset for one in chosen] or [None]:
             self.opened.emit(dataset)
 
-    def _add_all(self, layers: Sequence[LayerData]) -> list[Any]:
+    def _add_all(self, layers: Sequence[LayerData]) -> Generator[None, None, list[Any]]:
         """Add layers and return them; to an empty viewer first those with sliders."""
         viewer = self._viewer
         names = [place for place, layer in enumerate(layers) if layer[2] == "points"]
-        if viewer.layers or len(names) == len(layers):
-            return [self._add(layer) for layer in layers]
         others = [place for place in range(len(layers)) if place not in names]
-        self._set_sliders(layers[others[0]])
-        added = {place: self._add(layers[place]) for place in others}
+        if viewer.layers or not others:
+            # As they come, each above the one before.
+            others, names = list(range(len(layers))), []
+        else:
+            self._set_sliders(layers[others[0]])
+        added: dict[int, Any] = {}
+        for place in others:
+            if added:
+                yield
+            added[place] = self._add(layers[place])
         active = viewer.layers.selection.active
         for place in names:
+            yield
             added[place] = self._add(layers[place])
-            viewer.layers.move(len(viewer.layers) - 1, place)
+            viewer.layers.move(viewer.layers.index(added[place]), place)
         if names:
             viewer.layers.selection.active = active
         return [added[place] for place in range(len(layers))]

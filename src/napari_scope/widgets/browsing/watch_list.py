@@ -108,7 +108,7 @@ class WatchList(QWidget):
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             header.setStretchLastSection(True)
-        self.recover_button = QPushButton(icon("check-circle"), "Re&cover")
+        self.recover_button = QPushButton(icon("check-circle"), "Recover")
         self.recover_button.setToolTip(
             "Complete the files of the interrupted run; nothing that was saved is "
             "changed"

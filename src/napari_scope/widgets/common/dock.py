@@ -126,7 +126,9 @@ class ScopeDock(QWidget):
         """Keep the state also when the program is ended from outside later."""
         super().hideEvent(event)
         if not self._shut:
-            self.remember()
+            # While the program ends, Qt may have deleted parts already.
+            with contextlib.suppress(RuntimeError):
+                self.remember()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Notice that the window is about to be deleted, while all is still there."""

@@ -104,7 +104,7 @@ class FrameTab(QWidget):
         self.value_label.setSizePolicy(
             QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
         )
-        self.marks_button = QPushButton("Mark c&hanges")
+        self.marks_button = QPushButton("Mark chan&ges")
         self.marks_button.setCheckable(True)
         self.marks_button.setChecked(True)
         self.marks_button.setToolTip(

@@ -180,8 +180,8 @@ class ExploreBox(QWidget):
         self.channels.setMaximumHeight(
             int(self.fontMetrics().lineSpacing() * 1.35 * _LINES)
         )
-        self.below = self._count("Heights below the focus")
-        self.above = self._count("Heights above the focus")
+        self.below = self._count("Planes below the focus")
+        self.above = self._count("Planes above the focus")
         self.z_step = QDoubleSpinBox()
         self.z_step.setRange(0.01, 1000)
         self.z_step.setValue(1.0)
@@ -189,8 +189,8 @@ class ExploreBox(QWidget):
         self.z_step.setMinimumWidth(
             self.fontMetrics().horizontalAdvance("- 0.00 µm +++")
         )
-        self.z_step.setToolTip("Distance of two heights")
-        self.z_step.setAccessibleName("Distance of two heights")
+        self.z_step.setToolTip("Distance of two planes of the stack")
+        self.z_step.setAccessibleName("Distance of two planes of the stack")
         self._form = QWidget()
         form = QGridLayout(self._form)
         form.setContentsMargins(0, 0, 0, 0)
@@ -206,11 +206,11 @@ class ExploreBox(QWidget):
         form.addWidget(self.channels, 2, 1)
         heights = QHBoxLayout()
         for text, box in (("below", self.below), ("above", self.above)):
+            box.setSuffix(f" {text}")
             heights.addWidget(box, 1)
-            heights.addWidget(QLabel(text))
-        form.addWidget(QLabel("Heights"), 3, 0)
+        form.addWidget(QLabel("Z planes"), 3, 0)
         form.addLayout(heights, 3, 1)
-        form.addWidget(QLabel("Distance"), 4, 0)
+        form.addWidget(QLabel("Z step"), 4, 0)
         form.addWidget(self.z_step, 4, 1)
         form.setColumnStretch(1, 1)
 
@@ -255,7 +255,7 @@ class ExploreBox(QWidget):
         box.setRange(0, 500)
         box.setToolTip(tip)
         box.setAccessibleName(tip)
-        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("- 0 ++"))
+        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("- 0 above ++"))
         box.valueChanged.connect(self._tell)
         return box
 

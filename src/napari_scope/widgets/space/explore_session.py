@@ -26,6 +26,7 @@ from napari_scope.acquire.explore_parts import ExploreChannel, Explored
 from napari_scope.errors import ScopeError
 from napari_scope.widgets.browsing.store_watcher import StoreWatcher
 from napari_scope.widgets.common.background import BackgroundCall
+from napari_scope.widgets.common.closing import ClosingGuard, main_window_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,6 +120,7 @@ class ExploreSession(QObject):
     ) -> None:
         super().__init__(dock)
         self._viewer: Any = viewer
+        self._dock = dock
         self._microscope = microscope
         self._explorer: Explorer | None = None
         self._wish = ExploreWish("", "", (0, 0))
@@ -136,6 +138,8 @@ class ExploreSession(QObject):
         self._closer = BackgroundCall(self, abandon=True)
         self._closer.finished.connect(self._on_closed)
         self._closer.failed.connect(self._on_closed_badly)
+        # What was asked for is not to be lost by closing the window.
+        self._guard = ClosingGuard(self, self._would_be_lost, self._abort_soon)
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._ask)
@@ -220,6 +224,7 @@ class ExploreSession(QObject):
     def close(self) -> None:
         """End at once; what was taken is saved. Waits, but not for a dead camera."""
         self._timer.stop()
+        self._guard.watch(None)
         self._starter.close()
         self._asker.close()
         self._opener.close()
@@ -245,7 +250,25 @@ class ExploreSession(QObject):
     def _on_not_started(self, error: object) -> None:
         self.failed.emit(error, "The exploration could not begin")
 
+    def _would_be_lost(self) -> bool:
+        """Return whether tiles wait that closing the window would forget."""
+        explorer, latest = self._explorer, self._latest
+        if explorer is None or latest is None or explorer.acquisition.run.done:
+            return False
+        return bool(latest.waiting) or self._closer.busy
+
+    def _abort_soon(self) -> None:
+        explorer = self._explorer
+        if explorer is not None:
+            threading.Thread(
+                target=_abort,
+                args=(explorer,),
+                name="napari-scope explorer ends",
+                daemon=True,
+            ).start()
+
     def _ask(self) -> None:
+        self._guard.watch(main_window_of(self._dock))
         explorer = self._explorer
         if explorer is not None and not self._asker.busy:
             self._asker.start(explorer.explored, "napari-scope explored")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
@@ -37,6 +37,7 @@ from napari_scope.widgets.common.icons import icon
 from napari_scope.widgets.common.microscope import Microscope
 from napari_scope.widgets.common.notices import notify
 from napari_scope.widgets.common.preferences import preferences
+from napari_scope.widgets.common.window_keys import window_key
 from napari_scope.widgets.space.canvas_clicks import CanvasClicks
 from napari_scope.widgets.space.explore_box import ExploreBox
 from napari_scope.widgets.space.explore_session import ExploreSession
@@ -45,7 +46,7 @@ from napari_scope.widgets.space.position_box import PositionBox
 from napari_scope.widgets.space.stage_control import StageControl
 from napari_scope.widgets.space.stage_driver import StageDriver
 from napari_scope.widgets.space.stage_map import StageMap
-from napari_scope.widgets.space.tall_area import TallArea
+from napari_scope.widgets.space.tall_area import TallArea, narrow
 from napari_scope.widgets.space.tile_planner import TilePlanner
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ if TYPE_CHECKING:
     from napari_scope.acquire.stage_watch import StagePlace
     from napari_scope.acquire.tiling import TileGrid
 
-__all__ = ["ExplorerDock"]
+__all__ = ["SHORTCUTS", "ExplorerDock"]
+
+SHORTCUTS: Final = ("F7", "F8", "F9")
+"""Click to move, map, take tiles: in the whole window."""
 
 _WITHOUT_DEVICES = "No microscope is loaded"
 
@@ -189,14 +193,12 @@ class ExplorerDock(ScopeDock):
             "Click to move",
             "stage-point",
             "A double click in the viewer centres the stage there, and the arrow keys "
-            "move it while the viewer has the focus (Ctrl+M)",
-            "Ctrl+M",
+            "move it while the viewer has the focus (F7)",
         )
         self.map_button = _mode_button(
             "Map",
             "stage-map",
-            "Show the map in the viewer (Ctrl+Shift+M)",
-            "Ctrl+Shift+M",
+            "Show the map in the viewer (F8)",
         )
         self.map_button.setChecked(True)
         self.snap_box = QCheckBox("Snap after it")
@@ -206,7 +208,7 @@ class ExplorerDock(ScopeDock):
         modes.addWidget(self.snap_box)
         modes.addWidget(self.map_button)
         stage = QGroupBox("Stage")
-        column = QVBoxLayout(stage)
+        column = narrow(QVBoxLayout(stage))
         column.addWidget(self.control)
         column.addLayout(modes)
 
@@ -214,24 +216,23 @@ class ExplorerDock(ScopeDock):
             "Click and drag to take tiles",
             "stage-paint",
             "A double click in the viewer takes the tile there; dragging takes all "
-            "tiles under the mouse (Ctrl+T)",
-            "Ctrl+T",
+            "tiles under the mouse (F9)",
         )
         tiles = QWidget()
         column = QVBoxLayout(tiles)
-        column.setContentsMargins(4, 4, 4, 4)
+        column.setContentsMargins(0, 4, 0, 4)
         for title, part in (("Outlines", self.planner), ("Mosaic", self.explore)):
             box = QGroupBox(title)
-            QVBoxLayout(box).addWidget(part)
+            narrow(QVBoxLayout(box)).addWidget(part)
             column.addWidget(box)
             if part is self.explore and (inner := box.layout()) is not None:
                 inner.addWidget(self.take_button)
         column.addStretch()
         positions = QWidget()
-        QVBoxLayout(positions).addWidget(self.positions)
+        narrow(QVBoxLayout(positions)).addWidget(self.positions)
         self.tabs = QTabWidget()
-        self.tabs.addTab(tiles, "&Tiles")
-        self.tabs.addTab(positions, "&Positions")
+        self.tabs.addTab(tiles, "T&iles")
+        self.tabs.addTab(positions, "Positio&ns")
 
         inner_widget = QWidget()
         column = QVBoxLayout(inner_widget)
@@ -243,6 +244,9 @@ class ExplorerDock(ScopeDock):
         layout.addWidget(self.errors)
 
     def _connect(self) -> None:
+        modes = (self.move_button, self.map_button, self.take_button)
+        for keys, button in zip(SHORTCUTS, modes, strict=True):
+            window_key(self, self.viewer, keys, button.click)
         self.driver.place_changed.connect(self._on_place)
         self.driver.facts_changed.connect(self._on_facts)
         self.driver.arrived.connect(self._on_arrived)
@@ -392,9 +396,8 @@ class ExplorerDock(ScopeDock):
         self._show_exploration()
 
 
-def _mode_button(text: str, name: str, tip: str, keys: str) -> QPushButton:
+def _mode_button(text: str, name: str, tip: str) -> QPushButton:
     button = QPushButton(icon(name), text)
     button.setCheckable(True)
     button.setToolTip(tip)
-    button.setShortcut(keys)
     return button

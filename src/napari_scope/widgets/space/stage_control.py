@@ -288,7 +288,7 @@ class StageControl(QWidget):
         if (line := box.lineEdit()) is not None:
             line.textEdited.connect(lambda _: self._typed_in.add(box))
         # Ten million micrometers need not fit.
-        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("-0000.00 "))
+        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("-0000.00"))
         return box
 
     def _step_box(self, value: float, tip: str) -> QDoubleSpinBox:

@@ -46,7 +46,8 @@ _COLORS: Final = {
     "planned": ((0.25, 0.68, 0.98, 1.0), (0.25, 0.68, 0.98, 0.13)),
     "waiting": ((0.98, 0.68, 0.15, 1.0), (0.98, 0.68, 0.15, 0.20)),
 }
-_FIELD_COLOR: Final = (1.0, 0.92, 0.23, 1.0)
+# A yellow that is seen on a white canvas, too.
+_FIELD_COLOR: Final = (0.94, 0.78, 0.0, 1.0)
 _LINE_PX: Final = 1.6
 _FIELD_PX: Final = 2.5
 _REDRAW_MS: Final = 120

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-__all__ = ["TallArea"]
+__all__ = ["TallArea", "narrow"]
 
 
 class TallArea(QScrollArea):
@@ -38,3 +38,10 @@ class TallArea(QScrollArea):
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))
+
+
+def narrow(column: QVBoxLayout) -> QVBoxLayout:
+    """Let no width be lost at the sides of a box: the image has use for it."""
+    edges = column.contentsMargins()
+    column.setContentsMargins(4, edges.top(), 4, 4)
+    return column
