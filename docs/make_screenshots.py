@@ -7,14 +7,16 @@ Run it with a display of at least 1600 x 1000, for example::
 It writes ``docs/images/acquire-{before,during,after}.png``, from a run of the demo
 microscope, ``docs/images/browse.png``, and ``docs/images/browse-tree.png``,
 ``docs/images/plate.png``, ``docs/images/labels.png`` and ``docs/images/collection.png``
-from stores of `picture_data`, and leaves no other trace: settings and data go to a
-temporary folder. With names as arguments (``acquire``, ``browse``, ``tree``, ``plate``,
-``labels``, ``collection``) it makes only those.
+from stores of `picture_data`, and the pictures of each module in ``docs/pictures``, and
+leaves no other trace: settings and data go to a temporary folder. With names as
+arguments (``acquire``, ``browse``, ``tree``, ``plate``, ``labels``, ``collection``, or
+``pictures/devices`` and the like) it makes only those.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -60,12 +62,32 @@ def _shoot(viewer: napari.Viewer, name: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     path = IMAGES / f"{name}.png"
     viewer.screenshot(str(path), canvas_only=False, flash=False)
+    _shrink(path)
+
+
+def _shrink(path: Path) -> None:
+    """Take colours away until a picture is small enough for a repository."""
     with Image.open(path) as opened:
         picture = opened.convert("RGB")
-    for colors in (200, 128, 80, 48):  # nobody sees the difference beside the text
+    for colors in (200, 128, 80, 48, 32):  # nobody sees the difference beside the text
         if path.stat().st_size > MOST_BYTES:
             picture.quantize(colors, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path, path.stat().st_size)
+
+
+def _pictures(module: Path) -> None:
+    """Make the pictures of one page, in a process of its own: it has its own core."""
+    program = (
+        f"import sys; sys.path[:0] = {[str(module.parent), str(IMAGES.parent)]!r}; "
+        f"from pathlib import Path; import {module.stem} as page; "
+        f"[print(path) for path in page.pictures(Path({str(IMAGES)!r}))]"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, text=True, stdout=subprocess.PIPE
+    )
+    for line in said.stdout.splitlines():
+        if line.endswith(".png"):
+            _shrink(Path(line))
 
 
 def acquire(temporary: Path) -> None:
@@ -107,10 +129,12 @@ def acquire(temporary: Path) -> None:
     dock.editor.tab_wdg.setCurrentWidget(dock.editor.channels)
 
     _shoot(viewer, "acquire-before")
+    _pump(dock.run_bar.run_button.isEnabled)
     dock.start()
+    _pump(lambda: dock.run is not None or dock.errors.error is not None)
     run = dock.run
     if run is None:
-        raise RuntimeError(dock.errors.text.text())
+        raise RuntimeError(str(dock.errors.error))
     _pump(lambda: run.progress().saved >= 48)
     _shoot(viewer, "acquire-during")
     _pump(lambda: not dock.running)
@@ -279,6 +303,9 @@ def main(temporary: Path, wanted: Sequence[str] = ()) -> None:
     for make in (acquire, browse, tree, plate, labels, collection):
         if not wanted or make.__name__ in wanted:
             make(temporary)
+    for module in sorted((IMAGES.parent / "pictures").glob("*.py")):
+        if not wanted or f"pictures/{module.stem}" in wanted:
+            _pictures(module)
 
 
 if __name__ == "__main__":

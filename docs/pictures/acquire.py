@@ -23,6 +23,8 @@ _SHOWN = {
     ("queue", "dark"),
     ("error", "dark"),
     ("before", "light"),
+    ("waiting", "light"),
+    ("error", "light"),
     ("after", "light"),
 }
 _LONGEST_S = 60.0
