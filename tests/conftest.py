@@ -7,9 +7,14 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from pytestqt.qtbot import QtBot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # napari reads this once, when its settings are first imported. One directory per run:
 # two runs at the same time must not write the same file.
@@ -24,6 +29,40 @@ os.environ.setdefault("PYMM_SIGNALS_BACKEND", "auto")
 # No test is about time: a machine may be busy.
 hypothesis.settings.register_profile("napari-scope", deadline=None)
 hypothesis.settings.load_profile("napari-scope")
+# Nor is how long a test waits: five seconds, the default, are not enough for a machine
+# that does something else as well.
+for _wait in (
+    QtBot.waitActive,
+    QtBot.waitCallback,
+    QtBot.waitExposed,
+    QtBot.waitSignal,
+    QtBot.waitSignals,
+    QtBot.waitUntil,
+):
+    if _wait.__kwdefaults__ and "timeout" in _wait.__kwdefaults__:
+        _wait.__kwdefaults__["timeout"] = 30_000
+
+# What a core has for its images. The 250 MB of a new one take a second or two to be
+# laid out, longer than most runs, and stay until the garbage collector comes by.
+_BUFFER_MB, _USUAL_MB = 32, 250
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_buffers() -> Iterator[None]:
+    """Give each core that a test owns little memory for images."""
+    from napari_scope.acquire import CoreOwner
+
+    real = CoreOwner.__init__
+
+    def small(self: CoreOwner, core: Any = None) -> None:
+        real(self, core)
+        size = getattr(self.core, "getCircularBufferMemoryFootprint", None)
+        if size is not None and size() == _USUAL_MB:
+            self.core.setCircularBufferMemoryFootprint(_BUFFER_MB)
+
+    CoreOwner.__init__ = small  # type: ignore[method-assign]
+    yield
+    CoreOwner.__init__ = real  # type: ignore[method-assign]
 
 
 def _has_display() -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from benchmarks import gui, live
+from benchmarks import docks, explorer, gui, live
 from benchmarks.gui import Column, GuiBenchmark, GuiCase, GuiTarget, measure_gui
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ import json, os, sys
 from pathlib import Path
 arguments = json.loads(sys.argv[1])
 if "fail" in arguments:
-    raise SystemExit("it is broken")
+    raise SystemExit("some words:\\nit is broken")
 file = Path(arguments["file"])
 n = len(file.read_text()) if file.exists() else 0
 file.write_text("x" * (n + 1))
+if n in arguments.get("falls", ()):
+    raise SystemExit("some words:\\nit fell")
 print("some words")
 print(json.dumps({"gap": arguments["gap"] * (n + 1), "longest": arguments["gap"] + n}))
 os._exit(arguments.get("code", 0))
@@ -71,8 +74,47 @@ def test_program_that_fails_is_told(program: str) -> None:
     benchmark = GuiBenchmark(
         "windows", "", [GuiCase("bad", "ours", program, {"fail": 1})], COLUMNS
     )
-    with pytest.raises(ValueError, match=r"bad ended with 1: it is broken"):
+    with pytest.raises(
+        ValueError, match=r"bad ended with 1: some words:\nit is broken"
+    ):
         measure_gui(benchmark, rounds=1, seed=1)
+
+
+def test_peer_that_falls_is_tried_again_or_left_out(
+    program: str, tmp_path: Path
+) -> None:
+    def case(name: str, **arguments: Any) -> GuiCase:
+        return GuiCase(name, "peer", program, {"gap": 1, **arguments})
+
+    benchmark = GuiBenchmark(
+        "windows",
+        "",
+        [
+            case("shaky", file=str(tmp_path / "shaky"), falls=[0, 2]),
+            case("broken", fail=1),
+        ],
+        (*COLUMNS[:1], Column("unknown", "not measured")),
+        [GuiTarget("shaky", "gap", 4), GuiTarget("shaky", "gap", 1, against="broken")],
+    )
+    sheet = measure_gui(benchmark, rounds=2, seed=1)
+    assert sheet.rows == [["shaky", "3.0", "-"]]
+    assert sheet.lines == [
+        "shaky: gap ms 3.0; target at most 4: met",
+        "shaky fell 2 times, without its numbers: shaky ended with 1: it fell",
+        "broken is left out: it fell 3 times, without its numbers: "
+        "broken ended with 1: it is broken",
+    ]
+
+
+def test_program_that_never_ends(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, timeout: float, **__: object) -> None:
+        raise subprocess.TimeoutExpired("x", timeout)
+
+    monkeypatch.setattr(gui.subprocess, "run", never)
+    case = GuiCase("slow", "peer", program)
+    sheet = measure_gui(GuiBenchmark("", "", [case], COLUMNS), rounds=1, seed=1)
+    assert sheet.rows == []
+    assert sheet.lines[0].endswith("not done after 240 s")
 
 
 def test_peer_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -92,13 +134,15 @@ def test_ticks(qtbot: Any) -> None:
     qtbot.wait(100)
     found = ticks.stop()
     assert 0 < found["median_ms"] <= found["p95_ms"] <= found["max_ms"]
+    assert 0 < found["work_ms"] < found["max_ms"] + 1
     ticks.start()
     with pytest.raises(ValueError, match="never came"):
         ticks.stop()
 
 
-def test_live_benchmarks_fit_their_columns() -> None:
-    for benchmark in live.benchmarks():
+def test_targets_name_cases_and_columns() -> None:
+    found = [*live.benchmarks(), *docks.benchmarks(), *explorer.benchmarks()]
+    for benchmark in found:
         keys = {column.key for column in benchmark.columns}
         names = {case.name for case in benchmark.cases}
         for target in benchmark.targets:

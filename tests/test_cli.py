@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from tests.stream.streams import frame_of, make_sink, make_spec
 
+from napari_scope.cli import main
 from napari_scope.formats import open_dataset
 from napari_scope.stream import Stream
 
@@ -484,7 +485,15 @@ def test_recover_a_run(tmp_path: Path, format: str) -> None:
         assert "killed: 0 frames kept, 4 recovered, 0 dropped" in done.stdout
 
 
-def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
+def test_errors_are_one_line(
+    tmp_path: Path,
+    plan: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the commands raise, in this process: each start of Python takes a second."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "taken.ndtiff").mkdir()
     (tmp_path / "broken.cfg").write_text("Device,Foo,DemoCamera,Nope\n")
     (tmp_path / "typo.yaml").write_text("time_plann: {interval: 0, loops: 3}\n")
@@ -527,12 +536,20 @@ def test_errors_are_one_line(tmp_path: Path, plan: Path) -> None:
         (["info", "plan.yaml"], "plan.yaml"),
         (["info", "nowhere"], "nowhere"),
     ]:
-        done = scope(*arguments, cwd=tmp_path)
-        assert done.returncode == 1, arguments
-        last = done.stderr.strip().splitlines()[-1]
-        assert last.startswith("error: "), done.stderr
-        assert text in last, done.stderr
-        assert "Traceback" not in done.stderr
+        monkeypatch.setattr(sys, "argv", ["napari-scope", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 1, arguments
+        stderr = capsys.readouterr().err
+        last = stderr.strip().splitlines()[-1]
+        assert last.startswith("error: "), stderr
+        assert text in last, stderr
+        assert "Traceback" not in stderr
+    # The same from a process of its own.
+    done = scope("acquire", plan, "--out", "r", "--config", "broken.cfg", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("*.zarr"))
     assert not list((tmp_path / "taken.ndtiff").iterdir())
     # A screenshot that cannot be saved is found out before the run.
