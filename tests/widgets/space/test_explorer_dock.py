@@ -31,12 +31,13 @@ WAIT_MS = 30_000
 
 @pytest.fixture
 def dock(
+    request: pytest.FixtureRequest,
     make_napari_viewer: Callable[..., napari.Viewer],
     microscope: Microscope,
     qtbot: QtBot,
     tmp_path: Path,
 ) -> Iterator[ExplorerDock]:
-    viewer = make_napari_viewer()
+    viewer = make_napari_viewer(show=getattr(request, "param", False))
     made = ExplorerDock(viewer, microscope)
     viewer.window.add_dock_widget(made, name="Stage and explorer", area="right")
     qtbot.waitUntil(
@@ -292,6 +293,7 @@ def test_the_map_is_hidden_and_comes_back(dock: ExplorerDock, qtbot: QtBot) -> N
     assert any(x.name == "Field of view" for x in dock.viewer.layers)
 
 
+@pytest.mark.parametrize("dock", [True], indirect=True, ids=["shown"])
 def test_closing_while_it_explores_and_the_state_afterwards(
     dock: ExplorerDock, qtbot: QtBot, microscope: Microscope
 ) -> None:
@@ -308,7 +310,7 @@ def test_closing_while_it_explores_and_the_state_afterwards(
     # Tiles wait: the window asks before it closes.
     window, guard = main_window_of(dock), dock.session._guard
     assert window is not None and dock.session._explorer is not None
-    window.show()
+    assert window.isVisible()
     run = dock.session._explorer.acquisition.run
     answers = [True, False]
     guard._ask = lambda _window: answers.pop()
