@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["RunWatch"]
 
 _POLL_MS = 150
+_MOST_TO_SHOW = 16
 
 _shown: weakref.WeakKeyDictionary[Any, set[int]] = weakref.WeakKeyDictionary()
 
@@ -90,7 +91,8 @@ class RunWatch(QObject):
         # Weak: a dock that somebody still holds must not keep the window alive.
         self._window: Callable[[], QWidget | None] = lambda: None
         self.run: Any = None
-        self._to_show: deque[Any] = deque()
+        # Each holds its stream, in memory perhaps: of many the oldest get no layers.
+        self._to_show: deque[Any] = deque(maxlen=_MOST_TO_SHOW)
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
