@@ -145,6 +145,25 @@ def test_a_short_read_is_continued(
         assert file.read_at(20, 8) == file.read_at(2, 0) == b""
 
 
+def test_pieces_are_what_single_reads_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not uses_portable_io():
+        real = os.pread
+        # Every other read of the system is short.
+        monkeypatch.setattr(
+            os, "pread", lambda d, n, at: real(d, n - (at % 2 and n > 2), at)
+        )
+    with DataFile.create(tmp_path / "a") as file:
+        file.write_at(0, bytes(range(100)))
+        offsets = [3, 90, 0, 98, 200, 3]
+        pieces = file.read_pieces(offsets, 7)
+        assert pieces == [bytes(range(100))[o : o + 7] for o in offsets]
+        assert file.read_pieces([], 7) == []
+    with pytest.raises(ValueError, match="closed"):
+        file.read_pieces([0], 1)
+
+
 def test_short_writes_are_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

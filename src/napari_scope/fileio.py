@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -116,6 +116,13 @@ class DataFile(ABC):
         target = bytearray(size)
         count = self.read_into(offset, memoryview(target))
         return bytes(memoryview(target)[:count])
+
+    def read_pieces(self, offsets: Sequence[int], size: int) -> list[bytes]:
+        """Read pieces of one size, as `read_at` does each.
+
+        Thousands of small pieces take a fraction of the time of as many calls.
+        """
+        return [self.read_at(offset, size) for offset in offsets]
 
     def _take(self) -> int:
         """Take the descriptor; its number is not freed for another file meanwhile.
@@ -296,6 +303,20 @@ class _PosixFile(DataFile):
         finally:
             self._give_back()
         return total
+
+
+    def read_pieces(self, offsets: Sequence[int], size: int) -> list[bytes]:
+        descriptor = self._take()
+        try:
+            # As nearly always, the system reads the whole of a request.
+            read = os.pread
+            pieces = [read(descriptor, size, offset) for offset in offsets]
+        finally:
+            self._give_back()
+        return [
+            piece if len(piece) == size else self.read_at(offset, size)
+            for piece, offset in zip(pieces, offsets, strict=True)
+        ]
 
 
 class _PortableFile(DataFile):

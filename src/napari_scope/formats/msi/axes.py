@@ -1,0 +1,152 @@
+"""The m/z axis of a cube: the one of the file, or one that values are sorted into.
+
+Where every spectrum has m/z values of its own there is no cube in the file. Peaks are
+then sorted into bins of equal relative width, intensities in one bin are added;
+profiles are interpolated at even steps. Images and spectra for people never go this
+way, they use the values of the file.
+
+Examples
+--------
+>>> axis = BinnedAxis.between(100.0, 100.01, ppm=50)
+>>> len(axis), [round(float(v), 4) for v in axis.mz]
+(2, [100.0025, 100.0075])
+>>> axis.place(
+...     np.array([100.001, 100.004, 100.009]), np.array([1.0, 2.0, 4.0])
+... ).tolist()
+[3.0, 4.0]
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Values = npt.NDArray[Any]
+
+__all__ = ["BinnedAxis", "CommonAxis", "CubeAxis", "InterpolatedAxis"]
+
+MOST_BINS = 50_000
+"""Largest number of bins; their width grows to keep it."""
+
+
+class CubeAxis(ABC):
+    """An m/z axis.
+
+    Attributes
+    ----------
+    mz : ndarray, (bins,)
+        m/z of each bin.
+    """
+
+    mz: Values
+
+    def __len__(self) -> int:
+        return len(self.mz)
+
+    @abstractmethod
+    def place(self, mz: Values, intensities: Values) -> Values:
+        """Return the values of one spectrum on this axis."""
+
+    @abstractmethod
+    def window(self, index: int) -> tuple[float, float]:
+        """Return the closed window of m/z whose values decide on one bin."""
+
+
+class CommonAxis(CubeAxis):
+    """The axis that all spectra of the file have."""
+
+    def __init__(self, mz: Values) -> None:
+        self.mz = mz
+
+    def place(self, mz: Values, intensities: Values) -> Values:
+        """See `CubeAxis.place`."""
+        return intensities
+
+    def window(self, index: int) -> tuple[float, float]:
+        """See `CubeAxis.window`."""
+        value = float(self.mz[index])
+        return value, value
+
+
+class BinnedAxis(CubeAxis):
+    """Bins that peaks are sorted into; a value on an edge belongs to the upper one.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, (bins + 1,)
+        Ascending.
+    """
+
+    def __init__(self, edges: Floats) -> None:
+        self.edges = edges
+        self.mz = (edges[:-1] + edges[1:]) / 2
+
+    @classmethod
+    def between(
+        cls, low: float, high: float, ppm: float = 15, most: int = MOST_BINS
+    ) -> BinnedAxis:
+        """Return bins of equal relative width.
+
+        Parameters
+        ----------
+        low, high : float
+            All that is to be covered.
+        ppm : float
+            Width in millionths of the m/z; wider if there would be too many bins.
+        most : int
+            Largest number of bins.
+        """
+        if not (0 < low <= high and math.isfinite(high)):
+            low, high = (low, high) if low < high else (low, low + 1.0)
+            n = max(1, min(most, 1000))
+            return cls(np.linspace(low, high, n + 1))
+        span = math.log(high / low)
+        n = max(1, min(most, math.ceil(span / math.log1p(ppm * 1e-6))))
+        edges = low * np.exp(np.linspace(0.0, max(span, 1e-9), n + 1))
+        # What was computed must not leave the last peak outside.
+        edges[-1] = max(edges[-1], np.nextafter(high, np.inf))
+        return cls(edges)
+
+    def place(self, mz: Values, intensities: Values) -> Values:
+        """See `CubeAxis.place`."""
+        bins = np.searchsorted(self.edges, mz, "right") - 1
+        inside = (bins >= 0) & (bins < len(self))
+        return np.bincount(bins[inside], intensities[inside], minlength=len(self))
+
+    def window(self, index: int) -> tuple[float, float]:
+        """See `CubeAxis.window`."""
+        below_next = np.nextafter(self.edges[index + 1], -np.inf)
+        return float(self.edges[index]), float(below_next)
+
+
+class InterpolatedAxis(CubeAxis):
+    """Even steps at which profiles are interpolated; 0 outside of a profile.
+
+    Parameters
+    ----------
+    low, high, step : float
+        First value, last value, distance of the values.
+    """
+
+    def __init__(self, low: float, high: float, step: float) -> None:
+        n = max(1, min(MOST_BINS, int((high - low) / step) + 1 if step > 0 else 1))
+        self.mz = np.linspace(low, high, n) if n > 1 else np.array([low])
+
+    def place(self, mz: Values, intensities: Values) -> Values:
+        """See `CubeAxis.place`."""
+        if not len(mz):
+            return np.zeros(len(self))
+        return np.interp(self.mz, mz, intensities, left=0.0, right=0.0)
+
+    def window(self, index: int) -> tuple[float, float]:
+        """See `CubeAxis.window`."""
+        half = (self.mz[1] - self.mz[0]) / 2 if len(self) > 1 else 0.5
+        value = float(self.mz[index])
+        return value - half, value + half

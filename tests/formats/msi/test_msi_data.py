@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.formats.msi import msi_brute as brute
+
+from napari_scope.formats.msi import MSIData, PixelTable, Spectrum, mz_window
+from napari_scope.formats.msi.memory import MemorySpectra
+
+MZ = np.array([100.0, 101.0, 102.5, 104.0])
+
+
+def _common(z: list[int] | None = None) -> MemorySpectra:
+    """Return five spectra on a grid of 3 x 2, one pixel of which has none."""
+    x, y = [3, 4, 5, 3, 5], [1, 1, 1, 2, 2]
+    values = np.arange(20, dtype="u2").reshape(5, 4) + 1
+    table = PixelTable.of(x, y, z, [0, 0, 1, 0, 1])
+    return MemorySpectra.over(MZ, values, table)
+
+
+def _cube() -> Any:
+    cube = np.zeros((3, 2, 4), "u2")
+    for number, (x, y) in enumerate([(0, 0), (1, 0), (2, 0), (0, 1), (2, 1)]):
+        cube[x, y] = np.arange(4) + 4 * number + 1
+    return cube
+
+
+def _ragged() -> tuple[MemorySpectra, list[Spectrum]]:
+    spectra = [
+        Spectrum(np.array(mz), np.array(values, "f4"))
+        for mz, values in (
+            ([100.0, 100.4, 250.0], [1, 2, 4]),
+            ([], []),
+            ([100.2], [8]),
+        )
+    ]
+    return MemorySpectra("", PixelTable.of([1, 2, 1], [1, 1, 2]), spectra), spectra
+
+
+axis_index = st.one_of(
+    st.integers(-4, 4), st.slices(4), st.just(Ellipsis), st.lists(st.integers(-2, 1))
+)
+
+
+@given(st.lists(axis_index, max_size=4))
+def test_slices_are_those_of_numpy(index: list[Any]) -> None:
+    data, cube = MSIData(_common()), _cube()
+    if sum(isinstance(part, list) for part in index) > 1:
+        with pytest.raises(IndexError):
+            data[tuple(index)]
+        return
+    lists = [i for i, part in enumerate(index) if isinstance(part, list)]
+    # numpy moves the axis of a list in front when an integer stands beside it.
+    pointwise = lists and any(isinstance(part, int) for part in index)
+    key = tuple(
+        np.array(part, np.int64) if isinstance(part, list) else part for part in index
+    )
+    try:
+        expected = cube[key]
+    except IndexError:
+        with pytest.raises(IndexError):
+            data[tuple(index)]
+        return
+    found = data[tuple(index)]
+    if not pointwise:
+        assert found.dtype == cube.dtype
+        assert found.tolist() == expected.tolist()
+    else:
+        assert sorted(found.ravel()) == sorted(expected.ravel())
+
+
+def test_indices_that_mean_nothing() -> None:
+    data = MSIData(_common())
+    for index in (1.5, (0, 0, 0, 0), "a", (..., ...), (5,), [[0]], None):
+        with pytest.raises(IndexError):
+            data[index]
+
+
+def test_a_mask_on_an_axis() -> None:
+    wanted = np.array([False, True, True, False])
+    found = MSIData(_common())[:, :, wanted]
+    assert found.tolist() == _cube()[:, :, wanted].tolist()
+
+
+def test_a_volume_has_four_axes() -> None:
+    data = MSIData(_common(z=[0, 0, 0, 1, 1]))
+    assert data.shape == (3, 2, 2, 4)
+    assert data[0, 1, 1].tolist() == [13, 14, 15, 16]
+    assert data[0, 1, 0].tolist() == [0] * 4
+    assert data.tic_image().shape == (2, 2, 3)
+    places = [place for place, _ in data.spectrum_iter()]
+    assert places[-1] == (2, 1, 1)
+
+
+def test_ion_images_of_peaks() -> None:
+    memory, spectra = _ragged()
+    data = MSIData(memory)
+    for how in ("sum", "max", "mean"):
+        expected = brute.image(
+            brute.window(spectra, 100.0, 100.5, how), [1, 2, 1], [1, 1, 2]
+        )
+        assert data.ion_image(100.25, 0.25, how=how).tolist() == expected.tolist()  # type: ignore[arg-type]
+    assert data.tic_image().tolist() == [[7, 0], [8, 0]]
+
+
+def test_the_cube_of_peaks_has_all_of_them() -> None:
+    memory, _ = _ragged()
+    data = MSIData(memory)
+    cube = data[:]
+    assert cube.shape == data.shape == (2, 2, len(data.mz))
+    assert cube.sum(axis=2).T.tolist() == data.tic_image().tolist()
+    bins = np.flatnonzero(cube.sum(axis=(0, 1)))
+    assert np.allclose(data.mz[bins], [100.0, 100.2, 100.4, 250.0], rtol=20e-6)
+    for index in bins:
+        assert data[:, :, int(index)].tolist() == cube[:, :, index].tolist()
+    for (x, y), values in data.spectrum_iter():
+        assert values.tolist() == cube[x, y].tolist()
+
+
+def test_the_spectrum_of_a_pixel_is_that_of_the_file() -> None:
+    memory, spectra = _ragged()
+    data = MSIData(memory)
+    assert data.spectrum_at(0, 1).mz.tolist() == spectra[2].mz.tolist()
+    assert len(data.spectrum_at(1, 1).mz) == 0
+    with pytest.raises(IndexError):
+        data.spectrum_at(2, 0)
+
+
+def test_regions_act_as_if_they_were_all() -> None:
+    whole = MSIData(_common())
+    right = whole.of_regions([1])
+    assert right.shape == (1, 2, 4)
+    assert right[:].tolist() == _cube()[2:].tolist()
+    assert [place for place, _ in right.spectrum_iter()] == [(0, 0), (0, 1)]
+    assert right.spectrum_at(0, 1).intensities.tolist() == [17, 18, 19, 20]
+    assert right.tic_image().tolist() == [[9 + 10 + 11 + 12], [17 + 18 + 19 + 20]]
+    both = whole.of_regions([0, 1])
+    assert both[:].tolist() == whole[:].tolist()
+    assert right.of_regions(None).shape == whole.shape
+
+
+def test_totals_that_the_file_tells_are_taken() -> None:
+    spectra = _common()
+    spectra.totals = np.arange(5.0)
+    assert MSIData(spectra).tic_image().tolist() == [[0, 1, 2], [3, 0, 4]]
+    assert MSIData(spectra).of_regions([1]).totals().tolist() == [2, 4]
+
+
+def test_windows() -> None:
+    assert mz_window(500, 0.5) == (499.5, 500.5)
+    assert mz_window(500, 10, "ppm") == pytest.approx((499.995, 500.005))
+    with pytest.raises(ValueError, match="at least 0"):
+        mz_window(500, -1)
+    with pytest.raises(ValueError, match="'Da' or 'ppm'"):
+        mz_window(500, 1, "mDa")  # type: ignore[arg-type]
