@@ -10,8 +10,8 @@ from tests.formats.msi import msi_brute as brute
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi import PixelTable, Spectrum
+from napari_scope.formats.msi.blocks import RaggedBlock
 from napari_scope.formats.msi.memory import MemorySpectra
-from napari_scope.formats.msi.spectra import RaggedBlock
 
 mz_values = st.integers(1, 9).map(float)
 peaks = st.lists(st.tuples(mz_values, st.integers(0, 50)), max_size=6)

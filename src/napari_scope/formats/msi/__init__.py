@@ -1,21 +1,19 @@
 """Mass-spectrometry images: readers, ion images, spectra, whatever the format."""
 
-from napari_scope.formats.msi.data import MSIData, ToleranceUnit, mz_window
-from napari_scope.formats.msi.opening import format_of, open_msi
-from napari_scope.formats.msi.pixels import PixelTable, Region
-from napari_scope.formats.msi.reader import (
-    MSIReader,
+from napari_scope.formats.msi.blocks import Spectrum
+from napari_scope.formats.msi.choosing import (
     MultiDataReader,
     MultiDataRegionReader,
     RegionReader,
-    available_formats,
 )
-from napari_scope.formats.msi.spectra import (
-    MetadataValue,
-    PixelSize,
-    Spectra,
-    Spectrum,
-)
+from napari_scope.formats.msi.data import MSIData
+from napari_scope.formats.msi.normalise import Normalisation, Reference
+from napari_scope.formats.msi.opening import format_of, open_msi
+from napari_scope.formats.msi.pixels import PixelTable, Region
+from napari_scope.formats.msi.reader import MSIReader, available_formats
+from napari_scope.formats.msi.spectra import MetadataValue, PixelSize, Spectra
+from napari_scope.formats.msi.summaries import Summary
+from napari_scope.formats.msi.windows import ToleranceUnit, mz_window
 
 __all__ = [
     "MSIData",
@@ -23,12 +21,15 @@ __all__ = [
     "MetadataValue",
     "MultiDataReader",
     "MultiDataRegionReader",
+    "Normalisation",
     "PixelSize",
     "PixelTable",
+    "Reference",
     "Region",
     "RegionReader",
     "Spectra",
     "Spectrum",
+    "Summary",
     "ToleranceUnit",
     "available_formats",
     "format_of",

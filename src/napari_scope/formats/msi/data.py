@@ -16,50 +16,36 @@ from __future__ import annotations
 
 import operator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_scope.formats.msi.axes import BinnedAxis, CommonAxis, InterpolatedAxis
-from napari_scope.formats.msi.spectra import Spectrum
+from napari_scope.formats.msi.blocks import Spectrum
+from napari_scope.formats.msi.hotspots import clip_hotspots
+from napari_scope.formats.msi.normalise import factors_of, norms
+from napari_scope.formats.msi.summaries import summarise
+from napari_scope.formats.msi.windows import mz_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from napari_scope.formats.msi.axes import CubeAxis
+    from napari_scope.formats.msi.blocks import How
+    from napari_scope.formats.msi.normalise import Normalisation
     from napari_scope.formats.msi.pixels import PixelTable
-    from napari_scope.formats.msi.spectra import How, Spectra
+    from napari_scope.formats.msi.spectra import Spectra
+    from napari_scope.formats.msi.summaries import Summary
+    from napari_scope.formats.msi.windows import ToleranceUnit
 
     Numbers = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["MSIData", "ToleranceUnit", "mz_window"]
+__all__ = ["MSIData"]
 
-ToleranceUnit: TypeAlias = Literal["Da", "ppm"]
-
-
-def mz_window(
-    mz: float, tolerance: float, unit: ToleranceUnit = "Da"
-) -> tuple[float, float]:
-    """Return the closed window mz ± tolerance.
-
-    Parameters
-    ----------
-    mz : float
-        Its middle.
-    tolerance : float
-        Half of its width, at least 0.
-    unit : {"Da", "ppm"}
-        Whether the tolerance is absolute or in millionths of the m/z.
-    """
-    if not tolerance >= 0:
-        raise ValueError(f"a tolerance of at least 0 was expected, not {tolerance}")
-    if unit not in ("Da", "ppm"):
-        raise ValueError(f"the unit of a tolerance is 'Da' or 'ppm', not {unit!r}")
-    half = tolerance * mz * 1e-6 if unit == "ppm" else tolerance
-    return mz - half, mz + half
+Value = TypeVar("Value", bound=np.generic)
 
 
 class MSIData:
@@ -83,6 +69,7 @@ class MSIData:
     ) -> None:
         self.spectra = spectra
         self.numbers = numbers
+        self._factors: dict[Normalisation, Floats] = {}
         if axis is not None:
             self.axis = axis
 
@@ -194,7 +181,7 @@ class MSIData:
         """Return one number for each chosen spectrum from low <= m/z <= high."""
         return self.spectra.window(low, high, how, self.numbers)
 
-    def image(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def image(self, values: npt.NDArray[Value]) -> npt.NDArray[Value]:
         """Lay one value for each chosen spectrum out as an image."""
         return self.pixels.image(values)
 
@@ -204,6 +191,9 @@ class MSIData:
         tolerance: float = 0.25,
         unit: ToleranceUnit = "Da",
         how: How = "sum",
+        *,
+        normalise: Normalisation = "none",
+        hotspot: float | None = None,
     ) -> npt.NDArray[np.float32]:
         """Return the image of the intensities at mz ± tolerance.
 
@@ -217,6 +207,10 @@ class MSIData:
             Unit of the tolerance.
         how : {"sum", "max", "mean"}
             What becomes of the intensities in the window; 0 where there are none.
+        normalise : {"none", "tic", "rms", "median"} or Reference
+            What each spectrum is scaled by (`napari_scope.formats.msi.normalise`).
+        hotspot : float, optional
+            Quantile of the values above 0 at which higher ones are clipped.
 
         Returns
         -------
@@ -224,8 +218,75 @@ class MSIData:
             The image.
         """
         values = self.window(*mz_window(mz, tolerance, unit), how)
-        image: npt.NDArray[np.float32] = self.image(values).astype(np.float32)
-        return image
+        if normalise != "none":
+            values = values * self.factors(normalise)
+        image = self.image(values.astype(np.float32))
+        return image if hotspot is None else clip_hotspots(image, hotspot)
+
+    def factors(
+        self,
+        normalise: Normalisation,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Floats:
+        """Return what each chosen spectrum is multiplied by; computed once.
+
+        Raises
+        ------
+        CancelledError
+            If it was cancelled.
+        """
+        # Two threads may compute the same; none waits for another that was cancelled.
+        if normalise not in self._factors:
+            found = factors_of(norms(self.spectra, normalise, self.numbers, cancelled))
+            self._factors[normalise] = found
+        return self._factors[normalise]
+
+    def summary(
+        self,
+        numbers: Numbers | None = None,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> Summary:
+        """Return the mean and the highest spectrum.
+
+        Parameters
+        ----------
+        numbers : ndarray of int64, optional
+            Which of the chosen spectra, as `PixelTable.numbers_in` of `pixels` tells
+            them for a mask; all if not given.
+        cancelled : callable
+            Asked from time to time whether to end.
+        progress : callable
+            Told from time to time what part is done, from 0 to 1.
+
+        Raises
+        ------
+        CancelledError
+            If it was cancelled.
+        """
+        if numbers is None:
+            wanted = self.numbers
+        else:
+            wanted = numbers if self.numbers is None else self.numbers[numbers]
+        return summarise(self.spectra, wanted, cancelled=cancelled, progress=progress)
+
+    def mean_spectrum(self, numbers: Numbers | None = None) -> Spectrum:
+        """Return the mean of the chosen spectra, or of some; see `summary`."""
+        return self.summary(numbers).mean
+
+    def skyline_spectrum(self, numbers: Numbers | None = None) -> Spectrum:
+        """Return the highest values of the chosen spectra; see `summary`."""
+        return self.summary(numbers).skyline
+
+    def base_peak_image(
+        self,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """Return the images of m/z and intensity of the highest peak of each pixel."""
+        parts = [block.base_peaks() for block in self.spectra.blocks(self.numbers)]
+        mz = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0)
+        heights = np.concatenate([part[1] for part in parts]) if parts else np.zeros(0)
+        return self.pixels.image(mz), self.pixels.image(heights.astype(np.float32))
 
     def totals(self) -> Floats:
         """Return the sum of all intensities of each chosen spectrum."""
@@ -237,8 +298,7 @@ class MSIData:
 
     def tic_image(self) -> npt.NDArray[np.float32]:
         """Return the image of the sums of all intensities."""
-        image: npt.NDArray[np.float32] = self.image(self.totals()).astype(np.float32)
-        return image
+        return self.image(self.totals().astype(np.float32))
 
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
         """Read a part of the cube.

@@ -15,20 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.msi.spectra import (
-    CommonBlock,
-    RaggedBlock,
-    Spectra,
-    Spectrum,
-)
+from napari_scope.formats.msi.blocks import CommonBlock, RaggedBlock, Spectrum
+from napari_scope.formats.msi.spectra import Spectra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
+    from napari_scope.formats.msi.blocks import Block, Numbers, Values
     from napari_scope.formats.msi.pixels import PixelTable
-    from napari_scope.formats.msi.spectra import Block, Numbers, Values
 
 __all__ = ["MemorySpectra"]
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 __all__ = ["PixelTable", "Region"]
+
+Value = TypeVar("Value", bound=np.generic)
 
 # A damaged number must not make us reserve a map of the whole world.
 _MOST_PLACES = 1 << 28
@@ -184,9 +186,7 @@ class PixelTable:
         number = int(self.grid[z, y, x])
         return None if number < 0 else number
 
-    def image(
-        self, values: npt.NDArray[np.generic], fill: float = 0
-    ) -> npt.NDArray[np.generic]:
+    def image(self, values: npt.NDArray[Value], fill: float = 0) -> npt.NDArray[Value]:
         """Lay one value a spectrum out as an image, (y, x) or (z, y, x).
 
         Parameters

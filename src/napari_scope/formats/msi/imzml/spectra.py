@@ -13,22 +13,27 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_scope.errors import DatasetClosedError, FormatError
-from napari_scope.formats.msi.spectra import (
-    BLOCK_BYTES,
+from napari_scope.formats.msi.blocks import (
     CommonBlock,
     RaggedBlock,
-    Spectra,
     Spectrum,
     columns_in,
     reduce_columns,
 )
+from napari_scope.formats.msi.spectra import BLOCK_BYTES, Spectra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_scope.fileio import DataFile
+    from napari_scope.formats.msi.blocks import (
+        Block,
+        Floats,
+        How,
+        Numbers,
+        Values,
+    )
     from napari_scope.formats.msi.imzml.layout import Arrays, Layout
-    from napari_scope.formats.msi.spectra import Block, Floats, How, Numbers, Values
 
 __all__ = ["ImzMLSpectra"]
 

@@ -1,0 +1,45 @@
+"""Taking away the few pixels that are so bright that all others look black.
+
+Examples
+--------
+>>> clip_hotspots(np.array([0.0, 1.0, 2.0, 100.0]), 0.5).tolist()
+[0.0, 1.0, 2.0, 2.0]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["clip_hotspots"]
+
+Value = TypeVar("Value", bound=np.floating[Any])
+
+
+def clip_hotspots(image: npt.NDArray[Value], quantile: float) -> npt.NDArray[Value]:
+    """Return an image without values above a quantile of those that are above 0.
+
+    Parameters
+    ----------
+    image : ndarray of float
+        The image; pixels without a spectrum are 0.
+    quantile : float
+        From 0 to 1; 0.99 leaves one of a hundred bright pixels clipped.
+
+    Raises
+    ------
+    ValueError
+        If the quantile lies outside of 0 to 1.
+    """
+    if not 0 <= quantile <= 1:
+        raise ValueError(f"a quantile from 0 to 1 was expected, not {quantile}")
+    above = image[image > 0]
+    if not len(above):
+        return image
+    highest = image.dtype.type(np.quantile(above, quantile))
+    clipped: npt.NDArray[Value] = np.minimum(image, highest)
+    return clipped
