@@ -97,6 +97,9 @@ class Spectra(ABC):
         What the file says of this data set.
     totals : ndarray of float64, (spectra,), optional
         Sums of all intensities where the file tells them.
+    identity : str
+        What tells these spectra from any others, for what is kept on disk about them;
+        empty if they are not to be recognised again.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Spectra(ABC):
     pixel_size: PixelSize | None = None
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     totals: Floats | None = None
+    identity: str = ""
 
     def __len__(self) -> int:
         return len(self.pixels)
