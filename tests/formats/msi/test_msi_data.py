@@ -121,6 +121,19 @@ def test_the_cube_of_peaks_has_all_of_them() -> None:
         assert values.tolist() == cube[x, y].tolist()
 
 
+def test_profiles_are_interpolated_at_even_steps() -> None:
+    spectra = [
+        Spectrum(np.array([10.0, 10.5, 12.0]), np.array([0, 4, 1], "u2")),
+        Spectrum(np.array([10.0, 12.0]), np.array([2, 4], "u2")),
+    ]
+    table = PixelTable.of([0, 1], [0, 0])
+    data = MSIData(MemorySpectra("", table, spectra, is_profile=True))
+    assert data.mz.tolist() == [10, 10.5, 11, 11.5, 12]
+    assert data[0, 0].tolist() == [0, 4, 3, 2, 1]
+    assert data[:, 0, 1].tolist() == [4, 2.5]
+    assert data[1, 0, ::2].tolist() == [2, 3, 4]
+
+
 def test_the_spectrum_of_a_pixel_is_that_of_the_file() -> None:
     memory, spectra = _ragged()
     data = MSIData(memory)

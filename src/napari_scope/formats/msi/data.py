@@ -14,7 +14,7 @@ Examples
 
 from __future__ import annotations
 
-import operator
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,19 +22,23 @@ import numpy as np
 
 from napari_scope.formats.msi.axes import BinnedAxis, CommonAxis, InterpolatedAxis
 from napari_scope.formats.msi.blocks import Spectrum
+from napari_scope.formats.msi.cube import read_cube
 from napari_scope.formats.msi.hotspots import clip_hotspots
+from napari_scope.formats.msi.index_cache import MEMORY_BYTES, prepare
 from napari_scope.formats.msi.normalise import factors_of, norms
 from napari_scope.formats.msi.summaries import summarise
 from napari_scope.formats.msi.windows import mz_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_scope.formats.msi.axes import CubeAxis
     from napari_scope.formats.msi.blocks import How
     from napari_scope.formats.msi.normalise import Normalisation
+    from napari_scope.formats.msi.peak_index import PeakIndex
     from napari_scope.formats.msi.pixels import PixelTable
     from napari_scope.formats.msi.spectra import Spectra
     from napari_scope.formats.msi.summaries import Summary
@@ -46,6 +50,14 @@ if TYPE_CHECKING:
 __all__ = ["MSIData"]
 
 Value = TypeVar("Value", bound=np.generic)
+
+
+class _Prepared:
+    """The peaks in the order of m/z, for all that is chosen of one data set."""
+
+    def __init__(self) -> None:
+        self.index: PeakIndex | None = None
+        self.lock = threading.Lock()
 
 
 class MSIData:
@@ -66,9 +78,11 @@ class MSIData:
         spectra: Spectra,
         numbers: Numbers | None = None,
         axis: CubeAxis | None = None,
+        _prepared: _Prepared | None = None,
     ) -> None:
         self.spectra = spectra
         self.numbers = numbers
+        self._prepared = _prepared or _Prepared()
         self._factors: dict[Normalisation, Floats] = {}
         if axis is not None:
             self.axis = axis
@@ -82,9 +96,10 @@ class MSIData:
             If there is no such region.
         """
         if regions is None:
-            return MSIData(self.spectra, None, self.__dict__.get("axis"))
+            axis = self.__dict__.get("axis")
+            return MSIData(self.spectra, None, axis, self._prepared)
         numbers = self.spectra.pixels.numbers_of(regions)
-        return MSIData(self.spectra, numbers, self.axis)
+        return MSIData(self.spectra, numbers, self.axis, self._prepared)
 
     @cached_property
     def axis(self) -> CubeAxis:
@@ -179,7 +194,63 @@ class MSIData:
 
     def window(self, low: float, high: float, how: How = "sum") -> Floats:
         """Return one number for each chosen spectrum from low <= m/z <= high."""
-        return self.spectra.window(low, high, how, self.numbers)
+        index = self._prepared.index
+        if index is None:
+            return self.spectra.window(low, high, how, self.numbers)
+        values = index.window(low, high, how)
+        return values if self.numbers is None else values[self.numbers]
+
+    @property
+    def index_ready(self) -> bool:
+        """Whether ion images are as quick as they can be."""
+        return self.spectra.common_mz is not None or self._prepared.index is not None
+
+    def prepare_index(
+        self,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        cache_dir: Path | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> bool:
+        """Sort the peaks by m/z, for ion images in a millisecond; not for the GUI.
+
+        Returns whether ion images are quick then: True at once over a common axis,
+        False where there is no room for the table.
+
+        Parameters
+        ----------
+        memory_bytes : int
+            Largest table in memory; a larger one is kept in a cache on disk.
+        cache_dir : Path, optional
+            Another folder for it than the user's.
+        cancelled : callable
+            Asked from time to time whether to end.
+        progress : callable
+            Told from time to time what part is done, from 0 to 1.
+
+        Raises
+        ------
+        CancelledError
+            If it was cancelled.
+        """
+        with self._prepared.lock:
+            if not self.index_ready:
+                self._prepared.index = prepare(
+                    self.spectra,
+                    memory_bytes=memory_bytes,
+                    folder=cache_dir,
+                    cancelled=cancelled,
+                    progress=progress,
+                )
+        return self.index_ready
+
+    def close_index(self) -> None:
+        """Let go of the sorted peaks; images are read from the file again."""
+        with self._prepared.lock:
+            index, self._prepared.index = self._prepared.index, None
+            if index is not None:
+                index.close()
 
     def image(self, values: npt.NDArray[Value]) -> npt.NDArray[Value]:
         """Lay one value for each chosen spectrum out as an image."""
@@ -311,89 +382,4 @@ class MSIData:
         IndexError
             If the index does not fit the shape.
         """
-        picks, dropped = _picks(index, self.shape)
-        *places, bins = picks
-        xs, ys = places[0], places[1]
-        zs = places[2] if len(places) > 2 else np.zeros(1, np.int64)
-        grid = self.pixels.grid[np.ix_(zs, ys, xs)].transpose(2, 1, 0)
-        result = np.zeros((*grid.shape, len(bins)), self.dtype)
-        filled = grid >= 0
-        if filled.any() and len(bins):
-            result[filled] = self._values(grid[filled], bins)
-        if len(places) == 2:
-            result = result[:, :, 0]
-        whole: npt.NDArray[Any] = result[
-            tuple(0 if axis in dropped else slice(None) for axis in range(self.ndim))
-        ]
-        return whole
-
-    def _values(self, chosen: Numbers, bins: Numbers) -> npt.NDArray[Any]:
-        """Return some bins of some of the chosen spectra, (spectra, bins)."""
-        numbers = chosen if self.numbers is None else self.numbers[chosen]
-        if self.spectra.common_mz is not None:
-            return self.spectra.columns(bins, numbers)
-        if len(bins) == 1 and not isinstance(self.axis, InterpolatedAxis):
-            low, high = self.axis.window(int(bins[0]))
-            return self.spectra.window(low, high, "sum", numbers)[:, np.newaxis]
-        rows = [
-            self.axis.place(*block.spectrum(k))[bins]
-            for block in self.spectra.blocks(numbers)
-            for k in range(len(block))
-        ]
-        return np.array(rows)
-
-
-def _picks(index: Any, shape: tuple[int, ...]) -> tuple[list[Numbers], set[int]]:
-    """Return the wanted numbers on each axis, and the axes that an integer takes away.
-
-    Examples
-    --------
-    >>> picks, dropped = _picks((1, ..., slice(2)), (3, 4, 5))
-    >>> [p.tolist() for p in picks], dropped
-    ([[1], [0, 1, 2, 3], [0, 1]], {0})
-    """
-    parts = list(index) if isinstance(index, tuple) else [index]
-    if sum(part is Ellipsis for part in parts) > 1:
-        raise IndexError("an index can only have one ellipsis")
-    for place, part in enumerate(parts):
-        if part is Ellipsis:
-            missing = len(shape) - (len(parts) - 1)
-            parts[place : place + 1] = [slice(None)] * max(0, missing)
-            break
-    parts += [slice(None)] * (len(shape) - len(parts))
-    if len(parts) != len(shape):
-        raise IndexError(f"{len(parts)} indices for a cube of {len(shape)} axes")
-    picks: list[Numbers] = []
-    dropped: set[int] = set()
-    lists = 0
-    for axis, (part, size) in enumerate(zip(parts, shape, strict=True)):
-        if isinstance(part, slice):
-            picks.append(np.arange(size)[part])
-            continue
-        if np.ndim(part) == 0:
-            try:
-                number = operator.index(part)
-            except TypeError:
-                raise IndexError(
-                    f"integers, slices and one list are understood, not {part!r}"
-                ) from None
-            dropped.add(axis)
-            wanted = np.array([number])
-        else:
-            lists += 1
-            array = np.asarray(part)
-            wanted = np.flatnonzero(array) if array.dtype == bool else array
-            if (
-                array.ndim != 1
-                or lists > 1
-                or (array.dtype == bool and len(array) != size)
-            ):
-                raise IndexError("one list of numbers, on one axis, is understood")
-        wanted = wanted.astype(np.int64)
-        if len(wanted) and (wanted.min() < -size or wanted.max() >= size):
-            raise IndexError(
-                f"index {int(wanted[0])} is out of bounds for axis {axis} with size "
-                f"{size}"
-            )
-        picks.append(np.where(wanted < 0, wanted + size, wanted))
-    return picks, dropped
+        return read_cube(self, index)

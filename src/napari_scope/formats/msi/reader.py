@@ -99,9 +99,11 @@ class MSIReader(ABC):
         self.select_dataset: int | None = None
         self.select_region: int | tuple[int, ...] | None = None
         self._spectra: tuple[Spectra, ...] = ()
+        self._whole: list[MSIData] = []
         self._chosen: dict[int, MSIData] = {}
         self._closed = False
         self._spectra = tuple(self._open())
+        self._whole = [MSIData(spectra) for spectra in self._spectra]
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -197,7 +199,7 @@ class MSIReader(ABC):
         if index not in self._chosen:
             chosen = self.select_region
             regions = (chosen,) if isinstance(chosen, int) else chosen
-            self._chosen[index] = MSIData(self._spectra[index]).of_regions(regions)
+            self._chosen[index] = self._whole[index].of_regions(regions)
         return self._chosen[index]
 
     def _each(self) -> list[MSIData]:
@@ -285,6 +287,8 @@ class MSIReader(ABC):
         """Close all files; calling it again does nothing."""
         if not self._closed:
             self._closed = True
+            for data in self._whole:
+                data.close_index()
             self._close()
 
     close = close_file

@@ -137,6 +137,7 @@ class ImzMLReader(MSIReader):
             pixel_size=_pixel_size(self._terms),
             metadata=_metadata(root, _PARTS[:1] + _PARTS[4:5]),
             totals=None if np.isnan(layout.total).any() else layout.total,
+            identity=_identity(ibd, path),
         )
         self.problems = (
             *self.document.problems,
@@ -213,6 +214,14 @@ class ImzMLReader(MSIReader):
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _identity(*files: Path) -> str:
+    """Return what changes when one of the files does."""
+    parts = [
+        f"{one.resolve()}|{(f := one.stat()).st_size}|{f.st_mtime_ns}" for one in files
+    ]
+    return "imzml|" + "|".join(parts)
 
 
 def _find(name: PathLike) -> Path | None:

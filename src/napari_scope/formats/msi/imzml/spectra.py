@@ -20,6 +20,7 @@ from napari_scope.formats.msi.blocks import (
     columns_in,
     reduce_columns,
 )
+from napari_scope.formats.msi.imzml.scan import can_scan, scan_window
 from napari_scope.formats.msi.spectra import BLOCK_BYTES, Spectra
 
 if TYPE_CHECKING:
@@ -112,10 +113,13 @@ class ImzMLSpectra(Spectra):
         numbers: Numbers | None = None,
     ) -> Floats:
         """See `Spectra.window`."""
+        if self.common_mz is None and can_scan(self._layout):
+            wanted = np.arange(len(self)) if numbers is None else np.asarray(numbers)
+            found = scan_window(self._read_into, self._layout, wanted, low, high, how)
+            return super().window(low, high, how, numbers) if found is None else found
         if self.common_mz is None or self._layout.intensity.compression != "none":
             return super().window(low, high, how, numbers)
-        found = columns_in(self.common_mz, low, high)
-        bins = np.arange(len(self.common_mz))[found]
+        bins = np.arange(len(self.common_mz))[columns_in(self.common_mz, low, high)]
         n = len(self) if numbers is None else len(numbers)
         if len(bins) * n * self.intensity_dtype.itemsize > BLOCK_BYTES:
             return super().window(low, high, how, numbers)
@@ -272,6 +276,16 @@ class ImzMLSpectra(Spectra):
                 path=self._file.path,
             )
         return np.frombuffer(plain, arrays.dtype)
+
+    def _read_into(self, offset: int, target: memoryview) -> None:
+        try:
+            count = self._file.read_into(offset, target)
+        except ValueError as error:
+            raise DatasetClosedError(
+                "the reader is closed", path=self._file.path
+            ) from error
+        if count < target.nbytes:
+            raise self._shrunk(offset + count)
 
     def _piece(self, offset: int, size: int) -> bytes:
         try:

@@ -1,0 +1,153 @@
+"""Where the peaks of a data set in the order of m/z are kept: memory, or a cache.
+
+Tables up to a budget lie in memory. Larger ones go to the user's cache folder, never
+beside the data, and are found again as long as the data are the same. The folder is
+bounded: what was used longest ago goes. If a table can be kept nowhere there is none,
+and everything works without.
+
+Examples
+--------
+>>> index = prepare(spectra, memory_bytes=256 << 20)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from napari_scope.fileio import free_bytes
+from napari_scope.formats.msi.peak_index import PeakIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_scope.formats.msi.spectra import Spectra
+
+__all__ = ["MEMORY_BYTES", "cache_folder", "prepare"]
+
+MEMORY_BYTES: Final = 256 << 20
+"""Budget of a table in memory."""
+
+CACHE_VARIABLE: Final = "NAPARI_SCOPE_CACHE_DIR"
+_SUFFIX: Final = ".peaks"
+_MOST_BYTES: Final = 8 << 30  # of all tables
+_SPARE_BYTES: Final = 2 << 30  # that are left free on the disk
+
+
+def cache_folder() -> Path:
+    """Return where tables are kept; the folder need not exist.
+
+    It is that of the user for caches, or the one that the environment variable
+    ``NAPARI_SCOPE_CACHE_DIR`` names.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named) / "peaks"
+    import platformdirs
+
+    return platformdirs.user_cache_path("napari-scope", appauthor=False) / "peaks"
+
+
+def prepare(
+    spectra: Spectra,
+    *,
+    memory_bytes: int = MEMORY_BYTES,
+    folder: Path | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[float], None] = lambda done: None,
+) -> PeakIndex | None:
+    """Return the peaks of a data set by their m/z.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The data set.
+    memory_bytes : int
+        Largest table in memory.
+    folder : Path, optional
+        Where larger ones are kept; `cache_folder` if not given.
+    cancelled, progress : callable
+        See `PeakIndex.build`.
+
+    Returns
+    -------
+    PeakIndex or None
+        None over a common axis, where it would gain nothing, and where there is no
+        room for it.
+
+    Raises
+    ------
+    CancelledError
+        If it was cancelled.
+    """
+    if spectra.common_mz is not None or not len(spectra):
+        return None
+    folder = folder or cache_folder()
+    path = None
+    if spectra.identity:
+        name = hashlib.sha256(spectra.identity.encode()).hexdigest()[:32]
+        path = folder / (name + _SUFFIX)
+        kept = PeakIndex.open(path, spectra)
+        if kept is not None:
+            with contextlib.suppress(OSError):
+                os.utime(path)  # it was used just now
+            return kept
+    found = PeakIndex.build(
+        spectra, most_bytes=memory_bytes, cancelled=cancelled, progress=progress
+    )
+    if found is not None or path is None:
+        return found
+    return _on_disk(spectra, path, cancelled, progress)
+
+
+def _on_disk(
+    spectra: Spectra,
+    path: Path,
+    cancelled: Callable[[], bool],
+    progress: Callable[[float], None],
+) -> PeakIndex | None:
+    """Make the file of a table, or return None if there is no room for it."""
+    # Two programs may make the same table at once; the last one's name stays.
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        room = min(_MOST_BYTES, free_bytes(path.parent) - _SPARE_BYTES)
+        if room <= 0:
+            return None
+        part.unlink(missing_ok=True)
+        index = PeakIndex.build(
+            spectra, part, most_bytes=room, cancelled=cancelled, progress=progress
+        )
+        if index is None:
+            return None
+        # Windows renames no file that is open.
+        index.close()
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        return None
+    _make_room(path)
+    return PeakIndex.open(path, spectra)
+
+
+def _make_room(newest: Path) -> None:
+    """Remove what was used longest ago until the rest fits."""
+    found: list[tuple[float, int, Path]] = []
+    with contextlib.suppress(OSError), os.scandir(newest.parent) as entries:
+        for entry in entries:
+            if entry.name.endswith((_SUFFIX, ".part")):
+                facts = entry.stat()
+                found.append((facts.st_mtime, facts.st_size, Path(entry.path)))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= _MOST_BYTES:
+            return
+        if path != newest:
+            # Where another program has it open it may stay.
+            with contextlib.suppress(OSError):
+                path.unlink()
+            total -= size

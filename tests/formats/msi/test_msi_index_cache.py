@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_scope.errors import CancelledError
+from napari_scope.formats.msi import MSIData, PixelTable, Spectrum, index_cache
+from napari_scope.formats.msi.index_cache import cache_folder, prepare
+from napari_scope.formats.msi.memory import MemorySpectra
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _memory(identity: str = "a", n: int = 30) -> MemorySpectra:
+    random = np.random.default_rng(n)
+    spectra = [
+        Spectrum(random.uniform(100, 900, 20), random.random(20)) for _ in range(n)
+    ]
+    table = PixelTable.of(range(n), [0] * n, region=[i % 2 for i in range(n)])
+    return MemorySpectra("", table, spectra, identity=identity)
+
+
+def test_a_small_table_stays_in_memory(tmp_path: Path) -> None:
+    index = prepare(_memory(), folder=tmp_path)
+    assert index is not None
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_large_one_is_kept_and_found_again(tmp_path: Path) -> None:
+    memory = _memory()
+    first = prepare(memory, memory_bytes=10, folder=tmp_path)
+    assert first is not None
+    first.close()
+    (file,) = tmp_path.iterdir()
+    written = file.stat().st_mtime_ns
+    os.utime(file, (1, 1))
+    # Nothing is read of the spectra.
+    memory.blocks = None  # type: ignore[method-assign, assignment]
+    again = prepare(memory, memory_bytes=10, folder=tmp_path)
+    assert again is not None
+    assert again.peaks == 600
+    assert file.stat().st_mtime_ns >= written
+    again.close()
+
+
+def test_what_has_no_identity_is_not_kept(tmp_path: Path) -> None:
+    assert prepare(_memory(""), memory_bytes=10, folder=tmp_path) is None
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_folder_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        index = prepare(_memory(name), memory_bytes=10, folder=tmp_path)
+        assert index is not None
+        index.close()
+    assert len(list(tmp_path.iterdir())) == 3
+    for age, file in enumerate(sorted(tmp_path.iterdir())):
+        os.utime(file, (age + 1, age + 1))
+    oldest = min(tmp_path.iterdir(), key=lambda file: file.stat().st_mtime)
+    size = oldest.stat().st_size
+    monkeypatch.setattr(index_cache, "_MOST_BYTES", 3 * size)
+    index = prepare(_memory("d"), memory_bytes=10, folder=tmp_path)
+    assert index is not None
+    index.close()
+    assert len(list(tmp_path.iterdir())) == 3
+    assert not oldest.exists()
+
+
+def test_no_room_means_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(index_cache, "free_bytes", lambda _: 1000)
+        assert prepare(_memory(), memory_bytes=10, folder=tmp_path) is None
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert prepare(_memory(), memory_bytes=10, folder=blocked / "in") is None
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_cancelled(tmp_path: Path) -> None:
+    with pytest.raises(CancelledError):
+        prepare(_memory(), memory_bytes=10, folder=tmp_path, cancelled=lambda: True)
+    assert not any(tmp_path.iterdir())
+
+
+def test_images_are_the_same_with_it(tmp_path: Path) -> None:
+    memory = _memory()
+    data = MSIData(memory)
+    odd = data.of_regions([1])
+    before = data.ion_image(300, 50), odd.ion_image(300, 50, how="max")
+    assert not data.index_ready
+    assert data.prepare_index(cache_dir=tmp_path)
+    assert odd.index_ready
+    memory.blocks = None  # type: ignore[method-assign, assignment]
+    after = data.ion_image(300, 50), odd.ion_image(300, 50, how="max")
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+    data.close_index()
+    assert not odd.index_ready
+
+
+def test_a_common_axis_needs_none(tmp_path: Path) -> None:
+    data = MSIData(MemorySpectra.over([1.0], [[1]], PixelTable.of([0], [0])))
+    assert data.index_ready
+    assert data.prepare_index(cache_dir=tmp_path)
+    assert prepare(data.spectra, folder=tmp_path) is None
+
+
+def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_SCOPE_CACHE_DIR", "elsewhere")
+    assert cache_folder().parts == ("elsewhere", "peaks")
+    monkeypatch.delenv("NAPARI_SCOPE_CACHE_DIR")
+    assert cache_folder().name == "peaks"
