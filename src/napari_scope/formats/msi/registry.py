@@ -24,7 +24,10 @@ __all__ = ["GROUP", "known_classes", "remember"]
 GROUP = "napari_scope.msi_formats"
 """Entry points of other packages."""
 
-_OURS: tuple[str, ...] = ("napari_scope.formats.msi.imzml.reader",)
+_OURS: tuple[str, ...] = (
+    "napari_scope.formats.msi.imzml.reader",
+    "napari_scope.formats.msi.analyze",
+)
 
 _KNOWN: dict[str, type[object]] = {}
 
