@@ -59,6 +59,7 @@ class Ticks:
         from qtpy.QtCore import QTimer
 
         self._gaps_ms: list[float] = []
+        self._ends: list[float] = []
         self._last = self._last_work = self._most_work_ms = 0.0
         self._timer = QTimer()
         self._timer.setInterval(_TICK_MS)
@@ -67,19 +68,28 @@ class Ticks:
     def start(self) -> None:
         """Begin to measure."""
         self._gaps_ms.clear()
+        self._ends.clear()
         self._most_work_ms = 0.0
         self._last, self._last_work = time.perf_counter(), time.thread_time()
         self._timer.start()
 
-    def stop(self) -> dict[str, float]:
+    def stop(self, parted_at: float | None = None) -> dict[str, float]:
         """End, and return what was measured, in milliseconds.
+
+        Parameters
+        ----------
+        parted_at : float, optional
+            A moment, by `time.perf_counter`, that parts what was measured. A gap over
+            that moment counts on each side as far as it reaches.
 
         Returns
         -------
         dict
-            Median, 95th percentile and longest gap, and the most work in one.
+            Median, 95th percentile and longest gap, the most work in one, and the
+            longest before and after the moment.
         """
         self._timer.stop()
+        parts = {} if parted_at is None else self._parted(parted_at)
         gaps = sorted(self._gaps_ms)
         if not gaps:
             raise ValueError("the timer never came: the GUI stood still all the time")
@@ -88,11 +98,21 @@ class Ticks:
             "p95_ms": gaps[int(0.95 * (len(gaps) - 1))],
             "max_ms": gaps[-1],
             "work_ms": self._most_work_ms,
+            **parts,
         }
+
+    def _parted(self, moment: float) -> dict[str, float]:
+        before_ms = after_ms = 0.0
+        for gap_ms, end in zip(self._gaps_ms, self._ends, strict=True):
+            late_ms = min(gap_ms, max(0.0, 1000 * (end - moment)))
+            after_ms = max(after_ms, late_ms)
+            before_ms = max(before_ms, gap_ms - late_ms)
+        return {"before_ms": before_ms, "after_ms": after_ms}
 
     def _tick(self) -> None:
         now, work = time.perf_counter(), time.thread_time()
         self._gaps_ms.append(1000 * (now - self._last))
+        self._ends.append(now)
         self._most_work_ms = max(self._most_work_ms, 1000 * (work - self._last_work))
         self._last, self._last_work = now, work
 

@@ -17,7 +17,8 @@ _LIVE_TEXT = (
     "The demo microscope, live at an exposure of 1 ms with images of {size} x {size} "
     "uint16 pixels, in a window of napari. A timer of 5 ms tells how free the GUI is: "
     "the gap between two ticks would be 5 ms in a window that has nothing to do. "
-    "*Shown* are the images given to napari in a second."
+    "*Shown* are the images given to napari in a second, *work* is what the GUI's own "
+    "thread has worked for each of them: other programs make gaps longer, but not this."
 )
 _RUN_TEXT = (
     "{live} Then a run of {n} frames that is shown, then live again: is the second as "
@@ -28,11 +29,13 @@ _COLUMNS = (
     Column("p95_ms", "95 of 100"),
     Column("max_ms", "longest", worst=True),
     Column("shown_fps", "shown/s"),
+    Column("image_work_ms", "work ms an image"),
 )
 _AFTER = (
     *_COLUMNS,
     Column("after_median_ms", "gap ms after the run"),
     Column("after_shown_fps", "shown/s after the run"),
+    Column("after_image_work_ms", "work ms an image after the run"),
 )
 _SMOOTH = (
     GuiTarget(_OURS, "median_ms", 20),
@@ -68,7 +71,11 @@ def live_after_run(size: int, n: int, seconds: float = 4.0) -> GuiBenchmark:
             *_SMOOTH,
             GuiTarget(_OURS, "after_median_ms", 20),
             GuiTarget(
-                _OURS, "after_median_ms", 1.25, against=_OURS, against_key="median_ms"
+                _OURS,
+                "after_image_work_ms",
+                1.25,
+                against=_OURS,
+                against_key="image_work_ms",
             ),
         ],
     )

@@ -77,12 +77,14 @@ def _live(program: _Program, seconds: float) -> dict[str, float]:
     program.start()
     _until(lambda: program.shown() > 2)
     _wait(_SETTLE_S)
-    before, begun = program.shown(), time.perf_counter()
+    before, begun, work = program.shown(), time.perf_counter(), time.thread_time()
     ticks.start()
     _wait(seconds)
     found = ticks.stop()
-    took = time.perf_counter() - begun
-    found["shown_fps"] = (program.shown() - before) / took
+    took, worked = time.perf_counter() - begun, time.thread_time() - work
+    shown = program.shown() - before
+    found["shown_fps"] = shown / took
+    found["image_work_ms"] = 1000 * worked / max(1, shown)
     program.stop()
     return found
 

@@ -140,6 +140,14 @@ def test_ticks(qtbot: Any) -> None:
         ticks.stop()
 
 
+def test_ticks_are_parted_by_a_moment() -> None:
+    ticks = object.__new__(gui.Ticks)
+    ticks._gaps_ms, ticks._ends = [5.0, 100.0, 40.0], [1.0, 1.1, 1.14]
+    assert ticks._parted(1.03) == pytest.approx({"before_ms": 30, "after_ms": 70})
+    assert ticks._parted(0.9) == pytest.approx({"before_ms": 0, "after_ms": 100})
+    assert ticks._parted(2.0) == pytest.approx({"before_ms": 100, "after_ms": 0})
+
+
 def test_targets_name_cases_and_columns() -> None:
     found = [*live.benchmarks(), *docks.benchmarks(), *explorer.benchmarks()]
     for benchmark in found:

@@ -160,10 +160,16 @@ def test_it_can_be_paused_and_cancelled(quick: CoreOwner, heard: Heard) -> None:
     _until(lambda: bool(heard.started) and heard.started[0].progress().acquired > 1)
     run = heard.started[0]
     assert runs_of(quick.core) == [run] and not run.done
-    run.pause()
-    _until(lambda: run.state is RunState.PAUSED)
-    run.resume()
-    _until(lambda: run.state is not RunState.PAUSED)
+    # Its runner overlooks what is wished in the last half second before an event.
+    for resume in (run.resume, lambda: quick.core.mda.set_paused(False)):
+        run.pause()
+        _until(lambda: run.state is RunState.PAUSED)
+        seen = run.progress().acquired
+        time.sleep(0.2)
+        assert run.progress().acquired <= seen + 1
+        assert run.state is RunState.PAUSED
+        resume()
+        _until(lambda n=seen: run.progress().acquired > n + 3)
     run.cancel()
     assert heard.wait() is run
     assert run.wait(30).state is RunState.CANCELLED

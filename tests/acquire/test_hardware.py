@@ -333,7 +333,7 @@ def test_shutter_is_closed_between_sequences(
         for t in range(6)
     ] + [useq.MDAEvent(index={"t": 6}, min_start_time=0.1)]
     run = Run(owner, plan)
-    wait = run._before_event
+    wait = run._due.wait_for
 
     def looked(event: useq.MDAEvent) -> useq.MDAEvent | None:
         closed.append(not core.getShutterOpen())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Each starts a program, which takes seconds: more of them by hand.
-KILLS = int(os.environ.get("NAPARI_SCOPE_KILLS", 10))
+KILLS = int(os.environ.get("NAPARI_SCOPE_KILLS", 6))
 
 # Small frames, so that many are on their way at once; two positions, so that there are
 # several files; both hardware sequences and single events.

@@ -161,6 +161,7 @@ class TestFrames:
         core.setCircularBufferMemoryFootprint(1)  # two images
         try:
             live.start()
+            assert core.getBufferTotalCapacity() == 4  # none is written while read
             for _ in range(15):
                 assert frames_go_on(live)
             live.stop()
@@ -203,6 +204,16 @@ class TestSnap:
         monkeypatch.undo()
         assert live.snap()
 
+    def test_live_begins_in_the_moment_of_a_snap(
+        self, live: LiveCamera, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        live.start()
+        looks = iter([False])  # as it was a moment ago
+        monkeypatch.setattr(
+            LiveCamera, "going_on", property(lambda self: next(looks, self.running))
+        )
+        assert len(live.snap()) == 1 and live.running
+
     def test_live_ends_while_a_snap_waits(self, live: LiveCamera) -> None:
         live.start()
         live.set_exposure(300)
@@ -227,6 +238,51 @@ class TestChanges:
         live.set_exposure(3)
         until(lambda: live.newest()[0].exposure_ms == 3)
         assert live.running and live.error is None
+
+    def test_a_hold_in_the_moment_of_the_start_waits_for_it(
+        self, live: LiveCamera, core: CMMCorePlus, monkeypatch: Any
+    ) -> None:
+        real, starting, done = (
+            core.startContinuousSequenceAcquisition,
+            threading.Event(),
+            threading.Event(),
+        )
+
+        def slowly(interval: float) -> None:
+            starting.set()
+            time.sleep(0.1)
+            real(interval)
+            done.set()
+
+        monkeypatch.setattr(core, "startContinuousSequenceAcquisition", slowly)
+        thread = Thread(live.start)
+        thread.start()
+        assert starting.wait(10)
+        with live.held():
+            # Images whose size changes under a camera that starts end the process.
+            assert done.is_set() and not core.isSequenceRunning()
+            core.setProperty("Camera", "Binning", "2")
+        thread.join()
+        assert frames_go_on(live)
+
+    def test_no_start_and_no_snap_in_the_middle_of_a_change(
+        self, live: LiveCamera, core: CMMCorePlus
+    ) -> None:
+        found: list[Any] = []
+        with live.held():
+            threads = [
+                Thread(live.start),
+                Thread(lambda: found.append(live.snap())),
+            ]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.1)
+            assert not core.isSequenceRunning() and not found
+            own = live.snap()  # who holds it may, also while live is wanted
+            assert own[0].image.shape == (48, 64)
+        for thread in threads:
+            thread.join()
+        assert found[0][0].number > own[0].number and frames_go_on(live)
 
     def test_held_without_live(self, live: LiveCamera, core: CMMCorePlus) -> None:
         with live.held():
@@ -256,12 +312,24 @@ class TestChanges:
     ) -> None:
         live.start()
         until(live.newest)
+        # The demo camera does not stand another size while it runs.
+        core.stopSequenceAcquisition()
         core.setROI(0, 0, 20, 10)
         until(lambda: live.newest()[0].image.shape == (10, 20))
         assert live.error is None
+        core.stopSequenceAcquisition()
         core.clearROI()
         until(lambda: live.newest()[0].image.shape == (48, 64))
         assert live.running
+
+    def test_camera_that_runs_with_images_of_another_size(
+        self, live: LiveCamera
+    ) -> None:
+        live.start()
+        until(live.newest)
+        live._reader._shape = (1, 1)  # as if somebody had started it anew
+        assert frames_go_on(live)
+        until(lambda: live._reader._shape == (48, 64))
 
     def test_exposure_that_the_camera_refuses(
         self, live: LiveCamera, core: CMMCorePlus, monkeypatch: Any

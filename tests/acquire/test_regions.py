@@ -21,6 +21,7 @@ from napari_scope.acquire.regions import (
     ordered,
     overlap_in_pixels,
     tiles_of,
+    under_path,
 )
 from napari_scope.acquire.tiling import TileGrid
 from napari_scope.errors import PlanError, SettingsError
@@ -113,6 +114,23 @@ def test_borders_points_and_paths() -> None:
     assert (2, 2) in tiles_of(PLAIN, [Outline(ring)])
     holed = tiles_of(PLAIN, [Outline((*ring, *hole))])
     assert not {(r, c) for r in (2, 3) for c in (2, 3)} <= set(holed)
+
+
+def test_a_path_has_all_tiles_under_it_in_the_order_of_the_path() -> None:
+    grid = TileGrid((0.0, 0.0), (100, 100), (0, 0), (1.0, 0.0, 0.0, 1.0))
+    # Three places, as a mouse that moves fast tells them, and back.
+    path = [(0.0, 0.0), (310.0, 20.0), (310.0, 190.0), (0.0, 190.0)]
+    assert under_path(grid, path) == [
+        *((0, column) for column in range(4)),
+        *((row, 3) for row in (1, 2)),
+        *((2, column) for column in (2, 1, 0)),
+    ]
+    assert under_path(grid, [(120.0, -80.0)]) == [(-1, 1)]
+    assert under_path(grid, [(50.0, 0.0), (50.0, 0.0)])  # between two tiles
+    with pytest.raises(PlanError, match="nowhere"):
+        under_path(grid, [(0.0, math.nan), (1.0, 1.0)])
+    with pytest.raises(PlanError, match="rows and"):
+        under_path(grid, [(0.0, 0.0), (1e9, 1e9)])
 
 
 def test_several_outlines_one_after_the_other_and_no_tile_twice() -> None:

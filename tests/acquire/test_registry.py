@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import useq
 
-from napari_scope.acquire import Run
+from napari_scope.acquire import Run, registry
 from napari_scope.acquire.registry import (
     add_guest,
     is_in_use,
@@ -72,6 +72,48 @@ def test_guests_make_way_before_a_run_and_before_a_loading(quick: CoreOwner) -> 
     remove_guest(guest)
     Run(quick, _PLAN).start().wait(30)
     assert len(guest.asked) == 2
+
+
+def test_the_end_of_somebody_elses_run_is_waited_for(
+    quick: CoreOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runner would set its state to idle in the middle of ours."""
+    closing, closed = threading.Event(), threading.Event()
+
+    def close(*_: object) -> None:
+        closing.set()
+        assert closed.wait(30)
+
+    finished = quick.core.mda.events.sequenceFinished
+    finished.connect(close)
+    thread = quick.core.run_mda(_PLAN)
+    assert closing.wait(30) and not quick.core.mda.is_running()
+    monkeypatch.setattr(registry, "_CLOSING_S", 0)
+    with pytest.raises(AcquisitionError, match="still closes"):
+        Run(quick, _PLAN).start()
+    assert is_in_use(quick.core)
+    monkeypatch.undo()
+    threading.Timer(0.1, closed.set).start()
+    run = Run(quick, _PLAN).start()  # waits a moment
+    assert closed.is_set() and run.wait(30).saved == 3
+    thread.join(30)
+    finished.disconnect(close)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_runner_that_stopped_in_the_middle_of_its_end_is_no_run(
+    quick: CoreOwner,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a slot of somebody")
+
+    finished = quick.core.mda.events.sequenceFinished
+    finished.connect(fail)
+    quick.core.run_mda(_PLAN).join(30)
+    finished.disconnect(fail)
+    assert quick.core.mda.status.phase.value == "finishing"
+    assert not is_in_use(quick.core)
+    assert Run(quick, _PLAN).start().wait(30).saved == 3
 
 
 def test_guests_of_other_cores_and_those_gone_are_not_asked(quick: CoreOwner) -> None:

@@ -13,6 +13,7 @@ import useq
 from napari_scope.acquire import CoreOwner, Output, Run, RunState
 from napari_scope.errors import AcquisitionError
 from napari_scope.formats import open_dataset
+from napari_scope.stream import StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,3 +211,26 @@ def test_an_eased_run_loses_nothing(owner: CoreOwner) -> None:
             time.sleep(0.02)
         time.sleep(0.02)
     assert run.wait().saved == 200
+
+
+def test_a_run_lags_while_many_frames_wait(
+    owner: CoreOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = BURST.replace(time_plan={"interval": 0, "loops": 60})
+    run = Run(owner, plan)
+    assert not run.lagging
+    seen: list[bool] = []
+    store = run._recorder.store
+
+    def slow(*arguments: Any) -> None:
+        if not seen:
+            until(lambda: owner.core.getRemainingImageCount() > 40)
+        store(*arguments)
+        seen.append(run.lagging)
+
+    monkeypatch.setattr(run._recorder, "store", slow)
+    run.start().wait(60)
+    # With the second frame it is known that more are there; at the end none is left.
+    assert seen[1] and run._in_camera == 0 and not run.lagging
+    monkeypatch.setattr(run, "_stats", lambda: StreamStats(appended=90, saved=60))
+    assert run.lagging

@@ -19,6 +19,7 @@ import useq
 from tests.acquire.scopes import HeldSink, Told, small_frames, until
 
 from napari_scope.acquire import CoreOwner, Output, Run, RunState
+from napari_scope.acquire.hooks import EngineHooks
 from napari_scope.errors import HardwareError, ScopeError, StreamError
 from napari_scope.formats import open_dataset
 from napari_scope.formats.ndtiff import Dataset
@@ -395,3 +396,29 @@ def test_the_interpreter_ends_during_a_run(tmp_path: Path, when: str) -> None:
         found.append(times_in(output.path))
     assert found[0] == found[1] == found[2] == list(range(len(found[0])))
     assert 20 <= len(found[0]) < 5000
+
+
+@pytest.mark.parametrize("by_hardware", [False, True])
+def test_frames_of_unloaded_devices_are_counted(
+    owner: CoreOwner, by_hardware: bool
+) -> None:
+    def unload(events: list[useq.MDAEvent]) -> list[useq.MDAEvent]:
+        if events[0].index["t"] == 4:
+            owner.core.unloadAllDevices()
+        return events
+
+    channels = ["DAPI", "FITC"]  # a hardware sequence each
+    plan = [
+        useq.MDAEvent(index={"t": t}, exposure=1, channel=channels[t // 4])
+        for t in range(8)
+    ]
+    run = Run(
+        owner,
+        plan,
+        on_error="skip",
+        hooks=EngineHooks(post_hardware=unload),
+        use_hardware_sequencing=by_hardware,
+        restore_hardware=False,
+    )
+    report = run.start().wait(30)
+    assert (report.saved, len(report.skipped)) == (4, 4)

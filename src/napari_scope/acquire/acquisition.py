@@ -113,10 +113,10 @@ post_camera_hook_fn : callable, optional
         Accepted and without effect: there is no viewer of its own.
     storage_monitor_callback_fn : callable, optional
         Takes the axes of each saved image.
-    tile_overlap : int or tuple of int, optional
+    tile_overlap : int or tuple of int or TileGrid, optional
         Overlap of neighbouring tiles in pixels (x, y). Events with ``row`` and
         ``column`` are laid out by the camera's affine transform, saved with several
-        resolutions.
+        resolutions. A grid says where row 0 and column 0 are, too.
     max_multi_res_index : int, optional
         Coarsest level: 0 for full resolution only.
     process : bool
@@ -142,6 +142,12 @@ post_camera_hook_fn : callable, optional
     hardware_sequencing : bool
         Whether events of one call of `acquire` may be merged. Without, hooks see each
         event by itself.
+    resume : bool
+        Go on with what ``outputs`` hold: images of other axes are added.
+    facts : mapping, optional
+        Facts to store with the data, JSON-able.
+    shown_by : str
+        Who shows the images, if somebody does; see `Run`.
 
     Raises
     ------
@@ -152,7 +158,7 @@ post_camera_hook_fn : callable, optional
     AcquisitionError
         If another acquisition goes on with it.
     OutputExistsError
-        If one of ``outputs`` exists.
+        If one of ``outputs`` exists, without ``resume``.
 
     Notes
     -----
@@ -172,7 +178,7 @@ post_camera_hook_fn : callable, optional
         post_camera_hook_fn: ScriptHook | None = None,
         show_display: bool = True,
         storage_monitor_callback_fn: Callable[..., object] | None = None,
-        tile_overlap: int | tuple[int, int] | None = None,
+        tile_overlap: int | tuple[int, int] | TileGrid | None = None,
         max_multi_res_index: int | None = None,
         magellan_acq_index: int | None = None,
         magellan_explore: bool = False,
@@ -190,6 +196,9 @@ post_camera_hook_fn : callable, optional
         outputs: Sequence[Output] | None = None,
         on_error: ErrorPolicy = "stop",
         hardware_sequencing: bool = True,
+        resume: bool = False,
+        facts: Mapping[str, object] | None = None,
+        shown_by: str = "",
     ) -> None:
         if magellan_explore or magellan_acq_index is not None:
             raise SettingsError(
@@ -221,7 +230,11 @@ post_camera_hook_fn : callable, optional
             )
         self._grid: TileGrid | None = None
         if tile_overlap is not None:
-            self._grid = TileGrid.of(self._owner.core, tile_overlap)
+            self._grid = (
+                tile_overlap
+                if isinstance(tile_overlap, TileGrid)
+                else TileGrid.of(self._owner.core, tile_overlap)
+            )
             self._queue.placed = self._grid.placed
         self._processor = _processor(
             image_process_fn, given, self._queue, process, saving_queue_size
@@ -257,12 +270,15 @@ post_camera_hook_fn : callable, optional
                 post_camera=post_camera_hook_fn,
             ),
             processor=self._processor,
+            resume=resume,
+            facts=facts,
             make_sinks=(
                 None
                 if self._grid is None
                 else tiled_sinks(self._outputs, self._grid, max_multi_res_index)
             ),
         )
+        self._run.shown_by = shown_by
         self._run.start()
         self._callbacks.start()
 

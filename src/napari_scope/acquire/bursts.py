@@ -176,7 +176,7 @@ class Burst:
     ) -> None:
         self._core = core
         self._events = [e for e in event.events if acquires_image(e)]
-        self._cameras = core.getNumberOfCameraChannels()
+        self._cameras = max(1, core.getNumberOfCameraChannels())
         self._given_up = given_up
         self._first_s = first_s
         self._next_s = next_s

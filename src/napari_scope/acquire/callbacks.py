@@ -176,5 +176,5 @@ def _called(name: str, function: Callable[..., object], *arguments: object) -> N
     except Exception as error:
         raise HookError(
             f"{name} raised {type(error).__name__}: {error}",
-            hint="the traceback above is that of the callback",
+            hint="the traceback has the line of the callback",
         ) from error

@@ -37,12 +37,18 @@ class Easing:
 
     @contextlib.contextmanager
     def asked(self) -> Iterator[None]:
-        """Ask for a moment, at most 0.25 s; on any thread."""
-        self._until = time.perf_counter() + _EASE_S
+        """Ask for a moment, at most 0.25 s; on any thread.
+
+        Who asks again meanwhile gets what is left of it.
+        """
+        first = not self._until
+        if first:
+            self._until = time.perf_counter() + _EASE_S
         try:
             yield
         finally:
-            self._until = 0.0
+            if first:
+                self._until = 0.0
 
     def rest(self, given_up: Callable[[], bool]) -> None:
         """Rest if somebody has asked and half of the buffer of the camera is free."""

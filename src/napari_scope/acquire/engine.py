@@ -65,8 +65,16 @@ _LONG_MS = 100.0
 _NEXT_IMAGE_S = 5.0
 _NEXT_IMAGE_EXPOSURES = 5
 
-# What the core and its devices raise (IndexError: no image in its buffer).
-_DEVICE_ERRORS = (RuntimeError, ValueError, MemoryError, TimeoutError, IndexError)
+# What the core and its devices raise (IndexError: no image in its buffer; SystemError:
+# the camera was unloaded while an image was taken out of it).
+_DEVICE_ERRORS = (
+    RuntimeError,
+    ValueError,
+    MemoryError,
+    TimeoutError,
+    IndexError,
+    SystemError,
+)
 
 
 class ScopeEngine(MDAEngine):
@@ -343,7 +351,8 @@ class ScopeEngine(MDAEngine):
         if not acquires_image(event):
             self._act(event)
             return
-        self._cameras = self.mmcore.getNumberOfCameraChannels()
+        # None where the devices were unloaded: a frame is missing all the same.
+        self._cameras = max(1, self.mmcore.getNumberOfCameraChannels())
         delivered: list[MDAEvent] = []
         signal: _Signal = None
         reason = ""
@@ -511,7 +520,7 @@ class ScopeEngine(MDAEngine):
     def _frames_of(self, event: MDAEvent) -> list[MDAEvent]:
         """Return one event for each frame that an event takes."""
         events = [e for e in parts(event) if acquires_image(e)]
-        cameras = self.mmcore.getNumberOfCameraChannels()
+        cameras = max(1, self.mmcore.getNumberOfCameraChannels())
         if cameras == 1:
             return events
         return [for_camera(e, camera) for e in events for camera in range(cameras)]

@@ -6,14 +6,23 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_scope.errors import PlanError
+from napari_scope.errors import PlanError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_scope.acquire.progress import RunState
+    from napari_scope.stream import Output
 
-__all__ = ["ExploreChannel", "Explored", "chosen_of", "place_of", "whole"]
+__all__ = [
+    "ExploreChannel",
+    "Explored",
+    "channels_of",
+    "check_outputs",
+    "chosen_of",
+    "place_of",
+    "whole",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,36 @@ class Explored:
     skipped: int = 0
     reasons: tuple[str, ...] = ()
     error: BaseException | None = None
+
+
+def channels_of(channels: Sequence[ExploreChannel | str]) -> tuple[ExploreChannel, ...]:
+    """Return channels of which some may be given by their names only.
+
+    Raises
+    ------
+    SettingsError
+        If one is named twice.
+    """
+    found = tuple(ExploreChannel(c) if isinstance(c, str) else c for c in channels)
+    names = [channel.config for channel in found]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"a channel is named twice: {', '.join(names)}")
+    return found
+
+
+def check_outputs(outputs: Sequence[Output] | None) -> None:
+    """Refuse outputs that have no mosaic.
+
+    Raises
+    ------
+    SettingsError
+        If none of them is NDTiff.
+    """
+    if outputs is not None and all(o.format != "ndtiff" for o in outputs):
+        raise SettingsError(
+            "an explorer needs an output of NDTiff for its mosaic",
+            hint="add one; others may stand beside it",
+        )
 
 
 def whole(value: object, what: str) -> int:

@@ -6,7 +6,8 @@ there, and the mosaic grows, with several resolutions, on disk and for every vie
 that has it open. A tile that was taken, or failed, is not taken again.
 
 Tiles are taken in the order in which they were asked for, one region after the other.
-Any thread may ask; the microscope belongs to the acquisition underneath.
+Any thread may ask; the microscope belongs to the acquisition underneath. A mosaic that
+was finished, or killed, is gone on with by `Explorer.resume`.
 
 Examples
 --------
@@ -25,35 +26,39 @@ Examples
 
 from __future__ import annotations
 
-import math
-import operator
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_scope.acquire.acquisition import Acquisition
+from napari_scope.acquire.core import CoreOwner
+from napari_scope.acquire.explore_heights import Heights
 from napari_scope.acquire.explore_parts import (
     ExploreChannel,
     Explored,
+    channels_of,
+    check_outputs,
     chosen_of,
     place_of,
-    whole,
 )
 from napari_scope.acquire.futures import key_of
 from napari_scope.acquire.notifications import AcqNotification
-from napari_scope.errors import AcquisitionError, PlanError, SettingsError
+from napari_scope.acquire.stored_mosaic import (
+    mosaic_facts,
+    stored_mosaic,
+    wait_for_files,
+)
+from napari_scope.acquire.tiling import TileGrid
+from napari_scope.errors import AcquisitionError, PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from os import PathLike
     from pathlib import Path
-    from types import TracebackType
 
     from pymmcore_plus import CMMCorePlus
 
-    from napari_scope.acquire.core import CoreOwner
     from napari_scope.acquire.futures import AcquisitionFuture, FrameKey
-    from napari_scope.acquire.tiling import TileGrid
     from napari_scope.model import Image
 
 __all__ = ["ExploreChannel", "Explored", "Explorer"]
@@ -108,53 +113,70 @@ class Explorer:
         core: CMMCorePlus | CoreOwner | None = None,
         **options: Any,
     ) -> None:
-        if z_step_um is not None and not (math.isfinite(z_step_um) and z_step_um):
-            raise SettingsError("levels in height need a distance that is not zero")
-        if z_below < 0 or (z_below and z_step_um is None):
-            raise SettingsError(
-                f"there cannot be {z_below} levels below the first",
-                hint="count them from 0, and give z_step_um",
-            )
-        self._channels = tuple(
-            ExploreChannel(c) if isinstance(c, str) else c for c in channels
-        )
-        names = [channel.config for channel in self._channels]
-        if len(set(names)) < len(names):
-            raise SettingsError(f"a channel is named twice: {', '.join(names)}")
-        self._z_step_um = z_step_um
-        self._z_below = z_below
-        outputs = options.get("outputs")
-        if outputs is not None and all(o.format != "ndtiff" for o in outputs):
-            raise SettingsError(
-                "an explorer needs an output of NDTiff for its mosaic",
-                hint="add one; others may stand beside it",
-            )
+        heights = Heights(z_step_um, z_below)
+        self._channels = channels_of(channels)
+        check_outputs(options.get("outputs"))
+        owner = core if isinstance(core, CoreOwner) else CoreOwner(core)
+        grid: int | tuple[int, int] | TileGrid = tile_overlap
+        if owner.has_devices:  # else the acquisition says so
+            grid = TileGrid.of(owner.core, tile_overlap)
+            grid = grid if origin_um is None else grid.at(*origin_um)
+            heights = heights.of(owner.core)
+        self._heights = heights
         self._acquisition = Acquisition(
             directory,
             name,
-            tile_overlap=tile_overlap,
-            core=core,
+            tile_overlap=grid,
+            core=owner,
             hardware_sequencing=False,
+            facts=mosaic_facts(self._channels, heights),
             **options,
         )
-        if origin_um is not None:
-            # Before the first event: nobody has asked the grid for a place yet.
-            grid = self.grid.at(*origin_um)
-            self._acquisition._grid = grid
-            self._acquisition.queue.placed = grid.placed
-        mmc = self._acquisition.run.core
-        self._z_origin_um = mmc.getZPosition() if mmc.getFocusDevice() else None
-        if z_step_um is not None and self._z_origin_um is None:
-            self.abort()
-            raise SettingsError(
-                "there is no focus drive", hint="leave z_step_um out, or choose one"
-            )
         # What was asked for and not cleared, with what becomes of it; of that, what
         # the stage has not left for.
         self._wanted: dict[FrameKey, AcquisitionFuture | None] = {}
         self._regions: list[deque[_Wish]] = []
         self._now: tuple[int, int] | None = None
         self._lock = threading.Lock()
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | PathLike[str],
+        *,
+        core: CMMCorePlus | CoreOwner | None = None,
+        **options: Any,
+    ) -> Explorer:
+        """Go on with a mosaic: the same grid, channels and heights, more tiles.
+
+        One whose program was killed is recovered first. Returns when the files are
+        open. Tiles that are there, or failed, are not taken again.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            Folder of the mosaic, as `Explorer.path` says it.
+        core, options
+            As for `Explorer`, without ``outputs``.
+
+        Raises
+        ------
+        FormatError
+            If it is no mosaic of an explorer, or damaged.
+        SettingsError
+            Naming what differs, if new tiles would not fit.
+        StreamError
+            If it is still being written.
+        """
+        stored = stored_mosaic(path)
+        owner = core if isinstance(core, CoreOwner) else CoreOwner(core)
+        if owner.has_devices:
+            stored.check(owner.core)
+        explorer = cls(core=owner, **stored.as_begun(), **options)
+        explorer._heights = stored.heights
+        explorer._wanted = dict.fromkeys(map(key_of, stored.known))
+        wait_for_files(explorer.acquisition.run)
+        return explorer
 
     # ------------------------------------------------------------- asking for tiles
 
@@ -188,7 +210,7 @@ class Explorer:
         AcquisitionError
             If the explorer is closed; what ended it, if it failed.
         """
-        levels = self._levels(z)
+        levels = self._heights.levels(z)
         chosen = chosen_of(self._channels, channels)
         places = [place_of(tile) for tile in tiles]
         asked: list[dict[str, Any]] = []
@@ -228,7 +250,7 @@ class Explorer:
             [event for key, event in frames.items() if key not in saved]
         )
         future.expect(saved)
-        # What happened before the future was there, it has to be told.
+        # It has to be told what happened before it was there.
         for key in frames.keys() & self._saved():
             for milestone in (AcqNotification.Camera.POST_SNAP, _SAVED):
                 future.reached(milestone, key)
@@ -258,20 +280,6 @@ class Explorer:
         wishes.clear()
         self._regions = [other for other in self._regions if other is not wishes]
 
-    def _levels(self, z: int | Iterable[int]) -> list[int]:
-        levels = [z] if isinstance(z, int) else list(z)
-        if self._z_step_um is None and levels != [0]:
-            raise PlanError(
-                "this explorer has one level in height only", hint="give it a z_step_um"
-            )
-        for level in levels:
-            if whole(level, "a level in height") < -self._z_below:
-                raise PlanError(
-                    f"there is no level {level} in height",
-                    hint=f"make the explorer with z_below={-level} or more",
-                )
-        return [operator.index(level) for level in levels]
-
     def acquire_at(self, x_um: float, y_um: float, **what: Any) -> AcquisitionFuture:
         """Ask for the tile whose centre is nearest to a place; see `acquire`."""
         return self.acquire([self.grid.nearest(x_um, y_um)], **what)
@@ -292,10 +300,9 @@ class Explorer:
             event["channel"] = {"group": channel.group, "config": channel.config}
             if channel.exposure_ms is not None:
                 event["exposure"] = channel.exposure_ms
-        if self._z_step_um is not None:
-            assert self._z_origin_um is not None  # checked when it was made
-            axes["z"] = level + self._z_below
-            event["z"] = self._z_origin_um + level * self._z_step_um
+        if self._heights.step_um is not None:
+            axes["z"] = self._heights.index(level)
+            event["z"] = self._heights.z_um(level)
         return event
 
     def clear(self) -> None:
@@ -388,11 +395,6 @@ class Explorer:
         """Return the explorer itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         """Take what was asked for and close; after an error, abort."""
-        self._acquisition.__exit__(kind, error, trace)
+        self._acquisition.__exit__(*error)

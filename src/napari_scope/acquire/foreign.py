@@ -15,11 +15,10 @@ they are heard on the thread of the run.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -95,6 +94,7 @@ class ForeignRun:
         self._seen = 0
         self._left_out = 0
         self._over = False
+        self._wish: Literal["", "pause", "cancel"] = ""
         self._warnings: list[str] = []
         self._final = RunState.FINISHED
         self._error: BaseException | None = None
@@ -109,19 +109,27 @@ class ForeignRun:
     # ------------------------------------------------------------- control
 
     def pause(self) -> None:
-        """Pause before the next event, as far as its runner can."""
+        """Pause before the next event, or after it."""
         if not self._over:
+            self._wish = "pause"
             self._core.mda.set_paused(True)
 
     def resume(self) -> None:
         """Go on after a pause."""
         if not self._over:
             self._core.mda.set_paused(False)
+            self.resumed()
 
     def cancel(self) -> None:
-        """End the run before its next event."""
+        """End the run before its next event, or after it."""
         if not self._over:
+            self._wish = "cancel"
             self._core.mda.cancel()
+
+    def resumed(self) -> None:
+        """Note that somebody let the run go on; from any thread."""
+        if self._wish == "pause":
+            self._wish = ""
 
     def wait(self, timeout: float | None = None) -> RunReport:
         """Wait until the run is over; as `Run.wait`.
@@ -233,6 +241,8 @@ class ForeignRun:
 
     def frame(self, image: npt.NDArray[np.generic], event: MDAEvent, meta: Any) -> None:
         """Take a frame; never waits, never raises."""
+        if self._wish:
+            self._insist()
         with self._changed:
             if self._over:
                 return
@@ -245,6 +255,18 @@ class ForeignRun:
             self._waiting.append((np.array(image), event, meta))
             self._waiting_bytes += image.nbytes
             self._changed.notify()
+
+    def _insist(self) -> None:
+        """Utter a wish again, of which the runner may have taken no note.
+
+        It looks for the last time up to half a second before an event and overwrites
+        what was wished since. While an event is run, as now, none is overlooked.
+        """
+        wish, self._wish = self._wish, ""
+        if wish == "pause":
+            self._core.mda.set_paused(True)
+        elif wish == "cancel":
+            self._core.mda.cancel()
 
     def finish(self, state: RunState) -> None:
         """Note that the run is over; returns at once, again is harmless."""
@@ -348,18 +370,24 @@ class ForeignRun:
     def _made_report(self) -> RunReport:
         stats = self._stats()
         recorder = self._recorder
-        with contextlib.suppress(AttributeError):
-            stats = self.stream.stats() if self.stream is not None else stats
+        warnings = list(self._warnings)
+        planned = None if recorder is None else recorder.planned
+        if planned and self._final is RunState.FINISHED and self._seen < planned:
+            # The engine of pymmcore-plus goes on where a device has failed.
+            absent = planned - self._seen
+            warnings.append(
+                f"{absent} of {planned} planned frames did not come; the log says why"
+            )
         return RunReport(
             state=self._final,
-            planned=None if recorder is None else recorder.planned,
+            planned=planned,
             saved=stats.saved,
             dropped=stats.dropped + self._left_out,
             skipped=(),
             outputs=(),
             duration_s=(self._ended_at or 0.0) - self._started_at,
             saved_bytes=stats.saved_bytes,
-            warnings=tuple(self._warnings),
+            warnings=tuple(warnings),
         )
 
 

@@ -74,6 +74,7 @@ class ForeignWatch:
         for name, slot in (
             ("sequenceStarted", self._on_started),
             ("frameReady", self._on_frame),
+            ("sequencePauseToggled", self._on_paused),
             ("sequenceFinished", self._on_finished),
         ):
             signal = getattr(events, name)
@@ -128,6 +129,11 @@ class ForeignWatch:
                 run.frame(image, event, meta or {})
         except Exception:  # see the text of the module
             _log.exception("a frame of another part of the program is not shown")
+
+    def _on_paused(self, paused: bool) -> None:
+        run = self._run
+        if run is not None and not paused:
+            run.resumed()
 
     def _on_finished(self, _sequence: Any = None) -> None:
         try:

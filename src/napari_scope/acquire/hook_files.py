@@ -21,7 +21,7 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = [
     "HOOK_NAMES",
     "HookFile",
+    "check_unchanged",
+    "file_stamp",
     "joined_actions",
     "joined_hooks",
     "joined_processor",
@@ -80,11 +82,14 @@ class HookFile:
         Hooks and the image function by their full names.
     actions : mapping
         What custom actions do, by their names.
+    stamp : tuple of int, optional
+        What the file looked like when it was read, see `file_stamp`.
     """
 
     path: Path
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     actions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    stamp: tuple[int, int] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,6 +109,8 @@ def load_hook_file(path: str | PathLike[str]) -> HookFile:
     path = Path(path)
     if not path.is_file():
         raise SettingsError("there is no such file", path=path)
+    # Before it is read: what is written meanwhile counts as a change.
+    stamp = file_stamp(path)
     folder = str(path.parent.resolve())
     sys.path.insert(0, folder)
     try:
@@ -118,7 +125,33 @@ def load_hook_file(path: str | PathLike[str]) -> HookFile:
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
-    return _found(names, path)
+    return replace(_found(names, path), stamp=stamp)
+
+
+def file_stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written; None if there is no file."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size
+
+
+def check_unchanged(files: Sequence[HookFile]) -> None:
+    """Look whether files are as they were when they were read.
+
+    Raises
+    ------
+    SettingsError
+        If one of them is not: a run would do what the file says no more.
+    """
+    for file in files:
+        if file_stamp(file.path) != file.stamp:
+            raise SettingsError(
+                "the file with hooks has changed since it was read",
+                path=file.path,
+                hint="it is read again by itself, within a second: start again",
+            )
 
 
 def _found(names: Mapping[str, Any], path: Path) -> HookFile:

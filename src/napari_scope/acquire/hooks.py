@@ -62,5 +62,5 @@ class EngineHooks:
         except Exception as error:
             raise HookError(
                 f"{name}_hook_fn raised {type(error).__name__}: {error}",
-                hint="the traceback above is that of the hook",
+                hint="the traceback has the line of the hook",
             ) from error

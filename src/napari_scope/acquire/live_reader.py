@@ -8,13 +8,20 @@
   an image it may have been emptied ("Circular buffer is empty"): no error.
 - Cameras behind one (Multi Camera) put their images into the same buffer one by one,
   each with the name of its camera; there are no channels in it.
-- Pixels are copied by each read, and nothing else writes to the copy.
-- A region that is set while the camera runs ends the sequence, without an error.
+- Pixels are copied by each read, and nothing else writes to the copy. But the copy is
+  made with the size that images have at that moment, from a buffer with the size that
+  they had when the camera started, and without a lock: if somebody has made images
+  larger meanwhile, memory behind the buffer is read, and the process may end. So the
+  size is looked at right before each read, which waits for a change that is under way.
+- A buffer with room for one image is written while it is read.
+- A region that is set while the camera runs ends the sequence, without an error. The
+  demo camera, for one, may crash by it.
 - Four byte grey pixels are float, but arrive as integers.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["CameraReader"]
 
 _NOWHERE = StagePlace()
+_FEW_IMAGES = 4
 _FEW_FAILURES = 20  # reads in a row that fail although there is an image
 
 
@@ -82,12 +90,21 @@ class CameraReader:
         core = self._core
         self._look_at_camera()
         if not core.isSequenceRunning(self._label):
+            self._make_room()
             core.startContinuousSequenceAcquisition(0)
         self._capacity = core.getBufferTotalCapacity()
         self._before = 0
         self._seen = {}
         self._failures = 0
         self._active = True
+
+    def _make_room(self) -> None:
+        """Let the core's buffer hold a few images; the camera must not run."""
+        core = self._core
+        image = core.getImageHeight() * core.getImageWidth() * core.getBytesPerPixel()
+        needed = math.ceil(_FEW_IMAGES * image / 2**20)
+        if core.getCircularBufferMemoryFootprint() < needed:
+            core.setCircularBufferMemoryFootprint(needed)
 
     def end(self) -> None:
         """Stop the camera.
@@ -177,6 +194,8 @@ class CameraReader:
         most = min(waiting, 1 if len(self._cameras) == 1 else 4 * len(self._cameras))
         try:
             for back in range(most):
+                if self.was_changed():
+                    return ()
                 image, tags = core.getNBeforeLastImageAndMD(back)
                 camera = self._camera_of(tags)
                 if camera in found or not self._fits(image, tags):
@@ -190,6 +209,8 @@ class CameraReader:
             self._failures += 1
             if self._failures > _FEW_FAILURES:
                 raise
+            return ()
+        if self.was_changed():
             return ()
         if len(found) < len(self._cameras) or (
             any(numbers[camera] == self._seen.get(camera) for camera in found)

@@ -61,6 +61,8 @@ class PlannedRun:
         How often data are made durable, see `Stream`.
     hooks, actions, processor
         See `Run`. They cannot be kept as JSON.
+    check : callable, optional
+        Called before it is started; raises what has come to be wrong with it.
     frames, size, duration_s
         Estimates, where there are any: frames, bytes, seconds.
     """
@@ -73,6 +75,7 @@ class PlannedRun:
     hooks: EngineHooks | None = None
     actions: Mapping[str, Action] = field(default_factory=dict)
     processor: FrameProcessor | None = None
+    check: Callable[[], object] | None = None
     frames: int | None = None
     size: int | None = None
     duration_s: float | None = None
@@ -113,6 +116,8 @@ class PlannedRun:
         ScopeError, OSError
             If it cannot be started.
         """
+        if self.check is not None:
+            self.check()
         name, outputs = self.placed()
         run = Run(
             owner,

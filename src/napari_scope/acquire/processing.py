@@ -176,7 +176,7 @@ class FrameProcessor:
             axes = ", ".join(f"{k}={v}" for k, v in frame.axes.items())
             raise HookError(
                 f"{self._name} raised {type(error).__name__}: {error} [{axes}]",
-                hint="the traceback above is that of the function",
+                hint="the traceback has the line of the function",
             ) from error
         own = dict(frame.axes)
         if not any(dict(result.axes) == own for result in results):

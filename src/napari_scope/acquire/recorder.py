@@ -58,6 +58,10 @@ class Recorder:
         See `Stream`.
     make_sinks : callable, optional
         Makes the sinks instead of `outputs`, from what is stored.
+    resume : bool
+        Go on with what the outputs hold; then the stream is opened at once.
+    facts : mapping, optional
+        More facts to store with the run.
     opened : callable
         Called with the stream as soon as it is open.
     gone : callable
@@ -78,6 +82,8 @@ class Recorder:
         ring_bytes: int | None,
         sync_interval_s: float | None,
         make_sinks: Callable[[StoreSpec], Sequence[Sink]] | None = None,
+        resume: bool = False,
+        facts: Mapping[str, object] | None = None,
         opened: Callable[[Stream], None] = lambda stream: None,
         gone: Callable[[Mapping[str, int | str]], None] = lambda axes: None,
         unplaced: Callable[[Mapping[str, int | str], str], None] = (
@@ -92,6 +98,8 @@ class Recorder:
         self._ring_bytes = ring_bytes
         self._sync_interval_s = sync_interval_s
         self._make_sinks = make_sinks
+        self._resume = resume
+        self._more_facts = dict(facts or {})
         self._opened = opened
         self._gone = gone
         self._unplaced = unplaced
@@ -116,14 +124,14 @@ class Recorder:
         """
         self._cameras = CameraNames.of(self._core)
         self._facts.prepare()
-        facts = run_facts(self._core, self._plan, self._config)
+        facts = run_facts(self._core, self._plan, self._config) | self._more_facts
         spec = store_spec(
             self._core, self._plan, self.name, cameras=self._cameras, summary=facts
         )
         self.planned = spec.n_frames
         self.duration_s = estimate(self._plan, spec.frame_shape, spec.dtype).duration_s
         self._spec = spec
-        if not spec.growing:
+        if not spec.growing or self._resume:
             self._open(spec)
 
     def _open(self, spec: StoreSpec) -> Stream:
@@ -141,6 +149,7 @@ class Recorder:
             sinks,
             ring_bytes=self._ring_bytes,
             sync_interval_s=self._sync_interval_s,
+            resume=self._resume,
         )
         self._opened(stream)
         self.stream = stream

@@ -9,6 +9,7 @@ This is arithmetic over a `TileGrid`: it knows neither napari nor a microscope.
 
 Examples
 --------
+>>> from napari_scope.acquire.tiling import TileGrid
 >>> grid = TileGrid((0.0, 0.0), (100, 100), (0, 0), (1.0, 0.0, 0.0, 1.0))
 >>> corner = Outline(
 ...     ((-40, -40), (140, -40), (140, 40), (40, 40), (40, 140), (-40, 140))
@@ -46,6 +47,7 @@ __all__ = [
     "ordered",
     "overlap_in_pixels",
     "tiles_of",
+    "under_path",
 ]
 
 Tile: TypeAlias = "tuple[int, int]"
@@ -177,6 +179,26 @@ def tiles_of(
     found: dict[Tile, None] = {}
     for outline in outlines:
         found.update(dict.fromkeys(ordered(_touched(grid, outline), order)))
+    return list(found)
+
+
+def under_path(grid: TileGrid, places_um: Sequence[tuple[float, float]]) -> list[Tile]:
+    """Return the tiles that a path runs over, in the order in which it does.
+
+    Raises
+    ------
+    PlanError
+        If these are more than a million, or a place is not finite.
+    """
+    path = Outline(tuple(places_um), closed=False)
+    _touched(grid, path)  # refuses what is too much
+    points = _in_steps(grid, path).tolist()
+    found: dict[Tile, None] = {}
+    for start, end in zip(points, points[1:] or points, strict=False):
+        along = _under(start, end) or {(round(start[1]), round(start[0]))}
+        found |= dict.fromkeys(
+            sorted(along, key=lambda t: math.dist((t[1], t[0]), start))
+        )
     return list(found)
 
 

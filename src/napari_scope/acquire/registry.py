@@ -10,7 +10,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import sys
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -18,6 +20,7 @@ from napari_scope.errors import AcquisitionError, ScopeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from pymmcore_plus import CMMCorePlus
 
@@ -40,6 +43,10 @@ __all__ = [
 # A run that is cancelled closes its files, however long the disk takes. Only a device
 # that hangs makes it longer than this; a process must be able to end all the same.
 _LAST_WAIT_S = 60.0
+# The end of somebody else's run is waited for: it is a matter of a moment, mostly.
+_CLOSING = "another program part still closes the files of its acquisition"
+_CLOSING_S = 2.0
+_LOOK_S = 0.01
 
 
 class _Run(Protocol):
@@ -85,7 +92,28 @@ def _why_in_use(core: CMMCorePlus) -> str | None:
         return "a hardware configuration is being loaded"
     if core.mda.is_running():
         return "another program part runs an acquisition with this microscope"
+    if _is_closing(core):
+        return _CLOSING
     return None
+
+
+def _is_closing(core: CMMCorePlus) -> bool:
+    """Return whether somebody else's run is over but for its files.
+
+    Its runner says no more that it runs, but would put its engine to rest and its state
+    to idle in the middle of a run that begins now. Where a slot raised at the end its
+    state says for ever that it closes: what counts is whether a thread is at it.
+    """
+    if core.mda.status.phase.value != "finishing":
+        return False
+    closes = type(core.mda)._finish_run.__code__
+    frame: FrameType | None
+    for frame in sys._current_frames().values():
+        while frame is not None:
+            if frame.f_code is closes and frame.f_locals.get("self") is core.mda:
+                return True
+            frame = frame.f_back
+    return False
 
 
 def is_in_use(core: CMMCorePlus) -> bool:
@@ -102,11 +130,16 @@ def claim_core(run: _Run) -> None:
     AcquisitionError
         If the core is in use.
     """
-    with _lock:
-        reason = _why_in_use(run.core)
-        if reason:
+    end = time.monotonic() + _CLOSING_S
+    while True:
+        with _lock:
+            reason = _why_in_use(run.core)
+            if not reason:
+                _runs.add(run)
+                break
+        if reason != _CLOSING or time.monotonic() > end:
             raise AcquisitionError(reason, hint="wait for its end or cancel it")
-        _runs.add(run)
+        time.sleep(_LOOK_S)
     try:
         ask_guests(run.core)
     except BaseException:

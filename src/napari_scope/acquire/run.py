@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from napari_scope.acquire.clock import PlanClock
 from napari_scope.acquire.core import CoreOwner
+from napari_scope.acquire.due_events import DueEvents
 from napari_scope.acquire.easing import Easing
 from napari_scope.acquire.engine import ScopeEngine
 from napari_scope.acquire.last_step import LastStep
@@ -33,8 +34,8 @@ from napari_scope.acquire.pull import Puller
 from napari_scope.acquire.quiet import quiet_engine_log
 from napari_scope.acquire.recorder import Recorder
 from napari_scope.acquire.registry import claim_core, release_core
+from napari_scope.acquire.run_control import RunControl
 from napari_scope.acquire.run_ending import report_of
-from napari_scope.acquire.run_face import RunFace
 from napari_scope.acquire.run_receiver import RunReceiver, not_an_iterator
 from napari_scope.acquire.store import check_channels
 from napari_scope.acquire.switching import quick_switching
@@ -43,7 +44,6 @@ from napari_scope.events import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     import numpy as np
     import numpy.typing as npt
@@ -60,11 +60,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-# A run that is cancelled reacts within this time, unless something holds it.
-_PATIENCE_S = 0.05
 
-
-class Run(RunFace):
+class Run(RunControl):
     """One acquisition.
 
     Parameters
@@ -99,6 +96,11 @@ class Run(RunFace):
     first_image_s : float
         How long the camera may wait for the first image of a hardware sequence: for
         an external trigger, say.
+    resume : bool
+        Go on with the run that the outputs hold (see `Stream`). Whoever makes the plan
+        leaves out the frames that are there.
+    facts : mapping, optional
+        Facts to store with the run, JSON-able, beside those of the microscope.
 
     Attributes
     ----------
@@ -127,6 +129,8 @@ class Run(RunFace):
         restore_hardware: bool = True,
         make_sinks: Callable[[StoreSpec], Sequence[Sink]] | None = None,
         first_image_s: float = 20.0,
+        resume: bool = False,
+        facts: Mapping[str, object] | None = None,
     ) -> None:
         self._owner = owner if isinstance(owner, CoreOwner) else None
         self._core = owner.core if isinstance(owner, CoreOwner) else owner
@@ -144,11 +148,16 @@ class Run(RunFace):
             ring_bytes=ring_bytes,
             sync_interval_s=sync_interval_s,
             make_sinks=make_sinks,
+            resume=resume,
+            facts=facts,
             opened=self.opened,
             gone=self.gone,
             unplaced=self._unplaced,
         )
+        self._resume = resume
         self._processor = processor
+        self._last = LastStep()
+        self._due = DueEvents(self._core, self._clock, self._last, processor)
         self._restore = restore_hardware
         self._engine = ScopeEngine(
             self._core,
@@ -160,8 +169,8 @@ class Run(RunFace):
                 step=self.step,
             ),
             on_error=on_error,
-            before_event=self._before_event,
-            given_up=self._is_given_up,
+            before_event=self._due.wait_for,
+            given_up=self._due.are_given_up,
             use_hardware_sequencing=use_hardware_sequencing,
             hooks=hooks,
             actions=actions,
@@ -178,7 +187,7 @@ class Run(RunFace):
         self._puller = None
         self.shown_by = ""
         self._easing = Easing(self._core)
-        self._last = LastStep()
+        self._in_camera = 0
         self._at_rest = threading.Event()
         self._done = threading.Event()
 
@@ -195,7 +204,7 @@ class Run(RunFace):
             If an output exists.
         """
         for output in self._outputs:
-            if output.exists():
+            if output.exists() and not self._resume:
                 raise OutputExistsError(
                     "the output exists already",
                     path=output.path,
@@ -239,89 +248,6 @@ class Run(RunFace):
             raise self._error
         assert self._report is not None  # made before done is set
         return self._report
-
-    def pause(self) -> None:
-        """Pause before the next event; a hardware sequence is finished first.
-
-        The clock of the plan stands still meanwhile. A run that is over, or was never
-        started, is not concerned.
-        """
-        if self._is_going_on():
-            self._clock.pause()
-
-    def resume(self) -> None:
-        """Go on after a pause, whoever wished it."""
-        if self._is_going_on():
-            self._clock.resume()
-            self._core.mda.set_paused(False)
-
-    def cancel(self) -> None:
-        """End the run as soon as possible; what was taken is saved.
-
-        No call of the core ends an exposure: the camera finishes the one under way,
-        while files are closed. Until it is done the run is not over.
-        """
-        if self._is_going_on():
-            first = not self._clock.cancelled
-            self._clock.cancel()
-            self._core.mda.cancel()
-            if first and self._driving:
-                threading.Thread(
-                    target=self._insist, name="napari-scope cancel", daemon=True
-                ).start()
-
-    def eased(self) -> AbstractContextManager[None]:
-        """Leave the processor to the caller for a moment, at most 0.25 s.
-
-        The images of a hardware sequence stay in the camera's buffer meanwhile, as
-        long as half of it is free; the camera is not slowed down. Any other run goes
-        on as it does.
-        """
-        return self._easing.asked()
-
-    def skip_wait(self) -> bool:
-        """Go on with the next event at once, instead of waiting until it is due.
-
-        Later events come earlier by what was left of the wait, so that intervals stay
-        as planned.
-
-        Returns
-        -------
-        bool
-            Whether an event was waited for.
-        """
-        return self._is_going_on() and self._clock.skip()
-
-    def finish_after(self, axis: str | None) -> None:
-        """End the run, properly, at the next step of an axis; its report tells.
-
-        What belongs to the present time point (or position) is still taken; a hardware
-        sequence is cut there.
-
-        Parameters
-        ----------
-        axis : str, optional
-            Name of the axis in the index of the events: ``"t"`` to end after the
-            present time point, ``"p"`` after the present position. None takes the
-            wish back.
-
-        Raises
-        ------
-        AcquisitionError
-            If the events of this run have no such axis.
-        """
-        if not self._is_going_on():
-            return
-        self._last.wish(axis)
-
-    def _insist(self) -> None:
-        """Stop the camera of a run that cannot react: a disk that stalls holds it."""
-        if not self._at_rest.wait(_PATIENCE_S) and not self._engine.is_exposing:
-            self._engine.halt()
-
-    def _is_going_on(self) -> bool:
-        """Whether the core is ours to control; somebody else's run is not."""
-        return self._thread is not None and not self._closing and not self.done
 
     # ------------------------------------------------------------- the thread
 
@@ -411,8 +337,9 @@ class Run(RunFace):
         self, image: npt.NDArray[np.generic], event: MDAEvent, meta: dict[str, Any]
     ) -> None:
         """Take over a frame; called on the thread of the run."""
+        self._in_camera = meta.get("images_remaining_in_buffer", 0)
         if meta.get("hardware_triggered"):
-            self._easing.rest(self._is_given_up)
+            self._easing.rest(self._due.are_given_up)
         if self._last.comes_before(event):
             return  # the images of a hardware sequence that nobody wants any more
         self._last.begin(event)
@@ -445,48 +372,9 @@ class Run(RunFace):
 
     def _planned_events(self) -> Iterable[Any]:
         if not self._plan.is_finite:
-            self._puller = Puller(self._plan.batches(), given_up=self._is_given_up)
+            self._puller = Puller(self._plan.batches(), given_up=self._due.are_given_up)
             return self._puller
         return self._plan.source
-
-    def _is_given_up(self) -> bool:
-        return (
-            self._clock.cancelled
-            or self._last.over
-            or self._was_ended_elsewhere()
-            or (self._processor is not None and self._processor.error is not None)
-        )
-
-    def _before_event(self, event: MDAEvent) -> MDAEvent | None:
-        """Wait until an event is due; returns None if the run ends before it.
-
-        The runner would wait too, but in steps of half a second, with a clock that
-        loses the time of pauses. It finds nothing left to wait for.
-        """
-        mda = self._core.mda
-        self._clock.wait(
-            event.min_start_time,
-            reset=event.reset_event_timer,
-            held=mda.is_paused,
-            ended=lambda: self._last.comes_before(event) or self._is_given_up(),
-        )
-        if self._last.over:
-            return None
-        if self._processor is not None and self._processor.error is not None:
-            raise self._processor.error
-        if self._clock.cancelled:
-            # A wish uttered while the hardware was being set up counts from here on.
-            mda.cancel()
-        self._last.begin(event)
-        if self._clock.ahead_s and event.min_start_time:
-            # The runner has a clock of its own, which knows nothing of skipped waits.
-            due_s = max(0.0, event.min_start_time - self._clock.ahead_s)
-            return event.model_copy(update={"min_start_time": due_s})
-        return event
-
-    def _was_ended_elsewhere(self) -> bool:
-        status = self._core.mda.status
-        return status.cancel_requested or status.phase.value == "finishing"
 
 
 def _name_of(outputs: Sequence[Output]) -> str:

@@ -38,6 +38,9 @@ __all__ = ["RunFace"]
 # An event that is waited for less long is not worth to be shown.
 _SHORT_S = 0.2
 
+# So many frames may be under way in a run that keeps up.
+_FEW = 16
+
 
 class RunFace:
     """What can be seen of a run; the base of `Run`."""
@@ -48,6 +51,7 @@ class RunFace:
     _clock: PlanClock
     _recorder: Recorder
     _last: LastStep
+    _in_camera: int
     _puller: Puller[Iterable[MDAEvent]] | None
     _thread: threading.Thread | None
     _closing: bool
@@ -124,6 +128,12 @@ class RunFace:
         if self._last.axis is not None:
             return RunState.FINISHING
         return RunState.ACQUIRING
+
+    @property
+    def lagging(self) -> bool:
+        """Whether frames wait: in the buffer of the camera, or for the disk."""
+        stats = self._stats()
+        return max(self._in_camera, stats.appended - stats.saved) > _FEW
 
     def progress(self) -> RunProgress:
         """Return how far the run is; cheap, from any thread."""

@@ -197,7 +197,7 @@ def generation_hook(
         except Exception as error:
             raise HookError(
                 f"{name} raised {type(error).__name__}: {error}",
-                hint="the traceback above is that of the hook",
+                hint="the traceback has the line of the hook",
             ) from error
 
     return call

@@ -236,12 +236,21 @@ def as_seen(spec: StoreSpec, grid: TileGrid) -> StoreSpec:
     return replace(spec, images=tuple(images))
 
 
-def with_affine(spec: StoreSpec, grid: TileGrid) -> StoreSpec:
+def with_affine(
+    spec: StoreSpec, grid: TileGrid, levels: int | None = None
+) -> StoreSpec:
     """Return what is stored, with how its tiles lie on the stage.
 
-    Readers that can turn an image put a mosaic where it is with it.
+    Readers that can turn an image put a mosaic where it is with it, and whoever goes
+    on with it has its grid and its coarsest level.
     """
-    tiles = {"affine": list(grid.affine), "overlap_px": list(grid.overlap_px)}
+    tiles = {
+        "affine": list(grid.affine),
+        "overlap_px": list(grid.overlap_px),
+        "image_px": list(grid.image_px),
+        "origin_um": list(grid.origin_um),
+        "levels": levels,
+    }
     return replace(spec, summary={**spec.summary, "tiles": tiles})
 
 
@@ -273,7 +282,7 @@ def tiled_sinks(
         for output in outputs:
             if output.format == "ndtiff":
                 tiles = TiledNDTiffSink(output.path, grid.overlap_px, levels)
-                tiles.arranged = lambda spec: with_affine(spec, grid)
+                tiles.arranged = lambda spec: with_affine(spec, grid, levels)
                 sinks.append(tiles)
                 continue
             sink = output.sink()

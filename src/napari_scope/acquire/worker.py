@@ -119,7 +119,7 @@ class _Worker:
         if kind == "error":
             raise HookError(
                 f"image_process_fn raised in its process:\n{content}",
-                hint="the traceback above is that of the function",
+                hint="the traceback has the line of the function",
             )
         found = []
         for pixels, metadata in content:

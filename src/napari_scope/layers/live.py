@@ -4,7 +4,8 @@ A run fills its arrays frame by frame. The viewer asks a few times a second; her
 decided, without Qt and without napari, what is worth its time:
 
 - a layer is made when its first frame is there, never for an empty channel;
-- the sliders follow the newest plane until the user moves one;
+- it may be made before, where the order of the frames says which comes first;
+- the sliders have a plane to show (`live_sliders` knows until when);
 - a layer is redrawn once, when the plane that it shows has been written. Moving a
   slider makes napari read the plane anyway.
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Box",
-    "Follower",
     "LayerKey",
     "LiveState",
     "Newest",
@@ -43,8 +43,6 @@ __all__ = [
     "Plane",
     "contrast_of",
     "fill_order",
-    "plane_index",
-    "plane_point",
     "view_is_compact",
 ]
 
@@ -53,6 +51,9 @@ Box = tuple[float, float, float, float]
 
 # A plane whose fate is unknown (no order of the frames) is looked at this often.
 _BLIND_INTERVAL_S = 0.25
+
+# Channels whose layers are made before the first frame; each holds up the viewer.
+_MOST_AHEAD = 4
 
 
 class NewestLike(Protocol):
@@ -203,23 +204,34 @@ class LiveState:
         """Note that no frame will follow: the newest plane is as whole as it gets."""
         self.target = self._current
 
-    def layers_to_make(self, *, all_of_them: bool = False) -> list[LayerKey]:
+    def layers_to_make(
+        self, *, all_of_them: bool = False, ahead: bool = False
+    ) -> list[LayerKey]:
         """Return the layers whose first frame is there and that were not made yet.
 
         Parameters
         ----------
         all_of_them : bool
             Count every channel in, as at the end of a run.
+        ahead : bool
+            Before the first frame: return the layers of the image that comes first.
         """
         if self.newest is None:
-            return []
+            return self._first_to_come() if ahead else []
         return [
             key
             for image, count in enumerate(self._channels)
             for channel in range(count)
             if (key := LayerKey(image, channel)) not in self._made
-            and (all_of_them or self._has_begun(key))
+            and (all_of_them or self.has_begun(key))
         ]
+
+    def _first_to_come(self) -> list[LayerKey]:
+        if not self.order or not self._channels:
+            return []
+        first = min(self._channels[0], _MOST_AHEAD)
+        keys = [LayerKey(0, channel) for channel in range(first)]
+        return [key for key in keys if key not in self._made]
 
     def made(self, key: LayerKey) -> None:
         """Note that a layer exists (or that the user does not want it any more)."""
@@ -227,9 +239,10 @@ class LiveState:
 
     def first_plane(self, key: LayerKey) -> Plane:
         """Return a plane of a layer that is likely to have been written."""
-        assert self.newest is not None
         if key in self._seen:
             return self._seen[key]
+        if self.newest is None:
+            return Plane(key.image, ())
         return Plane(
             key.image, tuple((name, 0) for name, _ in _plane_of(self.newest).index)
         )
@@ -268,11 +281,16 @@ class LiveState:
         shown.looked_at = now
         return True
 
-    def _has_begun(self, key: LayerKey) -> bool:
+    def has_begun(self, key: LayerKey) -> bool:
+        """Return whether a frame of a layer is there, as far as is known."""
         if key in self._seen:
             return True
         start = Plane(key.image, ())
         return bool(self.order) and self._is_written(key, start, self.newest)
+
+    def is_there(self, key: LayerKey, plane: Plane) -> bool:
+        """Return whether the frame of a plane is known to have arrived."""
+        return self._is_written(key, plane, self.newest)
 
     def _is_written(
         self, key: LayerKey, plane: Plane, newest: NewestLike | None
@@ -302,89 +320,6 @@ def _plane_of(newest: NewestLike) -> Plane:
     return Plane(
         newest.image,
         tuple((name, value) for name, value in newest.index.items() if name != "c"),
-    )
-
-
-class Follower:
-    """Whether the sliders follow the run: until someone else moves one.
-
-    Examples
-    --------
-    >>> follower = Follower()
-    >>> follower.placed((3.0, 1.0))
-    >>> follower.check((3.0, 1.0)), follower.check((3.0, 0.0)), follower.on
-    (True, False, False)
-    """
-
-    def __init__(self) -> None:
-        self.on = True
-        self._placed: tuple[float, ...] | None = None
-
-    def placed(self, point: Sequence[float]) -> None:
-        """Remember where the sliders were put on behalf of the run."""
-        self._placed = tuple(point)
-
-    def check(self, point: Sequence[float]) -> bool:
-        """Return whether to go on following, given where the sliders are now.
-
-        A change of the number of sliders is the work of another layer, not of the
-        user's hand; it is forgiven.
-        """
-        placed = self._placed
-        if self.on and placed is not None and len(placed) == len(point):
-            if not np.allclose(placed, point, rtol=0, atol=1e-6):
-                self.on = False
-        return self.on
-
-    def resume(self) -> None:
-        """Follow again."""
-        self.on = True
-        self._placed = None
-
-
-def plane_point(
-    plane: Plane,
-    axis_names: Sequence[str],
-    scale: Sequence[float],
-    translate: Sequence[float],
-) -> tuple[float, ...]:
-    """Return where the sliders must stand to show a plane, in world units.
-
-    Parameters
-    ----------
-    plane : Plane
-        The plane.
-    axis_names : sequence of str
-        Short names of the layer's axes without y and x.
-    scale, translate : sequence of float
-        Those of the layer, for the same axes.
-    """
-    index = dict(plane.index)
-    return tuple(
-        offset + index.get(name, 0) * step
-        for name, step, offset in zip(axis_names, scale, translate, strict=True)
-    )
-
-
-def plane_index(
-    point: Sequence[float],
-    image: int,
-    axis_names: Sequence[str],
-    scale: Sequence[float],
-    translate: Sequence[float],
-) -> Plane:
-    """Return the plane that a layer shows when the sliders stand at a point.
-
-    The reverse of `plane_point`; between two planes the nearer one, as napari does.
-    """
-    return Plane(
-        image,
-        tuple(
-            (name, round((value - offset) / step))
-            for name, value, step, offset in zip(
-                axis_names, point, scale, translate, strict=True
-            )
-        ),
     )
 
 

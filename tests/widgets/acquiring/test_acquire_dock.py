@@ -174,7 +174,7 @@ def test_a_sequence_built_by_clicking_is_acquired_and_reopened(
         "cells_001.ndtiff",
         "cells_001.ome.zarr",
     ]
-    assert "cells_002" in dock.save_box.path_label.text()
+    qtbot.waitUntil(lambda: "cells_002" in dock.save_box.path_label.text())
     live = list(viewer.layers)
     assert len(live) == 4
     assert {layer.data.shape for layer in live} == {(2, 3, 512, 512)}

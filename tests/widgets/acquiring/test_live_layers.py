@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +10,16 @@ import pytest
 from napari_scope.layers import MAX_LAYERS
 from napari_scope.layers.live import LayerKey
 from napari_scope.stream import ImageSpec, MemorySink, StoreSpec, Stream
+from napari_scope.widgets.acquiring import live_layers
 from napari_scope.widgets.acquiring.live_layers import LiveLayers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import napari
+    from pytestqt.qtbot import QtBot
+
+    from napari_scope.stream import StreamView
 
 pytestmark = pytest.mark.gui
 
@@ -118,10 +123,73 @@ def spec(
     )
 
 
-def test_nothing_is_shown_before_the_first_frame(bench: Bench) -> None:
-    bench.run(spec(), ("t", "z", "c"))
+def test_nothing_is_shown_before_the_first_frame_of_an_unknown_order(
+    bench: Bench,
+) -> None:
+    bench.run(spec(), ())
     bench.tick(3)
     assert bench.names == []
+
+
+def test_the_layers_that_come_first_are_made_before_their_frames(bench: Bench) -> None:
+    bench.run(spec(t=9, z=1, places=((0, 0), (0, 20))), ("t", "p", "z", "c"))
+    bench.tick()
+    assert bench.names == ["Pos0 - DAPI"]
+    bench.tick(3)
+    assert bench.names == ["Pos0 - DAPI", "Pos0 - FITC"]
+    first, second = bench.viewer.layers
+    assert first.contrast_limits == [0, 4095] == first.contrast_limits_range
+    bench.put(position=0, time=0, z=0, channel="DAPI")
+    bench.tick()
+    assert _max(first) == SIDE * SIDE - 1
+    assert first.contrast_limits == pytest.approx([1, 1022], abs=1)
+    assert second.contrast_limits == [0, 4095]
+    # Two frames came between two looks: contrast all the same.
+    bench.put(position=0, time=0, z=0, channel="FITC")
+    bench.put(position=1, time=0, z=0, channel="DAPI")
+    bench.tick()
+    assert second.contrast_limits == pytest.approx([1, 1022], abs=1)
+    assert bench.names[2:] == ["Pos1 - DAPI"]
+    bench.finish()
+    assert bench.names == ["Pos0 - DAPI", "Pos0 - FITC", "Pos1 - DAPI"]
+
+
+def test_layers_whose_frames_never_came_go_at_the_end(bench: Bench) -> None:
+    bench.run(spec(), ("t", "z", "c"))
+    bench.tick(3)
+    bench.put(time=0, z=0, channel="DAPI")
+    bench.tick()
+    assert bench.names == ["DAPI", "FITC"]
+    bench.finish()
+    assert bench.names == ["DAPI"]
+    bench.run(spec(), ("t", "z", "c"))
+    bench.tick(3)
+    bench.viewer.layers.remove(bench.viewer.layers[-1])  # the user was quicker
+    bench.finish()
+    assert bench.names == ["DAPI"]
+
+
+def test_the_run_is_eased_until_the_first_layers_are_painted(
+    bench: Bench, qtbot: QtBot
+) -> None:
+    held: list[int] = [0]
+    most: list[int] = [0]
+
+    @contextmanager
+    def eased() -> Iterator[None]:
+        held[0] += 1
+        most[0] = max(held[0], most[0])
+        yield
+        held[0] -= 1
+
+    bench.stream = stream = Stream(spec(), [MemorySink()])
+    views: list[StreamView] = []
+    bench.live.start(lambda: views[0] if views else None, ("t", "z", "c"), eased=eased)
+    qtbot.wait(20)
+    assert bench.names == [] and most == [0]
+    views.append(stream.view())
+    qtbot.waitUntil(lambda: len(bench.names) == 2 and not held[0])
+    assert most[0] >= 1
 
 
 def test_a_channel_appears_with_its_first_frame_fully_described(bench: Bench) -> None:
@@ -484,32 +552,41 @@ def test_an_empty_sample_of_a_shared_layer_is_never_redrawn(bench: Bench) -> Non
     assert bench.live.redraws == drawn
 
 
-def test_layers_never_become_more_than_the_limit(bench: Bench) -> None:
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let the limit be low: napari takes its time for every layer."""
+    monkeypatch.setattr(live_layers, "MAX_LAYERS", 6)
+    return 6
+
+
+def test_layers_never_become_more_than_the_limit(bench: Bench, few: int) -> None:
     notes: list[str] = []
     bench.live.note_changed.connect(notes.append)
-    count = MAX_LAYERS + 3
+    count = few + 3
     planes = {i: i + 1 for i in range(count)}  # no two of a shape
     bench.run(spec(t=1, channels=("D",), places=_row(count), planes=planes), ())
     for place in range(count):
         bench.put(place + 1, position=place, time=0, z=0, channel="D")
         bench.tick()
-    assert len(bench.names) == MAX_LAYERS
+    assert len(bench.names) == few
     assert len(notes) == 2 and notes[0] == ""  # nothing at the start
     assert f"{MAX_LAYERS} layers" in notes[1] and bench.live.note == notes[1]
     bench.finish()
-    assert len(bench.names) == MAX_LAYERS and len(notes) == 2
+    assert len(bench.names) == few and len(notes) == 2
     # The next run begins without the note.
     bench.run(spec(), ())
     assert notes[2:] == [""] and bench.live.note == ""
 
 
-def test_places_that_a_generator_adds_stay_below_the_limit(bench: Bench) -> None:
+def test_places_that_a_generator_adds_stay_below_the_limit(
+    bench: Bench, few: int
+) -> None:
     growing = StoreSpec("run", (SIDE, SIDE), np.dtype("u2"), growing=True)
     bench.run(growing, ())
-    for place in range(MAX_LAYERS + 5):
+    for place in range(few + 5):
         bench.put(place + 1, position=place, time=0)
         bench.tick()
-    assert len(bench.names) == MAX_LAYERS
+    assert len(bench.names) == few
     assert bench.live.note
 
 
@@ -579,14 +656,26 @@ def test_colour_frames_make_one_layer(bench: Bench) -> None:
     assert bench.steps[0] == 1
 
 
-def test_the_timer_is_no_faster_than_thirty_a_second_and_gives_way(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_looks_are_no_faster_than_thirty_a_second_and_give_way(
+    bench: Bench, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.run(spec(), ("t", "z", "c"))
-    assert bench.live._timer.interval() >= 1000 / 30
-    monkeypatch.setattr(bench.live, "tick", lambda: time.sleep(0.03))
-    bench.live._on_timer()
-    assert bench.live._timer.interval() >= 120
-    monkeypatch.setattr(bench.live, "tick", lambda: None)
-    bench.live._on_timer()
-    assert 1000 / 30 <= bench.live._timer.interval() < 120
+    lagging = False
+    stream = bench.run(spec(), ("t", "z", "c"))
+    bench.live.start(stream.view, ("t", "z", "c"), lagging=lambda: lagging)
+    pauses: list[tuple[float, bool]] = []
+
+    def pause_ms(spent_ms: float, *, lagging: bool) -> int:
+        pauses.append((spent_ms, lagging))
+        return 34
+
+    monkeypatch.setattr(live_layers, "pause_ms", pause_ms)
+    bench.put(time=0, z=0, channel="DAPI")
+    qtbot.waitUntil(lambda: len(pauses) > 1)
+    # Making a layer is not counted.
+    assert pauses[0] == (0.0, False) and bench.live._timer.interval() == 34
+    # A look takes as long as napari paints.
+    bench.viewer.dims.events.current_step.connect(lambda _: time.sleep(0.03))
+    lagging = True
+    pauses.clear()
+    bench.put(time=0, z=1, channel="DAPI")
+    qtbot.waitUntil(lambda: any(spent >= 30 and late for spent, late in pauses))

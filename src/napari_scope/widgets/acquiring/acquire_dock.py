@@ -14,27 +14,24 @@ Examples
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import useq
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import (
-    QTabWidget,
-    QVBoxLayout,
-)
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
-from napari_scope.errors import AcquisitionError, ScopeError
+from napari_scope.errors import ScopeError
+from napari_scope.widgets.acquiring.kept_state import KeptState
 from napari_scope.widgets.acquiring.live_layers import LiveLayers
 from napari_scope.widgets.acquiring.plan_estimate import PlanEstimate
 from napari_scope.widgets.acquiring.planned import planned_run
 from napari_scope.widgets.acquiring.report_view import ReportView
 from napari_scope.widgets.acquiring.run_bar import RunBar
 from napari_scope.widgets.acquiring.run_queue_view import RunQueueView, queue_of
+from napari_scope.widgets.acquiring.run_starter import RunStarter
 from napari_scope.widgets.acquiring.run_watch import RunWatch
 from napari_scope.widgets.acquiring.save_box import SaveBox
-from napari_scope.widgets.acquiring.tall_area import TallArea, framed
-from napari_scope.widgets.common.background import BackgroundCall
+from napari_scope.widgets.acquiring.tall_area import TallArea
 from napari_scope.widgets.common.closing import ask_to_cancel, wait_until
 from napari_scope.widgets.common.dock import ScopeDock
 from napari_scope.widgets.common.error_panel import ErrorPanel, explain
@@ -92,10 +89,8 @@ class AcquireDock(ScopeDock):
         else:
             self.microscope = Microscope(owner)
         self.microscope.hold(self)
-        self._starting = False
-        self._given_up = False  # the run that is about to start is not wanted any more
-        self._own: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._kept_plan: dict[str, Any] = {}
+        self._starter = RunStarter(self.microscope, self)
+        self._refused = False  # the panel says why a run could not start
 
         self.hardware = ConfigurationBox(self.microscope, compact=True)
         self.plan_box = PlanBox(self.microscope)
@@ -106,6 +101,7 @@ class AcquireDock(ScopeDock):
         self.live = LiveLayers(napari_viewer, self)
         self.queue = queue_of(self.microscope)
         self.queue_view = RunQueueView(self.queue)
+        self._kept = KeptState(self.plan_box, self.queue, self.save_box)
         self.reports = ReportView()
         self.watch = RunWatch(
             self.microscope,
@@ -118,7 +114,6 @@ class AcquireDock(ScopeDock):
         )
         self._lay_out()
 
-        self._starter = BackgroundCall(self)
         self._warm_up = LayerWarmUp(self, lambda: not self.running)
         self._warm_up.start()
         self._estimate = PlanEstimate(
@@ -148,27 +143,29 @@ class AcquireDock(ScopeDock):
         return self._starting or self.watch.running
 
     @property
+    def _starting(self) -> bool:
+        return self._starter.starting
+
+    @property
     def is_own(self) -> bool:
         """Whether the run was started here or by the queue."""
         run = self.watch.run
         if run is None or self._starting:
             return self._starting
-        return run in self._own or run is self.queue.run
+        return self._starter.owns(run) or run is self.queue.run
 
     def start(self) -> None:
         """Start the plan as it is shown now; an error goes to the error panel."""
         if self.running or self.microscope.lock_reason:
             return
-        self.errors.clear()
+        self._clear_errors()
         try:
             planned = self._planned()
         except _START_ERRORS as error:
-            self._on_not_started(error)
+            self._show_refusal(error)
             return
-        self._starting, self._given_up = True, False
         self.run_bar.show_starting()
-        # Looking for a free name and stopping a live view may take their time.
-        self._starter.start(lambda: self._begin(planned), "napari-scope start")
+        self._starter.start(planned)
 
     def enqueue(self) -> None:
         """Let the plan as it is shown now wait in the queue."""
@@ -183,7 +180,7 @@ class AcquireDock(ScopeDock):
     def cancel(self) -> None:
         """Ask the run to stop; its files are closed by the run itself."""
         if self._starting:
-            self._given_up = True
+            self._starter.give_up()
             return
         if self.run is not None and self.run is self.queue.run:
             self.queue.stop()
@@ -193,24 +190,11 @@ class AcquireDock(ScopeDock):
 
     def state(self) -> dict[str, Any]:
         """Return the plan, where it is saved, and the queue."""
-        return {
-            "plan": self._kept_plan or self.plan_box.state(),
-            "queue": self.queue.to_json(),
-            "pause_between": self.queue.pause_between,
-            "go_on_after_failure": self.queue.go_on_after_failure,
-            "save": self.save_box.state(),
-        }
+        return self._kept.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up the state of another session; nothing is started."""
-        self._kept_plan = dict(state.get("plan") or {})
-        if not self.queue.entries:
-            # The queue of this program's other docks counts more than a stored one.
-            self.queue.restore(state.get("queue"))
-            self.queue.pause_between = bool(state.get("pause_between"))
-            self.queue.go_on_after_failure = bool(state.get("go_on_after_failure"))
-        if isinstance(state.get("save"), dict):
-            self.save_box.restore(state["save"])
+        self._kept.restore(state)
         self.queue_view.look()
 
     def may_close(self) -> bool:
@@ -230,8 +214,7 @@ class AcquireDock(ScopeDock):
         """Stop all timers and threads and let go of the microscope."""
         run, own = self.run, self.is_own
         # What is about to start ends at once, also if that takes longer than we wait.
-        self._given_up = self._given_up or self._starting
-        self._starting = False
+        self._starter.give_up()
         self.live.stop()
         self.watch.close()
         self.queue_view.close_down()
@@ -243,9 +226,9 @@ class AcquireDock(ScopeDock):
         self._warm_up.close()
         if own:
             self.queue.cancel()
-            for one in {run, *self._own} - {None}:
-                if not one.done:
-                    one.cancel()
+            if run is not None and not run.done:
+                run.cancel()
+            self._starter.cancel_all()
         self.microscope.release(self)
 
     def _is_busy(self) -> bool:
@@ -265,11 +248,13 @@ class AcquireDock(ScopeDock):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         # On a small screen the boxes scroll; the run bar is always in sight.
-        boxes = (self.hardware, framed("Plan", self.plan_box), self.save_box)
+        boxes = (self.hardware, self.plan_box, self.save_box)
         self.tabs.addTab(TallArea(boxes), "Plan")
         self.tabs.addTab(self.queue_view, "Queue")
         self.tabs.addTab(self.reports, "Reports")
         layout = QVBoxLayout(self)
+        # The image needs the width more than the edges of a dock do.
+        layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.errors)
         layout.addWidget(self.run_bar)
@@ -281,7 +266,7 @@ class AcquireDock(ScopeDock):
         microscope.load_failed.connect(self._on_load_failed)
         microscope.lock_changed.connect(self._update_runnable)
         self.hardware.camera_changed.connect(self._on_camera_changed)
-        self._starter.finished.connect(self._on_started)
+        self._starter.started.connect(self._on_started)
         self._starter.failed.connect(self._on_not_started)
         self.watch.ended.connect(self._on_end)
         self.watch.started.connect(self._on_run)
@@ -304,9 +289,8 @@ class AcquireDock(ScopeDock):
         self._update_runnable()
 
     def _after_load(self) -> None:
-        if self._kept_plan:
-            # Only now the tables know the channels of the microscope.
-            self._restore_plan()
+        # Only now the tables know the channels of the microscope.
+        self._kept.take_up_plan()
         self._update_runnable()
         self._estimate.soon()
 
@@ -335,13 +319,6 @@ class AcquireDock(ScopeDock):
     def _planned(self) -> PlannedRun:
         return planned_run(self.plan_box, self.save_box, self._estimate.latest)
 
-    def _restore_plan(self) -> None:
-        stored, self._kept_plan = self._kept_plan, {}
-        try:
-            self.plan_box.restore(stored)
-        except (ScopeError, ValueError, TypeError, KeyError, AttributeError):
-            return  # of another version, or for another microscope
-
     def _edit(self, planned: PlannedRun) -> None:
         """Put a plan of the queue back into the editor; the queue keeps it."""
         if not isinstance(planned.plan, useq.MDASequence):
@@ -357,38 +334,29 @@ class AcquireDock(ScopeDock):
 
     # ---- the run
 
-    def _begin(self, planned: PlannedRun) -> Any:
-        """Start a run, unless it is given up meanwhile; on a thread of its own."""
-        run = planned.start(self.microscope.owner, self._on_made)
-        if self._given_up:
-            run.cancel()
-        return run
-
-    def _on_made(self, run: Any) -> None:
-        if self._given_up:
-            raise AcquisitionError("the run was cancelled before it began")
-        self._own.add(run)
-
     def _on_started(self, run: Any) -> None:
-        self._starting = False
-        if self._given_up:  # since it began, before it was heard of
-            run.cancel()
         self.watch.show(run)
         self.plan_box.note_run(self.watch.name_of(run))
         self.save_box.remember()
 
     def _on_not_started(self, error: BaseException) -> None:
-        self._starting = False
-        if self._given_up:
+        if self._starter.given_up:
             self.run_bar.show_failure("Cancelled")
         else:
-            self.run_bar.show_failure("Not started")
-            self.errors.show_error(error, "The run could not start")
+            self._show_refusal(error)
         self.save_box.refresh()
         self._update_runnable()
 
+    def _show_refusal(self, error: BaseException) -> None:
+        self._refused = True
+        self.run_bar.show_failure("Not started")
+        self.errors.show_error(error, "The run could not start")
+        self._update_runnable()
+
     def _on_run(self, _run: object) -> None:
-        self.errors.clear()
+        # A run of another window does not end the reason why ours could not start.
+        if self.is_own or not self._refused:
+            self._clear_errors()
         self._update_runnable()
 
     def _on_end(self, run: Any) -> None:
@@ -406,6 +374,10 @@ class AcquireDock(ScopeDock):
         if not self.is_shut_down:
             self.save_box.refresh()
             self._update_runnable()
+
+    def _clear_errors(self) -> None:
+        self._refused = False
+        self.errors.clear()
 
     def _show_details(self) -> None:
         run = self.run

@@ -15,8 +15,11 @@ from pymmcore_widgets.useq_widgets._column_info import (
     TableDoubleSpinBox,
     WdgGetSet,
 )
+from qtpy.QtWidgets import QVBoxLayout
+from superqt.utils import signals_blocked
 
 from napari_scope.widgets.acquiring.number_box import DECIMALS, trimmed
+from napari_scope.widgets.acquiring.table_names import name_cells
 
 __all__ = ["ChannelTable", "place_column"]
 
@@ -87,6 +90,21 @@ class ChannelTable(CoreConnectedChannelTable):
         key="z_offset", header="z offset", default=0.0, minimum=-1e6, maximum=1e6
     )
 
+    def setChannelGroups(self, groups: Any) -> None:
+        """Offer groups of presets."""
+        layout = self.layout()
+        # Beside the buttons of the table they would push some of these out of sight.
+        if isinstance(layout, QVBoxLayout) and layout.indexOf(self._group_wdg) < 0:
+            layout.insertWidget(0, self._group_wdg)
+            self._group_combo.setAccessibleName("Group of the channels")
+            self._group_combo.setToolTip("The group whose presets are the channels")
+        self._groups = dict(groups or {})
+        with signals_blocked(self._group_combo):
+            self._group_combo.clear()
+            self._group_combo.addItems(list(self._groups))
+        self._group_wdg.setVisible(len(self._groups) > 1)
+        self._on_group_changed()
+
     def setValue(self, value: Any) -> None:
         """Show channels; an exposure that is not given stays open."""
         super().setValue(
@@ -95,6 +113,10 @@ class ChannelTable(CoreConnectedChannelTable):
                 for channel in value
             ]
         )
+
+    def _on_group_changed(self) -> None:
+        super()._on_group_changed()
+        name_cells(self.table())  # the column of the presets is another one
 
     def fit_columns(self) -> None:
         """Give the presets' names the room they need; the table makes them anew."""
@@ -114,6 +136,7 @@ class ChannelTable(CoreConnectedChannelTable):
         if header is not None:
             place = table.indexOf(self._config_column)
             header.setSectionResizeMode(place, header.ResizeMode.ResizeToContents)
+        name_cells(table)
 
     def close_down(self) -> None:
         """Let go of the core."""

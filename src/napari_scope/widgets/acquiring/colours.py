@@ -12,27 +12,26 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from qtpy.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat
 
-from napari_scope.widgets.common.icons import AMBER, GREEN, NEUTRAL
+from napari_scope.widgets.common.tones import AMBER, BLUE, GREEN, NEUTRAL, toned
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QTextDocument
 
 __all__ = ["Colours"]
 
-_BLUE: Final = "#4a90d9"
 _STRING: Final = r"\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"|'[^'\n]*'"
 _NUMBER: Final = r"(?<![\w.])-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w])"
 _WORDS: Final = "|".join(keyword.kwlist)
 _RULES: Final[dict[str, tuple[tuple[str, str, bool], ...]]] = {
     "yaml": (
         (_NUMBER, AMBER, False),
-        (r"[\w.]+(?=\s*:(?:\s|$))", _BLUE, False),
+        (r"[\w.]+(?=\s*:(?:\s|$))", BLUE, False),
         (_STRING, GREEN, False),
         (r"(?:^|(?<=\s))#.*$", NEUTRAL, True),
     ),
     "python": (
         (_NUMBER, AMBER, False),
-        (rf"\b(?:{_WORDS})\b", _BLUE, False),
+        (rf"\b(?:{_WORDS})\b", BLUE, False),
         (_STRING, GREEN, False),
         (r"#[^'\"]*$", NEUTRAL, True),
     ),
@@ -57,14 +56,14 @@ class Colours(QSyntaxHighlighter):
         self._rules = []
         for pattern, colour, slanted in _RULES[language]:
             look = QTextCharFormat()
-            look.setForeground(QColor(colour))
             look.setFontItalic(slanted)
             look.setFontWeight(QFont.Weight.Normal)
-            self._rules.append((re.compile(pattern), look))
+            self._rules.append((re.compile(pattern), look, colour))
 
     def highlightBlock(self, text: str | None) -> None:
         """Colour one line."""
-        for pattern, look in self._rules:
+        for pattern, look, colour in self._rules:
+            look.setForeground(QColor(toned(colour)))
             for found in pattern.finditer(text or ""):
                 start, end = found.span()
                 self.setFormat(start, end - start, look)

@@ -29,6 +29,7 @@ from qtpy.QtWidgets import (
 
 from napari_scope.widgets.acquiring.number_box import NumberBox, trimmed
 from napari_scope.widgets.common.icons import icon
+from napari_scope.widgets.common.narrow import keep_narrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +162,7 @@ class BoundsPage(GridPage):
             box = NumberBox(-_FAR_UM, _FAR_UM, 100, " µm", tip)
             box.valueChanged.connect(self.changed)
             # Four in a row of two must not make the dock wide.
-            box.setMinimumWidth(self.fontMetrics().horizontalAdvance("-00000 µm"))
+            keep_narrow(box, "--- -00000 µm +++")
             button = QToolButton()
             button.setIcon(icon("arrow-left-thick"))
             button.setToolTip(f"Take the {name} edge from where the stage is")

@@ -1,8 +1,8 @@
 """Files with hooks: chosen, shown with their functions, switched off, removed.
 
-A file is run in a thread for a limited time when it is added, ticked or loaded again;
-what is wrong with it is told in its row. Files of an earlier session are shown without
-a tick: nothing is run because napari was started.
+A file is run in a thread for a limited time when it is added or ticked, and again when
+it has changed on the disk; what is wrong with it is told in its row. Files of an
+earlier session are shown without a tick: nothing is run because napari was started.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -24,9 +24,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_scope.acquire.hook_files import HookFile, load_hook_file
+from napari_scope.acquire.hook_files import (
+    HookFile,
+    file_stamp,
+    load_hook_file,
+)
 from napari_scope.errors import PlanError
 from napari_scope.widgets.acquiring.user_code import UserCode
+from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.error_panel import explain
 from napari_scope.widgets.common.icons import RED, icon
 
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["HookChooser"]
 
 _FILES = "Python files (*.py)"
+_LOOK_MS = 1000
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class _Row:
     item: QTreeWidgetItem
     file: HookFile | None = None
     problem: BaseException | None = None
+    stamp: tuple[int, int] | None = None
 
 
 class HookChooser(QWidget):
@@ -66,6 +73,12 @@ class HookChooser(QWidget):
         self.code = UserCode(self)
         self.code.finished.connect(self._on_loaded)
         self.code.failed.connect(self._on_failed)
+        self._watch = BackgroundCall(self, abandon=True)
+        self._watch.finished.connect(self._on_looked)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self.look)
+        self._timer.start()
         self.tree = QTreeWidget()
         self.tree.setHeaderHidden(True)
         self.tree.setAccessibleName("Files with hooks")
@@ -150,6 +163,21 @@ class HookChooser(QWidget):
             if self._is_ticked(row):
                 self._load(row)
 
+    def look(self) -> None:
+        """Read ticked files again that have changed on the disk."""
+        paths = [row.path for row in self._rows if self._is_ticked(row)]
+        if paths and not self._watch.busy:
+            self._watch.start(
+                lambda: {path: file_stamp(path) for path in paths}, "napari-scope hooks"
+            )
+
+    def _on_looked(self, found: object) -> None:
+        assert isinstance(found, dict)
+        for row in self._rows:
+            settled = row.file is not None or row.problem is not None
+            if settled and found.get(row.path, row.stamp) != row.stamp:
+                self._load(row)
+
     def remove_selected(self) -> None:
         """Take the selected files off the list."""
         chosen = {id(item) for item in self.tree.selectedItems()}
@@ -175,6 +203,8 @@ class HookChooser(QWidget):
     def close_down(self) -> None:
         """Stop what goes on; idempotent."""
         self._to_load.clear()
+        self._timer.stop()
+        self._watch.close()
         self.code.stop()
 
     # ---- rows
@@ -212,7 +242,7 @@ class HookChooser(QWidget):
         if self._loading is None and self._to_load:
             self._loading = row = self._to_load.pop(0)
             path = row.path
-            self.code.start(lambda: load_hook_file(path))
+            self.code.start(lambda: _loaded(row, path))
         self.valueChanged.emit()
 
     def _on_loaded(self, file: object) -> None:
@@ -242,6 +272,11 @@ class HookChooser(QWidget):
             row.item.addChild(child)
         row.item.setExpanded(True)
         self.tree.blockSignals(before)
+
+
+def _loaded(row: _Row, path: Path) -> HookFile:
+    row.stamp = file_stamp(path)
+    return load_hook_file(path)
 
 
 def _check(ticked: bool) -> Qt.CheckState:

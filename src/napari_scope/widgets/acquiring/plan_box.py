@@ -35,7 +35,6 @@ from napari_scope.acquire.hook_files import (
 )
 from napari_scope.errors import PlanError
 from napari_scope.events import PLAN_SUFFIXES
-from napari_scope.events.files import save_plan
 from napari_scope.events.plan_text import sequence_text
 from napari_scope.widgets.acquiring.folded import Folded
 from napari_scope.widgets.acquiring.hook_chooser import HookChooser
@@ -106,6 +105,9 @@ class PlanBox(QWidget):
         self._opener.failed.connect(self.failed)
         self._saver = BackgroundCall(self)
         self._saver.failed.connect(self.failed)
+        self._saver.finished.connect(
+            lambda path: notify(f"The plan is saved as {path}", key="file-saved")
+        )
         self._connect()
 
     def _lay_out(self) -> None:
@@ -275,8 +277,11 @@ class PlanBox(QWidget):
             self.failed.emit(error)
             return
         as_typed = self.views.is_text and path.suffix.lower() != ".json"
+        as_json = path.suffix.lower() == ".json"
         self._saver.start(
-            lambda: write_plan(path, text) if as_typed else save_plan(sequence, path),
+            lambda: write_plan(
+                path, text if as_typed else sequence_text(sequence, as_json=as_json)
+            ),
             "napari-scope plan",
         )
 

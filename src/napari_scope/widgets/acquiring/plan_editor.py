@@ -18,27 +18,26 @@ import useq
 from pymmcore_widgets.useq_widgets import MDASequenceWidget
 from pymmcore_widgets.useq_widgets._z import Mode
 from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QVBoxLayout,
-    QWidget,
-)
 from superqt.utils import signals_blocked
 
 from napari_scope.errors import PlanError
 from napari_scope.events.plan_compare import own_metadata, plan_differences
 from napari_scope.events.z_steps import numerical_aperture, nyquist_step_um
-from napari_scope.widgets.acquiring.number_box import NumberBox
 from napari_scope.widgets.acquiring.plan_completion import (
     completed,
     full_order,
     with_one_focus,
 )
+from napari_scope.widgets.acquiring.plan_extras import (
+    AutofocusRow,
+    name_axes,
+    name_axis_order,
+)
 from napari_scope.widgets.acquiring.plan_tables import PlanTabs
 
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
     from napari_scope.widgets.acquiring.plan_tables import (
         ChannelTable,
         PositionTable,
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
     from napari_scope.widgets.common.core_events import GuiCore
 
 __all__ = ["PlanEditor"]
-
-_NOW = -1e6  # the offset of the autofocus that stands for "as it is now"
 
 
 class PlanEditor(MDASequenceWidget):
@@ -141,8 +138,8 @@ class PlanEditor(MDASequenceWidget):
             if with_grid:
                 changes["grid_plan"] = grid.shown()
             focus = plan.autofocus_plan
-            if focus and self.af_offset.value() > _NOW:
-                offset = self.af_offset.value()
+            offset = self.af_row.offset_um()
+            if focus and offset is not None:
                 changes["autofocus_plan"] = focus.replace(autofocus_motor_offset=offset)
             changes["axis_order"] = full_order(
                 self.axis_order.currentText(), self._order
@@ -191,8 +188,9 @@ class PlanEditor(MDASequenceWidget):
                 # The table offers the presets of one group.
                 self.channels._group_combo.setCurrentText(value.channels[0].group)
             focus = value.autofocus_plan
-            offset = None if focus is None else focus.autofocus_motor_offset
-            self.af_offset.setValue(_NOW if offset is None else offset)
+            self.af_row.set_offset(
+                None if focus is None else focus.autofocus_motor_offset
+            )
             super().setValue(value)
         finally:
             self._showing = False
@@ -345,60 +343,20 @@ class PlanEditor(MDASequenceWidget):
         absolute = self.z_plan.mode() == Mode.TOP_BOTTOM
         allowed = not (absolute and self.tab_wdg.isAxisUsed("z"))
         self._enable_af(allowed)
-        self.af_offset.setEnabled(allowed)
-        self.af_note.setVisible(not allowed)
+        self.af_row.set_allowed(allowed)
 
     def _lay_out_more(self) -> None:
         """Add the offset of the autofocus; the words are those of this dock."""
-        self.af_offset = NumberBox(
-            _NOW,
-            1e6,
-            1,
-            " µm",
-            "Offset of the autofocus; lowest: as it is at the start",
-        )
-        self.af_offset.setSpecialValueText("as it is now")
-        self.af_offset.setValue(_NOW)
+        self.af_row = AutofocusRow(self.af_axis)
+        self.af_offset, self.af_note = self.af_row.offset, self.af_row.note
         self.af_offset.valueChanged.connect(self.valueChanged)
-        self.af_note = QLabel("No autofocus: top and bottom are places of the focus.")
-        self.af_note.setWordWrap(True)
-        self._offset_row = QWidget()
-        offset = QHBoxLayout(self._offset_row)
-        offset.setContentsMargins(0, 0, 0, 0)
-        offset.addWidget(QLabel("Offset of the autofocus"))
-        offset.addWidget(self.af_offset, 1)
-        self.af_row = QWidget()
-        rows = QVBoxLayout(self.af_row)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.addWidget(self.af_axis)
-        rows.addWidget(self._offset_row)
-        self._offset_row.setVisible(False)
-        self.af_axis.valueChanged.connect(
-            lambda: self._offset_row.setVisible(bool(self.af_axis.value()))
-        )
         layout: Any = self.layout()
         boxes = layout.itemAt(2).layout()
         boxes.insertWidget(1, self.af_row)
         boxes.insertWidget(2, self.af_note)
-        names = {"t": "time", "z": "z", "p": "position", "g": "field"}
-        for part, words in (
-            (self.keep_shutter_open, "Shutter stays open over"),
-            (self.af_axis, "Autofocus at"),
-        ):
-            label = part.findChild(QLabel)
-            if label is not None:
-                label.setText(words)
-            for box in part.findChildren(QCheckBox):
-                box.setText(names[box.text()])
-            part.setAccessibleName(words)
-        title = layout.itemAt(0).layout().itemAt(0).widget()
-        if isinstance(title, QLabel):
-            title.setText("Axis order")
-        self.axis_order.setAccessibleName("Axis order")
-        self.axis_order.setToolTip(
-            "Order of the axes from the slowest to the fastest: t time, p position, "
-            "g grid, c channel, z stack"
-        )
+        name_axes(self.keep_shutter_open, "Shutter open over")
+        name_axes(self.af_axis, "Autofocus")
+        name_axis_order(layout.itemAt(0).layout().itemAt(0).widget(), self.axis_order)
 
     def _tame(self) -> None:
         """Fit the foreign parts into the dock."""

@@ -11,6 +11,7 @@ from napari_scope.errors import PlanError
 from napari_scope.events import PLAN_SUFFIXES
 from napari_scope.events.files import read_plan_text
 from napari_scope.events.plan_text import plan_from_text, sequence_text
+from napari_scope.widgets.common.small_files import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +42,8 @@ def read_plan(path: Path) -> tuple[Path, str, str]:
     return path, "sequence", sequence_text(plan) if is_json else text
 
 
-def write_plan(path: Path, text: str) -> None:
-    """Write the text of a plan as it is.
+def write_plan(path: Path, text: str) -> Path:
+    """Write the text of a plan as it is; returns the path.
 
     Raises
     ------
@@ -53,12 +54,8 @@ def write_plan(path: Path, text: str) -> None:
         raise PlanError(
             f"a plan is saved as one of {', '.join(PLAN_SUFFIXES)}", path=path
         )
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PlanError(
-            f"the plan cannot be saved, {error.strerror}", path=path
-        ) from error
+    # An empty yaml file is nothing; a plan with nothing in it is a plan.
+    return save_text(path, text or "{}\n", "the plan", PlanError)
 
 
 def with_places(

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QMenu,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -75,12 +74,11 @@ class PlanPresets(QWidget):
         self.combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.keep_button = QPushButton(icon("save"), "Keep …")
         self.keep_button.setToolTip("Keep this plan as a preset")
-        self.menu_button = QToolButton()
+        self.menu_button = QPushButton()
         self.menu_button.setText("More")
         self.menu_button.setToolTip("Rename, delete, files, plans of earlier runs")
         self.menu_button.setAccessibleName("More about plans")
         self.menu_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._build_menu()
         self.name_edit = QLineEdit()
         self.name_edit.setPlaceholderText("Name of the preset")

@@ -16,24 +16,30 @@ from typing import TYPE_CHECKING, Any
 
 import useq
 from pymmcore_widgets.mda._core_positions import CoreConnectedPositionTable
-from pymmcore_widgets.mda._core_z import CoreConnectedZPlanWidget
-from pymmcore_widgets.useq_widgets import TimePlanWidget
 from pymmcore_widgets.useq_widgets._mda_sequence import MDATabs
-from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QAbstractSpinBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_scope.errors import PlanError
 from napari_scope.widgets.acquiring.channel_table import ChannelTable, place_column
 from napari_scope.widgets.acquiring.grid_editor import GridEditor
 from napari_scope.widgets.acquiring.own_plan import OwnPlanColumn
 from napari_scope.widgets.acquiring.plate_wizard import PlateWizard
+from napari_scope.widgets.acquiring.position_files import PositionFiles
+from napari_scope.widgets.acquiring.table_names import name_cells
+from napari_scope.widgets.acquiring.tight_tabs import TightTitles
+from napari_scope.widgets.acquiring.time_table import TimeTable
+from napari_scope.widgets.acquiring.z_editor import ZEditor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from qtpy.QtGui import QResizeEvent
+
 __all__ = ["ChannelTable", "PlanTabs", "PositionTable", "ZEditor"]
+
+_EDGES = 2  # pixels; what the theme draws around the pages
 
 
 class PositionTable(CoreConnectedPositionTable):
@@ -55,6 +61,9 @@ class PositionTable(CoreConnectedPositionTable):
 
     def __init__(self, rows: int, core: Any) -> None:
         super().__init__(rows, core)
+        self.files = PositionFiles(self)
+        self.files.loaded.connect(self._on_loaded)
+        self.files.failed.connect(self.failed)
         # All in one row they would make the dock wider than anything else in it.
         files = QHBoxLayout()
         for button, text, tip in (
@@ -98,6 +107,25 @@ class PositionTable(CoreConnectedPositionTable):
                 # stay as wide as they are then, and no coordinate can be read.
                 sections.setSectionResizeMode(place, sections.ResizeMode.Fixed)
             table.setColumnWidth(place, self.fontMetrics().height() * widths)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keep coordinates readable: a narrow table scrolls to the side instead."""
+        super().resizeEvent(event)
+        table, sections = self.table(), self.table().horizontalHeader()
+        if sections is None or (view := table.viewport()) is None:
+            return
+        places = [table.indexOf(column) for column in (self.X, self.Y, self.Z)]
+        shares = [*places, table.indexOf(self.NAME)]
+        shown = [place for place in shares if not table.isColumnHidden(place)]
+        fixed = [n for n in range(table.columnCount()) if n not in shares]
+        least = table.fontMetrics().horizontalAdvance("-12540.55 ")
+        room = view.width() - sum(map(table.columnWidth, fixed))
+        mode = sections.ResizeMode
+        narrow = room < least * len(shown)
+        for place in shown:
+            sections.setSectionResizeMode(place, mode.Fixed if narrow else mode.Stretch)
+            if narrow:
+                table.setColumnWidth(place, least)
 
     # ---- value
 
@@ -181,70 +209,24 @@ class PositionTable(CoreConnectedPositionTable):
             self.table().setRowData(row, {self.AF.key: core.getAutoFocusOffset()})
 
     def load(self, file: str | Path | None = None) -> None:
-        """Load positions from a json file."""
-        try:
-            super().load(file)
-        except (OSError, ValueError) as error:
-            self.failed.emit(
-                PlanError(
-                    f"the positions cannot be loaded, {error.__cause__ or error}",
-                    hint="choose a json file that was saved from this table",
-                )
-            )
-        else:
-            self.valueChanged.emit()
+        """Load positions from a json file, in the background."""
+        self.files.load(file)
 
     def save(self, file: str | Path | None = None) -> None:
-        """Save the positions as a json file."""
-        try:
-            super().save(file)
-        except (OSError, ValueError) as error:
-            self.failed.emit(PlanError(f"the positions cannot be saved, {error}"))
+        """Save the positions as a json file, in the background."""
+        self.files.save(self.value(), file)
+
+    def _on_loaded(self, positions: object) -> None:
+        assert isinstance(positions, list)
+        self.setValue(positions)
+        self.valueChanged.emit()
 
     def close_down(self) -> None:
         """Close the wizard and let go of the core."""
+        self.files.close_down()
         if self._hcs_wizard is not None:
             self._hcs_wizard.close()
         self._disconnect()
-
-
-class ZEditor(CoreConnectedZPlanWidget):
-    """The editor of a z stack."""
-
-    def __init__(self, core: Any) -> None:
-        super().__init__(core)
-        for radio, text, tip in (
-            (self._btn_top_bot, "Top/bottom", "From one place of the focus to another"),
-            (self._btn_range, "Around", "As much above the focus as below it"),
-            (self._button_above_below, "Above/below", "Unlike parts above and below"),
-        ):
-            radio.setText(text)
-            radio.setToolTip(tip)
-            radio.setFocusPolicy(radio.focusPolicy().StrongFocus)
-            radio.setIcon(QIcon())  # the three in one row would be too wide
-        layout = self.layout()
-        if layout is not None:
-            layout.setContentsMargins(4, 4, 4, 4)
-        for box in self.findChildren(QAbstractSpinBox):
-            # Their own minimum is that of their largest value.
-            needed = box.fontMetrics().horizontalAdvance("- 000.000 ++")
-            box.setMinimumWidth(needed)
-        row = self._btn_top_bot.parentWidget()
-        # Their colours are black and grey on any background.
-        for part in (row, self._range_readout):
-            if part is not None:
-                part.setStyleSheet("")
-
-    def setValue(self, value: Any) -> None:
-        """Show a stack, with its direction."""
-        super().setValue(value)
-        self.setGoUp(value.go_up)
-
-    def _visit_bottom(self) -> None:
-        self._mmc.setZPosition(self.bottom.value())
-
-    def _visit_top(self) -> None:
-        self._mmc.setZPosition(self.top.value())
 
 
 class PlanTabs(MDATabs):
@@ -279,6 +261,26 @@ class PlanTabs(MDATabs):
         bar = self.tabBar()
         if bar is not None:
             bar.setUsesScrollButtons(False)  # all five are always in sight
+            bar.setStyleSheet("QTabBar::tab { padding: 3px 2px }")
+        self._tight = TightTitles(
+            self,
+            {
+                self.indexOf(self.stage_positions): ("Positions", "Pos."),
+                self.indexOf(self.channels): ("Channels", "Chan."),
+            },
+        )
+        for box, place in zip(self._cboxes, range(self.count()), strict=True):
+            title = self.tabText(place)
+            box.setAccessibleName(f"Use {title}")
+            box.setToolTip(f"Whether the plan has {title.lower()}")
+            # Their words are the titles of the tabs: no room is needed for others.
+            box.setStyleSheet("QCheckBox { spacing: 0 }")
+        for part, words in (
+            (self.time_plan, "Phases of time"),
+            (self.stage_positions, "Positions"),
+            (self.channels, "Channels"),
+        ):
+            name_cells(part.table(), words)
         self._fit_field()
         for signal in (
             core.events.systemConfigurationLoaded,
@@ -288,9 +290,26 @@ class PlanTabs(MDATabs):
             signal.connect(self._fit_field)
         core.events.propertyChanged.connect(self._on_property)
 
+    def minimumSizeHint(self) -> QSize:
+        """Return the size with short titles."""
+        hint = super().minimumSizeHint()
+        bar = self.tabBar()
+        if bar is None:
+            return hint
+        # Without this the bar asks for the room of the titles that it has now.
+        pages = [self.widget(place) for place in range(self.count())]
+        widest = max(page.minimumSizeHint().width() for page in pages if page)
+        hint.setWidth(max(self._tight.least_width(), widest) + _EDGES)
+        return hint
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Choose titles that fit."""
+        super().resizeEvent(event)
+        self._tight.fit(self.width())
+
     def create_subwidgets(self) -> None:
         """Create the tables."""
-        self.time_plan = TimePlanWidget(1)
+        self.time_plan = TimeTable(1)
         self.stage_positions = PositionTable(0, self.core)
         self.z_plan = ZEditor(self.core)
         self.grid_plan = GridEditor(self._stage)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_scope.acquire import Output, output_path
+from napari_scope.acquire.hook_files import check_unchanged
 from napari_scope.acquire.planned_run import PlannedRun
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def planned_run(
         Output(output_path(wish.path, wish.name, kind), kind, **asdict(packing))
         for kind, packing in wish.formats
     )
+    hook_files = plan_box.hook_files.value()
     return PlannedRun(
         plan_box.plan(),
         wish.name,
@@ -48,6 +51,7 @@ def planned_run(
         hooks=plan_box.hooks(),
         actions=plan_box.custom_actions(),
         processor=plan_box.processor(),
+        check=partial(check_unchanged, hook_files) if hook_files else None,
         frames=None if found is None else found.frames,
         size=None if found is None else found.bytes,
         duration_s=None if found is None else found.duration_s,

@@ -205,7 +205,8 @@ class RunBar(QWidget):
         self._runnable = runnable
         self._reason = reason
         self.run_button.setEnabled(runnable and not self._running)
-        self.run_button.setToolTip(reason or "Start this plan")
+        idle = "A run goes on" if self._running else "Start this plan"
+        self.run_button.setToolTip(reason or idle)
         if not self._running:
             self.state_label.setText(reason or self._end_text or STATES["ready"])
 

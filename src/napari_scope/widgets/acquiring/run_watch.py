@@ -37,6 +37,7 @@ __all__ = ["RunWatch"]
 _POLL_MS = 150
 _MOST_TO_SHOW = 16
 
+_watches: weakref.WeakSet[RunWatch] = weakref.WeakSet()
 _shown: weakref.WeakKeyDictionary[Any, set[int]] = weakref.WeakKeyDictionary()
 
 
@@ -110,11 +111,13 @@ class RunWatch(QObject):
     def begin(self) -> None:
         """Begin to watch; a run that goes on already is shown."""
         self._timer.start()
+        _watches.add(self)
         if self._microscope.running:
             self.show(self._microscope.run)
 
     def close(self) -> None:
         """Watch nothing any more; idempotent."""
+        _watches.discard(self)
         self._timer.stop()
         self._guard.watch(None)
         self._running = False
@@ -205,6 +208,7 @@ class RunWatch(QObject):
             lambda: _view_of(run),
             () if sequence is None else _order_of(sequence),
             eased=getattr(run, "eased", nullcontext),
+            lagging=lambda: bool(getattr(run, "lagging", False)),
         )
         if run.done:
             self._live.finish()
@@ -261,11 +265,20 @@ class RunWatch(QObject):
         """Return whether closing the window would end a run.
 
         A window that nobody sees, of a script, does not decide about the runs of
-        others.
+        others; nor does one of several that show it.
         """
+        if not self._busy() or self._is_own():
+            return self._busy()
+        return self._is_seen() and not any(
+            other.run is self.run
+            and other._window() is not self._window()
+            and other._is_seen()
+            for other in list(_watches)
+        )
+
+    def _is_seen(self) -> bool:
         window = self._window()
-        seen = window is not None and window.isVisible()
-        return self._busy() and (self._is_own() or seen)
+        return window is not None and window.isVisible()
 
 
 def _view_of(run: Any) -> StreamView | None:

@@ -31,9 +31,11 @@ from napari_scope.acquire.save_wish import DiskLook, SaveWish
 from napari_scope.stream import room_needed
 from napari_scope.stream.outputs import RESERVE_BYTES
 from napari_scope.widgets.acquiring.format_options import FormatOptions
+from napari_scope.widgets.acquiring.text_line import TextLine
 from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.icons import RED, icon
 from napari_scope.widgets.common.remembered import Remembered
+from napari_scope.widgets.common.tones import toned
 from napari_scope.widgets.common.wording import duration_text, size_text
 
 if TYPE_CHECKING:
@@ -138,9 +140,9 @@ class SaveBox(QGroupBox):
     def _lay_out(self) -> None:
         formats = QGridLayout()
         for row, (name, box) in enumerate(self.format_boxes.items()):
-            words = self._label()
-            words.setText(f"<i>{_FORMATS[name][1]}</i>")
-            words.setWordWrap(False)
+            words = TextLine()
+            words.setText(_FORMATS[name][1])
+            words.setToolTip(_FORMATS[name][2])
             formats.addWidget(box, row, 0)
             formats.addWidget(words, row, 1)
         formats.addWidget(self.memory_label, len(self.format_boxes), 0, 1, 2)
@@ -347,4 +349,4 @@ class SaveBox(QGroupBox):
 
 
 def _red(text: str) -> str:
-    return f'<span style="color:{RED}">{text}</span>'
+    return f'<span style="color:{toned(RED)}">{text}</span>'

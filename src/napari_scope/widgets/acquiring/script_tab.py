@@ -30,7 +30,10 @@ from napari_scope.widgets.acquiring.text_box import TextBox
 from napari_scope.widgets.acquiring.text_tab import message_of
 from napari_scope.widgets.acquiring.user_code import UserCode
 from napari_scope.widgets.common.background import BackgroundCall
-from napari_scope.widgets.common.icons import AMBER, GREEN, icon
+from napari_scope.widgets.common.icons import AMBER, GREEN, RED, icon
+from napari_scope.widgets.common.notices import notify
+from napari_scope.widgets.common.small_files import save_text
+from napari_scope.widgets.common.tones import toned
 
 if TYPE_CHECKING:
     from napari_scope.events import PlanLike
@@ -79,6 +82,9 @@ class ScriptTab(QWidget):
         self._files = BackgroundCall(self, abandon=True)
         self._files.finished.connect(self._on_read)
         self._files.failed.connect(self._on_unreadable)
+        self._saver = BackgroundCall(self)
+        self._saver.finished.connect(self._on_saved)
+        self._saver.failed.connect(self._on_not_saved)
         self._watch = BackgroundCall(self, abandon=True)
         self._watch.finished.connect(self._on_looked)
         self._timer = QTimer(self)
@@ -196,14 +202,14 @@ class ScriptTab(QWidget):
         path = Path(file)
         text = self.text.toPlainText()
         path = path if path.suffix else path.with_suffix(".py")
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            reason = f"the script cannot be saved, {error.strerror}"
-            self._on_failed(PlanError(reason, path=path))
+        if self._saver.busy:
+            self._show("the file before is still being written", AMBER)
             return
-        self._path, self._on_disk, self._stamp = path, text, None
-        self._show_path()
+        self._folder = str(path.parent)
+        self._saver.start(
+            lambda: (save_text(path, text, "the script", PlanError), text),
+            "napari-scope save script",
+        )
 
     def check(self) -> None:
         """Run the script in a thread."""
@@ -232,6 +238,7 @@ class ScriptTab(QWidget):
         self._timer.stop()
         self.code.stop()
         self._files.close()
+        self._saver.close()
         self._watch.close()
 
     # ---- the file
@@ -264,12 +271,27 @@ class ScriptTab(QWidget):
         self._stamp = stamp
         self.check()
 
+    def _on_saved(self, saved: object) -> None:
+        assert isinstance(saved, tuple)
+        self._path, self._on_disk = saved
+        self._stamp = None
+        self._show_path()
+        notify(f"The script is saved as {self._path}", key="file-saved")
+
+    def _on_not_saved(self, error: object) -> None:
+        # What was checked before can still be run.
+        if isinstance(error, PlanError):
+            self.status.setText(message_of(error))
+        elif isinstance(error, Exception):
+            self._show(f"the script cannot be saved, {error}", RED)
+
     def _on_unreadable(self, error: object) -> None:
         self._on_failed(error)
 
     def _look(self) -> None:
         path = self._path
-        if path is not None and not self._watch.busy and not self._files.busy:
+        busy = self._watch.busy or self._files.busy or self._saver.busy
+        if path is not None and not busy:
             self._watch.start(lambda: (path, _stamp(path)), "napari-scope file")
 
     def _on_looked(self, found: object) -> None:
@@ -315,7 +337,7 @@ class ScriptTab(QWidget):
 
     def _show(self, words: str, colour: str) -> None:
         text = escape(words[:1].upper() + words[1:])
-        self.status.setText(f'<span style="color:{colour}">{text}</span>')
+        self.status.setText(f'<span style="color:{toned(colour)}">{text}</span>')
 
     def _show_path(self) -> None:
         path = self._path

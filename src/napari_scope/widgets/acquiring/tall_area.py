@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["TallArea", "framed"]
+__all__ = ["TallArea"]
 
 
 class TallArea(QScrollArea):
@@ -51,14 +51,3 @@ class TallArea(QScrollArea):
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))
-
-
-def framed(title: str, inner: QWidget) -> QGroupBox:
-    """Return a widget in a box with a title."""
-    box = QGroupBox(title)
-    column = QVBoxLayout(box)
-    # The inner widget has frames of its own: a dock has no width to give away.
-    edges = column.contentsMargins()
-    column.setContentsMargins(4, edges.top(), 4, 4)
-    column.addWidget(inner)
-    return box

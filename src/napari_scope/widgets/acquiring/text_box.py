@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QPlainTextEdit, QTextEdit
 
 from napari_scope.widgets.acquiring.colours import Colours
 from napari_scope.widgets.common.icons import RED
+from napari_scope.widgets.common.tones import toned
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
@@ -73,7 +74,7 @@ class TextBox(QPlainTextEdit):
             self.setExtraSelections([])
             return
         mark = QTextEdit.ExtraSelection()
-        colour = QColor(RED)
+        colour = QColor(toned(RED))
         colour.setAlpha(_FAINT)
         mark.format.setBackground(colour)
         mark.format.setProperty(QTextFormat.Property.FullWidthSelection, True)

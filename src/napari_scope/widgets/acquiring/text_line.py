@@ -13,6 +13,8 @@ from qtpy.QtCore import QSize, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QPainter, QPalette
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_scope.widgets.common.tones import toned
+
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
 
@@ -45,7 +47,7 @@ class TextLine(QWidget):
         super().__init__(parent)
         self._text = ""
         self._sample = sample
-        self._color: QColor | None = None
+        self._tone = ""
         side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
         self._side = side | Qt.AlignmentFlag.AlignVCenter
         across = QSizePolicy.Policy.Fixed if sample else QSizePolicy.Policy.Ignored
@@ -68,9 +70,8 @@ class TextLine(QWidget):
 
     def set_color(self, color: str) -> None:
         """Paint in another colour; empty for that of other texts."""
-        wanted = QColor(color) if color else None
-        if wanted != self._color:
-            self._color = wanted
+        if color != self._tone:
+            self._tone = color
             self.update()
 
     def sizeHint(self) -> QSize:
@@ -87,7 +88,8 @@ class TextLine(QWidget):
         """Paint the text."""
         painter = QPainter(self)
         role = QPalette.ColorRole.WindowText
-        painter.setPen(self._color or self.palette().color(role))
+        colour = QColor(toned(self._tone)) if self._tone else None
+        painter.setPen(colour or self.palette().color(role))
         words = self.fontMetrics().elidedText(
             self._text, Qt.TextElideMode.ElideRight, self.width()
         )

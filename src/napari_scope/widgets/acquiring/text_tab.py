@@ -22,6 +22,7 @@ from napari_scope.events.plan_text import (
 from napari_scope.widgets.acquiring.text_box import TextBox
 from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.icons import GREEN, RED
+from napari_scope.widgets.common.tones import toned
 
 __all__ = ["TextTab", "message_of"]
 
@@ -36,7 +37,7 @@ def message_of(error: PlanError) -> str:
     reason = reason[:1].upper() + reason[1:]
     where = f"<b>Line {line}:</b> " if line is not None else ""
     hint = f"<br>{escape(error.hint)}" if error.hint else ""
-    return f'<span style="color:{RED}">{where}{escape(reason)}</span>{hint}'
+    return f'<span style="color:{toned(RED)}">{where}{escape(reason)}</span>{hint}'
 
 
 class TextTab(QWidget):
@@ -129,7 +130,9 @@ class TextTab(QWidget):
         """Show a word below the text."""
         colour = GREEN if good else RED
         self.status.setText(
-            f'<span style="color:{colour}">{escape(words)}</span>' if words else ""
+            f'<span style="color:{toned(colour)}">{escape(words)}</span>'
+            if words
+            else ""
         )
         self.status.setVisible(bool(words))
 
