@@ -305,13 +305,17 @@ class TornError(Exception):
 
 
 class FaultyDisk(_Layer):
-    """Lets the n-th operation fail (counted from 0), or none."""
+    """Lets the n-th operation fail (counted from 0), or none.
+
+    ``seen`` holds all operations that could have failed, with the paths in the folder.
+    """
 
     def __init__(self, root: Path, at: int | None, fault: Fault = FAULTS[0]) -> None:
         super().__init__(root)
         self.at = at
         self.fault = fault
         self.count = 0
+        self.seen: list[tuple[str, str]] = []
         self.fired: str | None = None
         self._held: str | None = None
 
@@ -323,6 +327,7 @@ class FaultyDisk(_Layer):
             return None
         number = self.count
         self.count += 1
+        self.seen.append((kind, os.path.relpath(path, self.root)))
         if self.at is None or number < self.at:
             return None
         if number > self.at and not self.fault.lasting:

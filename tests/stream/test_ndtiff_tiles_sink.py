@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from tests.stream.streams import frame_of, growing_spec
 
-from napari_scope.errors import FrameError, SettingsError, StreamError
+from napari_scope.errors import FormatError, FrameError, SettingsError, StreamError
 from napari_scope.fileio import uses_portable_io
 from napari_scope.formats.ndtiff import Dataset, NDTiffWriter, open_ndtiff
-from napari_scope.stream import Stream, read_journal, recover
+from napari_scope.stream import NDTiffSink, Stream, read_journal, recover
 from napari_scope.stream.sinks.ndtiff_tiles import TiledNDTiffSink
 
 if TYPE_CHECKING:
@@ -210,13 +210,81 @@ def test_a_frame_without_a_place_ends_the_run(tmp_path: Path) -> None:
     assert image.levels[0].shape == (14, 20)
 
 
-def test_it_is_not_continued(tmp_path: Path) -> None:
+def goes_on(path: Path, overlap: tuple[int, int] = OVERLAP, **more: Any) -> Stream:
+    spec = growing_spec(**{"loose": True, "pixel_um": 0.5, **more})
+    return Stream(spec, [TiledNDTiffSink(path, overlap)], resume=True)
+
+
+@pytest.mark.filterwarnings("ignore")  # of ndstorage
+def test_a_mosaic_goes_on(tmp_path: Path) -> None:
+    path, tiles = tmp_path / "run", {}
+    number = 0
+    # The grid becomes larger to all sides, and worth one more level each time.
+    for begin, places in (
+        (tiled, [(0, 0), (0, 1)]),
+        (goes_on, [(0, 3), (-1, 0)]),
+        (goes_on, [(1, 1), (-3, -2)]),
+        (goes_on, []),
+        (goes_on, [(5, 9)]),
+    ):
+        with begin(path) as stream:
+            for row, column in places:
+                tiles[row, column] = frame_of(number)
+                index = {"row": row, "column": column}
+                stream.append(frame_of(number), {"n": number}, index=index)
+                number += 1
+        check_levels(path, tiles)
+        check_stored_tiles(path, tiles)
+        with Dataset(path) as dataset:
+            assert dataset.is_finished()
+            assert [k["row"] for k in dataset.get_index_keys()] == [r for r, _ in tiles]
+            for (row, column), tile in tiles.items():
+                found = dataset.read_image(row=row, column=column)
+                np.testing.assert_array_equal(found, tile)
+    journal = read_journal(path / "frames.jsonl")
+    assert [line["after"] for line in journal.resumed] == [2, 4, 6, 6]
+    # 12 columns, of which the last session took one.
+    assert sum(name.startswith("Downsampled") for name in os.listdir(path)) == 4
+    assert journal.closed is not None
+
+
+def test_a_mosaic_with_other_axes_goes_on(tmp_path: Path) -> None:
+    path, tiles = tmp_path / "run", {}
+    for first, begin in ((0, tiled), (8, goes_on)):
+        with begin(path) as stream:
+            for number in range(first, first + 8):
+                place, more = divmod(number, 4)
+                axes = {"channel": "AB"[more % 2], "z": more // 2}
+                tiles[place, more] = frame_of(number)
+                index = {"row": 0, "column": place, **axes}
+                stream.append(frame_of(number), index=index)
+            with pytest.raises(FrameError, match="already appended"):
+                stream.append(frame_of(0), index={**index, "column": 1})
+    (image,) = open_ndtiff(path).images
+    for c, z in ((c, z) for c in range(2) for z in range(2)):
+        own = {(0, n): tiles[n, z * 2 + c] for n in range(4)}
+        for level, expected in zip(
+            image.levels, mosaics(own, len(image.levels)), strict=True
+        ):
+            np.testing.assert_array_equal(np.asarray(level[c, z]), expected)
+
+
+def test_another_grid_does_not_go_on(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with tiled(path) as stream:
         stream.append(frame_of(0), index={"row": 0, "column": 0})
-    sink = TiledNDTiffSink(path, OVERLAP)
-    with pytest.raises(SettingsError, match="cannot be continued"):
-        Stream(growing_spec(loose=True, pixel_um=0.5), [sink], resume=True)
+    with pytest.raises(SettingsError, match="4 pixels in x and 2 in y there, by 2 and"):
+        goes_on(path, (2, 2))
+    with pytest.raises(SettingsError, match="the size of a pixel"):
+        goes_on(path, pixel_um=0.25)
+    with pytest.raises(SettingsError, match="the shape of a frame"):
+        goes_on(path, frame_shape=(8, 8))
+    plain = tmp_path / "plain"
+    with Stream(growing_spec(loose=True, pixel_um=0.5), [NDTiffSink(plain)]) as stream:
+        stream.append(frame_of(0), index={"row": 0, "column": 0})
+    with pytest.raises(FormatError, match="no tiled store"):
+        goes_on(plain)
+    assert recover(path).was_closed  # nothing was changed
     check_levels(path, {(0, 0): frame_of(0)})
 
 
@@ -325,7 +393,15 @@ def test_a_kill_between_two_levels(tmp_path: Path, where: str) -> None:
     process = start(str(tmp_path / "run"), where, "40")
     out, error = process.communicate(timeout=120)
     assert process.returncode == 9, error
-    check_recovered(tmp_path / "run", int(out.split()[-1]))
+    saved = check_recovered(tmp_path / "run", int(out.split()[-1]))
+    # It goes on behind the kill, also over a tile that was killed without a line.
+    tiles = {place_of(n): frame_of(n) for n in range(saved + 9)}
+    with goes_on(tmp_path / "run") as stream:
+        for row, column in list(tiles)[saved:]:
+            tile = tiles[row, column]
+            stream.append(tile, index={"row": row, "column": column})
+    check_levels(tmp_path / "run", tiles)
+    check_stored_tiles(tmp_path / "run", tiles)
 
 
 @pytest.mark.filterwarnings("ignore")  # of ndstorage

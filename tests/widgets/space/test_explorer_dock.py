@@ -194,7 +194,7 @@ def test_tiles_that_fail_are_said_and_the_others_taken(
     )
     qtbot.waitUntil(lambda: taken(dock) == 2, timeout=WAIT_MS)
     finish(dock, qtbot)
-    assert "1 images skipped" in dock.explore.status.text()
+    assert "1 image skipped" in dock.explore.status.text()
 
 
 def test_a_full_disk_ends_it_and_what_was_saved_stays(

@@ -76,6 +76,25 @@ def test_buttons_and_keys_step(
     qtbot.waitUntil(lambda: control.status.text() == "At rest")
 
 
+def test_a_step_goes_on_from_where_the_last_one_ended(
+    control: StageControl, microscope: Microscope, qtbot: QtBot
+) -> None:
+    driver = control._driver
+    driver._timer.stop()  # what it knows of the stage is old from now on
+    control.xy_step.setValue(20)
+    for number in (1, 2, 3):
+        control.step(right=1)
+        qtbot.waitUntil(lambda: not driver._moving)
+        assert place(microscope)[0] == 20 * number
+    # Somebody else moves the stage: that counts as soon as it is seen.
+    microscope.real_core.setXYPosition(-100, 0)
+    microscope.real_core.waitForSystem()
+    driver._timer.start()
+    qtbot.waitUntil(lambda: control.x_box.value() == -100 and not driver.moving)
+    control.step(right=1)
+    qtbot.waitUntil(lambda: place(microscope)[0] == -80)
+
+
 def test_many_steps_are_one_move(
     control: StageControl,
     microscope: Microscope,

@@ -173,16 +173,7 @@ class LevelRepair:
     def _open(self) -> LevelFolders:
         """Open the levels for writing; each gets a file of its own for new tiles."""
         levels = LevelFolders(self._begin, self._root, self._overlap)
-        try:
-            for level in range(1, _MOST_LEVELS):
-                folder = self._root / level_name(level)
-                if not folder.is_dir() or folder.is_symlink():
-                    break
-                levels.folders.append(self._begin(folder))
-        except BaseException:
-            for files in levels.folders:
-                files.close()
-            raise
+        levels.open_stored()
         return levels
 
     def _begin(self, folder: Path) -> FolderWriter:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["LevelFolders", "TileImage", "place_of"]
 
 _CACHE_BYTES = 64 * 2**20
+_MOST_LEVELS = 32
 
 
 class TileImage(NamedTuple):
@@ -84,6 +85,27 @@ class LevelFolders:
         self.tile_shape = (0, 0)
         self._cache = _TileCache(_CACHE_BYTES)
         self.folders = [begin(root / FULL_RESOLUTION)]
+
+    def open_stored(self) -> None:
+        """Open the levels of a store that goes on, behind full resolution.
+
+        Raises
+        ------
+        FormatError
+            A level is damaged. All folders are closed.
+        OSError
+            The disk failed; so they are.
+        """
+        try:
+            for level in range(1, _MOST_LEVELS):
+                folder = self._root / level_name(level)
+                if not folder.is_dir() or folder.is_symlink():
+                    break
+                self.folders.append(self._begin(folder))
+        except BaseException:
+            for files in self.folders:
+                files.close()
+            raise
 
     def add_image(self, axes: Axes, image: TileImage) -> None:
         """Carry an image of full resolution into all levels.

@@ -12,6 +12,9 @@ A tile of a level is written once and then overwritten in place, as its quadrant
 arrive; its record in the index never changes. So all levels are right on disk after
 each `TiledNDTiffWriter.put`, and open after a kill.
 
+With ``resume`` a finished store goes on: new tiles go to files of their own behind
+those that are there, and change the levels that are there in place.
+
 This module has the order of things and the lock. Which images are tiles of one grid,
 and how many levels it is worth, says `tile_grid`; pixels go from level to level in
 `levels`.
@@ -40,7 +43,9 @@ from napari_scope.formats.ndtiff.encoding import FrameItem, encode_frame, encode
 from napari_scope.formats.ndtiff.failures import stream_error
 from napari_scope.formats.ndtiff.folder import FolderWriter
 from napari_scope.formats.ndtiff.levels import LevelFolders, TileImage
+from napari_scope.formats.ndtiff.resume import stored_folder
 from napari_scope.formats.ndtiff.store_root import StoreRoot
+from napari_scope.formats.ndtiff.stored_tiles import stored_tiles
 from napari_scope.formats.ndtiff.tiff_series import (
     MAX_FILE_BYTES,
     check_file_size,
@@ -85,13 +90,19 @@ class TiledNDTiffWriter:
         all that was acquired is about as large as one tile.
     prefix, summary, channels, max_file_bytes
         As for `NDTiffWriter`; the overlap is put into the summary.
+    resume : bool
+        Go on with the store in the folder, whose writer has ended. Its prefix, summary
+        and display settings stay; the overlap has to be the same.
 
     Raises
     ------
     OutputExistsError
         The folder exists and is not empty, or is a file.
     SettingsError
-        Overlap, level, prefix, summary or size are unusable.
+        Overlap, level, prefix, summary or size are unusable, or the store has another
+        overlap.
+    FormatError
+        The store cannot be continued.
     DiskSpaceError, StreamError
         The first files could not be written.
     """
@@ -106,27 +117,39 @@ class TiledNDTiffWriter:
         summary: Metadata | None = None,
         channels: Sequence[Channel] = (),
         max_file_bytes: int = MAX_FILE_BYTES,
+        resume: bool = False,
     ) -> None:
         self._grid = TileGrid(tile_overlap, max_multi_res_index, path=folder)
-        self._stem = file_stem(prefix, folder)
         check_file_size(max_file_bytes)
         self._max_file_bytes = max_file_bytes
-        y, x = self._grid.overlap
-        tiled = {"TiledImageStorage": True, "GridPixelOverlapX": x}
-        self._summary = encode_summary(
-            {**(summary or {}), **tiled, "GridPixelOverlapY": y}
-        )
+        stored = stored_tiles(folder, self._grid) if resume else None
+        if stored is not None:
+            self._stem, self._summary = stored.stem, stored.summary
+            summary = stored.facts()
+        else:
+            self._stem = file_stem(prefix, folder)
+            y, x = self._grid.overlap
+            tiled = {"TiledImageStorage": True, "GridPixelOverlapX": x}
+            self._summary = encode_summary(
+                {**(summary or {}), **tiled, "GridPixelOverlapY": y}
+            )
         self._resolution = facts.pixels_per_cm(summary or {})
         self._lock = threading.RLock()
         self._closed = False
         # Images whose way into the levels failed; it is tried again.
         self._behind: list[tuple[Axes, FrameLocation]] = []
-        self._root = StoreRoot(folder, channels)
+        self._root = StoreRoot(folder, channels, resume=resume)
         self.folder = self._root.folder
+        for name in stored.channels() if stored else ():
+            self._root.note_channel(name)
         try:
             self._levels = LevelFolders(self._begin, self.folder, self._grid.overlap)
+            if stored is not None:
+                self._levels.open_stored()
+                self._levels.tile_shape = self._grid.tile_shape
         except OSError as error:
-            self._root.remove()
+            if stored is None:
+                self._root.remove()
             raise stream_error(error, self.folder) from error
 
     def _begin(self, folder: Path) -> FolderWriter:
@@ -136,6 +159,7 @@ class TiledNDTiffWriter:
             summary=self._summary,
             resolution=self._resolution,
             max_file_bytes=self._max_file_bytes,
+            stored=stored_folder(folder) if folder.is_dir() else None,
         )
 
     @property

@@ -93,6 +93,10 @@ class NDTiffSink(Sink):
         self._writer = NDTiffWriter(
             self.path, channels=spec.display_channels(), resume=True
         )
+        self.know(resumption)
+
+    def know(self, resumption: Resumption) -> None:
+        """Take note of the frames that are there."""
         for line in resumption.lines:
             if line.status == "saved":
                 self._axes[Address(line.image, line.index)] = dict(line.axes)

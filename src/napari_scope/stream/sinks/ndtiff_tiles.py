@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_scope.errors import SettingsError
 from napari_scope.formats.ndtiff import TiledNDTiffWriter
+from napari_scope.formats.ndtiff.stored_tiles import stored_tiles
+from napari_scope.formats.ndtiff.tile_grid import TileGrid
 from napari_scope.stream.journal import JOURNAL_NAME, Journal, plan_header
 from napari_scope.stream.sinks.ndtiff import NDTiffSink, summary_facts
 
@@ -28,7 +29,7 @@ class TiledNDTiffSink(NDTiffSink):
     Parameters
     ----------
     path : str or PathLike
-        Folder of the store; it must not exist.
+        Folder of the store; it must not exist, but for `resume`.
     tile_overlap : (int, int)
         Pixels that neighbours share in x and in y.
     max_multi_res_index : int, optional
@@ -60,9 +61,26 @@ class TiledNDTiffSink(NDTiffSink):
         self._journal = Journal.create(self.path / JOURNAL_NAME, header)
 
     def resume(self, spec: StoreSpec, resumption: Resumption) -> None:
-        """Refuse: the grid of a tiled store cannot be gone on with."""
-        raise SettingsError(
-            "a tiled NDTiff store cannot be continued",
-            path=self.path,
-            hint="acquire into a new one",
+        """Go on with the mosaic: new tiles change the levels that are there.
+
+        Raises
+        ------
+        SettingsError
+            If it has another overlap.
+        FormatError
+            If it is no mosaic, or damaged.
+        """
+        # Before anything is changed: a mosaic that is not this one is left alone.
+        stored_tiles(self.path, TileGrid(self._overlap, self._levels, path=self.path))
+        header = plan_header(spec, self.format)
+        self._journal = Journal.reopen(
+            resumption.journal, header, after=resumption.count
         )
+        self._writer = TiledNDTiffWriter(
+            self.path,
+            tile_overlap=self._overlap,
+            max_multi_res_index=self._levels,
+            channels=spec.display_channels(),
+            resume=True,
+        )
+        self.know(resumption)

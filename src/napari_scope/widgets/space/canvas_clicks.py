@@ -145,6 +145,9 @@ class CanvasClicks(QObject):
         while event.type == "mouse_move":
             places.append(stage_point(viewer, event.position))
             yield
+        # Of a quick drag napari tells few moves, or none.
+        if (end := stage_point(viewer, event.position)) != places[-1]:
+            places.append(end)
         # A press without a move is a click, or half of a double one.
         found = [place for place in places if place is not None]
         if len(found) > 1:

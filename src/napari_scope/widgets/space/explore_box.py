@@ -27,7 +27,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scope.widgets.common.icons import AMBER, GREEN, RED, icon
-from napari_scope.widgets.space.explore_session import ExploreWish
+from napari_scope.widgets.common.narrow import keep_narrow
+from napari_scope.widgets.space.explore_wish import ExploreWish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,8 @@ class ExploreBox(QWidget):
         A button was clicked.
     pause_requested : Signal
         Rest or go on: a bool.
+    resume_requested : Signal
+        Go on with a mosaic: its folder, a str.
     wish_changed : Signal
         How many images are taken of each tile.
     """
@@ -63,11 +66,14 @@ class ExploreBox(QWidget):
     finish_requested = Signal()
     clear_requested = Signal()
     pause_requested = Signal(bool)
+    resume_requested = Signal(str)
     wish_changed = Signal(int)
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._wanted: set[str] = set()
+        self._own: dict[str, Any] | None = None
+        self.latest = ""
         self._build()
         self.folder.setText(str(folder))
         self.show_state(None, running=False, ending=False)
@@ -132,6 +138,11 @@ class ExploreBox(QWidget):
         self.start_button.setToolTip(
             why or "Begin a mosaic here; double clicks and outlines fill it with tiles"
         )
+        self.resume_button.setVisible(not busy)
+        self.resume_button.setEnabled(not why)
+        self.resume_button.setToolTip(
+            why or "Open a mosaic that was finished or interrupted, and add tiles to it"
+        )
         for button in (self.finish_button, self.pause_button, self.clear_button):
             button.setVisible(busy)
             button.setEnabled(running)
@@ -140,8 +151,41 @@ class ExploreBox(QWidget):
         self.status.setText(_words(explored, running, ending))
         self.status.setVisible(bool(self.status.text()))
 
+    def show_wish(self, wish: ExploreWish | None) -> None:
+        """Show how it explores; None puts back what the user had chosen."""
+        if self._own is None and wish is not None:
+            self._own = self.state()
+        own = self._own or {}
+        if wish is None:
+            self._own = None
+            if own:
+                self._show(own)
+            return
+        self._show(
+            {
+                "channels": wish.channels,
+                "z_step": wish.z_step_um,
+                "below": wish.below,
+                "above": wish.above,
+                "name": own.get("name", ""),
+            }
+        )
+
+    def _show(self, state: dict[str, Any]) -> None:
+        self.restore(state)
+        for number in range(self.channels.count()):
+            if (item := self.channels.item(number)) is not None:
+                on = item.text() in self._wanted
+                item.setCheckState(
+                    Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
+                )
+        if self.channels.count():
+            self._wanted = set()  # else they are ticked again with the next list
+
     def state(self) -> dict[str, Any]:
         """Return what is to be remembered."""
+        if self._own is not None:
+            return self._own
         return {
             "name": self.name.text(),
             "channels": self.chosen_channels() or sorted(self._wanted),
@@ -186,9 +230,7 @@ class ExploreBox(QWidget):
         self.z_step.setRange(0.01, 1000)
         self.z_step.setValue(1.0)
         self.z_step.setSuffix(" µm")
-        self.z_step.setMinimumWidth(
-            self.fontMetrics().horizontalAdvance("- 0.00 µm +++")
-        )
+        keep_narrow(self.z_step, "--- 0.00 µm +++")
         self.z_step.setToolTip("Distance of two planes of the stack")
         self.z_step.setAccessibleName("Distance of two planes of the stack")
         self._form = QWidget()
@@ -215,6 +257,7 @@ class ExploreBox(QWidget):
         form.setColumnStretch(1, 1)
 
         self.start_button = self._button("Start exploring", "run", GREEN, "")
+        self.resume_button = self._button("Go on with…", "folder", None, "")
         self.finish_button = self._button(
             "Finish", "cancel", RED, "Take what waits, close the files, free the stage"
         )
@@ -226,12 +269,14 @@ class ExploreBox(QWidget):
             "Clear", "dismiss", None, "Forget the tiles that wait"
         )
         self.start_button.clicked.connect(self.start_requested)
+        self.resume_button.clicked.connect(self._choose)
         self.finish_button.clicked.connect(self.finish_requested)
         self.clear_button.clicked.connect(self.clear_requested)
         self.pause_button.toggled.connect(self.pause_requested)
         buttons = QHBoxLayout()
         for button in (
             self.start_button,
+            self.resume_button,
             self.finish_button,
             self.pause_button,
             self.clear_button,
@@ -255,7 +300,7 @@ class ExploreBox(QWidget):
         box.setRange(0, 500)
         box.setToolTip(tip)
         box.setAccessibleName(tip)
-        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("- 0 above ++"))
+        keep_narrow(box, "-- 0 above +++")
         box.valueChanged.connect(self._tell)
         return box
 
@@ -267,6 +312,12 @@ class ExploreBox(QWidget):
         if chosen := QFileDialog.getExistingDirectory(self, "Save mosaics in", here):
             self.folder.setText(chosen)
 
+    def _choose(self) -> None:
+        here = self.latest or self.folder.text() or str(Path.home())
+        title = "Go on with the mosaic in the folder"
+        if chosen := QFileDialog.getExistingDirectory(self, title, here):
+            self.resume_requested.emit(chosen)
+
 
 def _words(explored: Explored | None, running: bool, ending: bool) -> str:
     if explored is None:
@@ -276,7 +327,8 @@ def _words(explored: Explored | None, running: bool, ending: bool) -> str:
     if explored.waiting:
         parts.append(f"{len(explored.waiting)} wait")
     if explored.skipped:
-        parts.append(f"{explored.skipped} images skipped")
+        images = "image" if explored.skipped == 1 else "images"
+        parts.append(f"{explored.skipped} {images} skipped")
     text = ", ".join(parts)
     if ending:
         text = f"Files are being closed: {text}"

@@ -1,6 +1,7 @@
 """One exploration from the dock: it begins, is asked for tiles, is shown, and ends.
 
-An `Explorer` of `napari_scope.acquire` does the work. Making it, asking how far it is,
+An `Explorer` of `napari_scope.acquire` does the work, of a new mosaic or of one that is
+gone on with. Making it, asking how far it is,
 opening its mosaic and closing it take time and happen in threads; here is when. The
 mosaic becomes layers of the viewer when the first tile is saved, and grows like every
 store that is being written (`StoreWatcher`).
@@ -15,72 +16,37 @@ Examples
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QWidget
 
-from napari_scope.acquire.explore_parts import ExploreChannel, Explored
+from napari_scope.acquire.regions import under_path
 from napari_scope.errors import ScopeError
 from napari_scope.widgets.browsing.store_watcher import StoreWatcher
 from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.closing import ClosingGuard, main_window_of
+from napari_scope.widgets.space.explore_wish import ExploreWish, begun, resumed
+from napari_scope.widgets.space.mosaic_layers import show_mosaic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     import napari.viewer
 
     from napari_scope.acquire import Explorer
+    from napari_scope.acquire.explore_parts import Explored
     from napari_scope.acquire.tiling import TileGrid
     from napari_scope.layers import LayerData
     from napari_scope.model import Dataset
     from napari_scope.widgets.common.microscope import Microscope
 
-__all__ = ["ExploreSession", "ExploreWish"]
+__all__ = ["ExploreSession"]
 
 _POLL_MS: Final = 300
 _WATCH_MS: Final = 500
 _LAST_WAIT_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class ExploreWish:
-    """How to explore.
-
-    Parameters
-    ----------
-    folder : str
-        Where the mosaic is saved, in a new folder.
-    name : str
-        Its name.
-    overlap_px : (int, int)
-        Pixels that neighbours share in x and in y.
-    channels : tuple of str
-        Presets; none takes an image as the camera stands.
-    z_step_um : float
-        Distance of two heights.
-    below, above : int
-        How many heights are taken below and above the focus.
-    origin_um : (float, float), optional
-        Stage position of row 0 and column 0; where the stage is by default.
-    """
-
-    folder: str
-    name: str
-    overlap_px: tuple[int, int]
-    channels: tuple[str, ...] = ()
-    z_step_um: float = 1.0
-    below: int = 0
-    above: int = 0
-    origin_um: tuple[float, float] | None = None
-
-    @property
-    def images_per_tile(self) -> int:
-        """Images of each tile."""
-        return max(1, len(self.channels)) * (self.below + 1 + self.above)
 
 
 class ExploreSession(QObject):
@@ -126,6 +92,7 @@ class ExploreSession(QObject):
         self._wish = ExploreWish("", "", (0, 0))
         self._latest: Explored | None = None
         self._has_layers = False
+        self._watcher: StoreWatcher | None = None
         self._starter = BackgroundCall(self)
         self._starter.finished.connect(self._on_started)
         self._starter.failed.connect(self._on_not_started)
@@ -182,9 +149,15 @@ class ExploreSession(QObject):
         """Begin; `began` or `failed` tells."""
         if self.busy:
             return
-        self._wish = wish
         owner = self._microscope.owner
-        self._starter.start(lambda: _explorer(owner, wish), "napari-scope explorer")
+        self._starter.start(lambda: begun(owner, wish), "napari-scope explorer")
+
+    def resume(self, path: Path) -> None:
+        """Go on with a mosaic, as it was begun; `began` or `failed` tells."""
+        if self.busy:
+            return
+        owner = self._microscope.owner
+        self._starter.start(lambda: resumed(owner, path), "napari-scope explorer")
 
     def take(self, tiles: Sequence[tuple[int, int]]) -> None:
         """Ask for tiles, in all channels and heights of the wish."""
@@ -197,11 +170,18 @@ class ExploreSession(QObject):
             self.failed.emit(error, "The tiles cannot be taken")
         self._ask()
 
-    def take_at(self, places_um: Iterable[tuple[float, float]]) -> None:
-        """Ask for the tiles at places, x and y in micrometers."""
+    def take_at(self, places_um: Sequence[tuple[float, float]]) -> None:
+        """Ask for the tiles under a path of places, x and y in micrometers.
+
+        A mouse that is moved quickly is not told of at every tile.
+        """
         grid = self.grid
-        if grid is not None:
-            self.take(list(dict.fromkeys(grid.nearest(x, y) for x, y in places_um)))
+        if grid is None:
+            return
+        try:
+            self.take(under_path(grid, places_um))
+        except ScopeError as error:
+            self.failed.emit(error, "The tiles cannot be taken")
 
     def clear(self) -> None:
         """Forget the tiles that were not taken yet."""
@@ -228,6 +208,7 @@ class ExploreSession(QObject):
         self._starter.close()
         self._asker.close()
         self._opener.close()
+        self._watcher = None
         explorer, self._explorer = self._explorer, None
         if explorer is not None:
             ending = threading.Thread(
@@ -240,8 +221,8 @@ class ExploreSession(QObject):
 
     # ---- what happens
 
-    def _on_started(self, explorer: Explorer) -> None:
-        self._explorer = explorer
+    def _on_started(self, begun: tuple[Explorer, ExploreWish]) -> None:
+        self._explorer, self._wish = begun
         self._latest = None
         self._has_layers = False
         self._timer.start()
@@ -274,11 +255,14 @@ class ExploreSession(QObject):
             self._asker.start(explorer.explored, "napari-scope explored")
 
     def _on_progress(self, explored: Explored) -> None:
-        self._latest = explored
+        before, self._latest = self._latest, explored
         self.progressed.emit(explored)
         explorer = self._explorer
         if explorer is None:
             return
+        new = before is not None and explored.saved > before.saved
+        if new and not explored.waiting and self._watcher is not None:
+            self._watcher.look()  # it looks less often while nothing comes
         if explored.taken and not self._has_layers and not self._opener.busy:
             path = explorer.path
             self._opener.start(lambda: _opened(path), "napari-scope mosaic")
@@ -293,13 +277,16 @@ class ExploreSession(QObject):
         dataset, layers = found
         self._has_layers = True
         window = self._viewer.window.main_menu.window()
-        made = []
-        for data, arguments, _ in layers:
-            made.append(self._viewer.add_image(data, **arguments))
+        made = show_mosaic(self._viewer, dataset, layers)
         if isinstance(window, QWidget) and not dataset.finished:
             watcher = StoreWatcher(self._viewer, dataset, window, interval_ms=_WATCH_MS)
+            watcher.ended.connect(self._on_unwatched)
             watcher.start()
+            self._watcher = watcher
         self.shown.emit(made)
+
+    def _on_unwatched(self, _reason: str) -> None:
+        self._watcher = None
 
     def _on_not_opened(self, error: object) -> None:
         self._has_layers = True  # not again every third of a second
@@ -322,29 +309,6 @@ class ExploreSession(QObject):
                 error, f"The exploration has ended; {count} tiles are saved"
             )
         self.ended.emit(self._latest)
-
-
-def _explorer(owner: Any, wish: ExploreWish) -> Explorer:
-    from napari_scope.acquire import Explorer
-
-    # Now, not with the first tile: a folder that cannot be is said at once.
-    Path(wish.folder).mkdir(parents=True, exist_ok=True)
-    heights = wish.below + wish.above > 0
-    return Explorer(
-        wish.folder,
-        wish.name,
-        tile_overlap=wish.overlap_px,
-        channels=[ExploreChannel(name, group=_group(owner)) for name in wish.channels],
-        z_step_um=wish.z_step_um if heights else None,
-        z_below=wish.below if heights else 0,
-        origin_um=wish.origin_um,
-        core=owner,
-        on_error="skip",  # a place out of range is not the end of the exploration
-    )
-
-
-def _group(owner: Any) -> str:
-    return str(owner.core.getChannelGroup() or "Channel")
 
 
 def _opened(path: Path) -> tuple[Dataset, list[LayerData]]:

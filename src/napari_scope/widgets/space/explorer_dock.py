@@ -20,10 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
-    QCheckBox,
     QGroupBox,
-    QHBoxLayout,
-    QPushButton,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -33,7 +30,6 @@ from napari_scope.acquire.regions import TilePlan, footprint
 from napari_scope.errors import ScopeError
 from napari_scope.widgets.common.dock import ScopeDock
 from napari_scope.widgets.common.error_panel import ErrorPanel
-from napari_scope.widgets.common.icons import icon
 from napari_scope.widgets.common.microscope import Microscope
 from napari_scope.widgets.common.notices import notify
 from napari_scope.widgets.common.preferences import preferences
@@ -43,6 +39,7 @@ from napari_scope.widgets.space.explore_box import ExploreBox
 from napari_scope.widgets.space.explore_session import ExploreSession
 from napari_scope.widgets.space.map_contents import show_on_map
 from napari_scope.widgets.space.position_box import PositionBox
+from napari_scope.widgets.space.stage_box import StageBox, mode_button
 from napari_scope.widgets.space.stage_control import StageControl
 from napari_scope.widgets.space.stage_driver import StageDriver
 from napari_scope.widgets.space.stage_map import StageMap
@@ -152,6 +149,16 @@ class ExplorerDock(ScopeDock):
         self.session.start(wish)
         self._show_exploration()
 
+    def resume_exploring(self, path: str | Path) -> None:
+        """Go on with a mosaic that is there; an error goes to the error panel."""
+        if self.session.busy or self.driver.facts.grid is None:
+            return
+        self.errors.clear()
+        self._explored = None
+        self._after_begin = None
+        self.session.resume(Path(path))
+        self._show_exploration()
+
     # ---- life
 
     def state(self) -> dict[str, Any]:
@@ -189,30 +196,10 @@ class ExplorerDock(ScopeDock):
     # ---- layout
 
     def _lay_out(self) -> None:
-        self.move_button = _mode_button(
-            "Click to move",
-            "stage-point",
-            "A double click in the viewer centres the stage there, and the arrow keys "
-            "move it while the viewer has the focus (F7)",
-        )
-        self.map_button = _mode_button(
-            "Map",
-            "stage-map",
-            "Show the map in the viewer (F8)",
-        )
-        self.map_button.setChecked(True)
-        self.snap_box = QCheckBox("Snap after it")
-        self.snap_box.setToolTip("Take a picture when a click has moved the stage")
-        modes = QHBoxLayout()
-        modes.addWidget(self.move_button, 1)
-        modes.addWidget(self.snap_box)
-        modes.addWidget(self.map_button)
-        stage = QGroupBox("Stage")
-        column = narrow(QVBoxLayout(stage))
-        column.addWidget(self.control)
-        column.addLayout(modes)
-
-        self.take_button = _mode_button(
+        stage = StageBox(self.control)
+        self.move_button, self.map_button = stage.move_button, stage.map_button
+        self.snap_box = stage.snap_box
+        self.take_button = mode_button(
             "Click and drag to take tiles",
             "stage-paint",
             "A double click in the viewer takes the tile there; dragging takes all "
@@ -240,6 +227,8 @@ class ExplorerDock(ScopeDock):
         column.addWidget(stage)
         column.addWidget(self.tabs, 1)
         layout = QVBoxLayout(self)
+        # The image needs the width more than the edges of a dock do.
+        layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(TallArea(inner_widget), 1)
         layout.addWidget(self.errors)
 
@@ -262,6 +251,7 @@ class ExplorerDock(ScopeDock):
         self.planner.offered.connect(self._on_offered)
         self.planner.listed.connect(self._on_listed)
         self.explore.start_requested.connect(lambda: self.start_exploring())
+        self.explore.resume_requested.connect(self.resume_exploring)
         self.explore.finish_requested.connect(self._on_finish)
         self.explore.clear_requested.connect(self.session.clear)
         self.explore.pause_requested.connect(self.session.set_paused)
@@ -350,6 +340,8 @@ class ExplorerDock(ScopeDock):
     # ---- exploring
 
     def _on_began(self) -> None:
+        self.explore.show_wish(self.session.wish)
+        self.explore.latest = str(self.session.path or "")
         self.planner.set_fixed_grid(self.session.grid)
         self.take_button.setChecked(True)
         plan, self._after_begin = self._after_begin, None
@@ -370,6 +362,7 @@ class ExplorerDock(ScopeDock):
     def _on_ended(self, explored: Explored | None) -> None:
         self._explored = explored
         self._after_begin = None
+        self.explore.show_wish(None)
         self.take_button.setChecked(False)
         self.planner.set_fixed_grid(None)
         self._show_tiles()
@@ -394,10 +387,3 @@ class ExplorerDock(ScopeDock):
         if isinstance(error, BaseException):
             self.errors.show_error(error, what)
         self._show_exploration()
-
-
-def _mode_button(text: str, name: str, tip: str) -> QPushButton:
-    button = QPushButton(icon(name), text)
-    button.setCheckable(True)
-    button.setToolTip(tip)
-    return button

@@ -4,7 +4,8 @@ vispy leaves the vertex arrays of a mesh enabled after it was drawn. If the buff
 removed surface layer are then deleted, and another layer is drawn next, Mesa's software
 OpenGL reads freed memory: the program ends. (napari 0.9.2 with vispy 0.17; without any
 plugin, adding, changing and removing surfaces beside an image is enough.) So the
-drawing of a map's layer outlives the layer; its buffers go with the canvas.
+drawing of a map's layer outlives the layer; its buffers go with the canvas. Images that
+are removed from beside a map end the program in the same way, and are kept, too.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ __all__ = ["keep_mesh"]
 _KEPT = "_napari_scope_kept_meshes"
 
 
-def keep_mesh(viewer: napari.viewer.Viewer, layer: napari.layers.Surface) -> bool:
+def keep_mesh(viewer: napari.viewer.Viewer, layer: napari.layers.Layer) -> bool:
     """Let the drawing of a layer live as long as the canvas.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         The viewer, or the proxy that napari gives to plugins.
-    layer : napari.layers.Surface
-        A layer that has just been added.
+    layer : napari.layers.Layer
+        A layer that was added, and is not removed yet.
 
     Returns
     -------

@@ -29,6 +29,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scope.widgets.common.icons import RED, icon
+from napari_scope.widgets.common.narrow import keep_narrow
 from napari_scope.widgets.space.confirm_button import ConfirmButton
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ class StageControl(QWidget):
         self._pads = QWidget()
         pads = QGridLayout(self._pads)
         pads.setContentsMargins(0, 0, 0, 0)
+        pads.setSpacing(2)
         self._buttons: dict[str, QToolButton] = {}
         for line, column, name, right, down, words in _PAD:
             button = self._arrow(name, f"Move the stage one step {words}")
@@ -211,10 +213,12 @@ class StageControl(QWidget):
         pads.setColumnMinimumWidth(3, up.sizeHint().width() // 2)
 
         steps = QGridLayout()
-        steps.addWidget(QLabel("Step x, y"), 0, 0)
-        steps.addWidget(self.xy_step, 0, 1)
-        steps.addWidget(QLabel("Step z"), 1, 0)
-        steps.addWidget(self.z_step, 1, 1)
+        steps.addWidget(QLabel("Steps"), 0, 1)
+        steps.addWidget(QLabel("x, y"), 1, 0)
+        steps.addWidget(self.xy_step, 1, 1)
+        steps.addWidget(QLabel("z"), 2, 0)
+        steps.addWidget(self.z_step, 2, 1)
+        steps.setColumnStretch(1, 1)
         self.home_button = ConfirmButton("Home", "Really home?")
         self.home_button.setToolTip(
             "Send the XY stage to its own zero; it may run to its limits for that. "
@@ -227,24 +231,18 @@ class StageControl(QWidget):
             "other places then. Click twice."
         )
         self.origin_button.confirmed.connect(self._driver.set_origin)
-        rare = QHBoxLayout()
-        rare.addWidget(self.home_button)
-        rare.addWidget(self.origin_button)
-        side = QVBoxLayout()
-        side.addLayout(steps)
-        side.addLayout(rare)
-        middle = QHBoxLayout()
         # The halt button stays alive when everything else is locked.
-        pad_area = QGridLayout()
-        pad_area.addWidget(self._pads, 0, 0)
-        pad_area.addWidget(self.halt_button, 1, 0)
         self.halt_button.setSizePolicy(
-            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred
         )
         self.halt_button.setText("Halt")
         self.halt_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        middle.addLayout(pad_area)
-        middle.addLayout(side, 1)
+        rare = QHBoxLayout()
+        for rarely in (self.halt_button, self.home_button, self.origin_button):
+            rare.addWidget(rarely, 1)
+        middle = QHBoxLayout()
+        middle.addWidget(self._pads)
+        middle.addLayout(steps, 1)
         choices = QHBoxLayout()
         choices.addWidget(self.xy_choice, 1)
         choices.addWidget(self.z_choice, 1)
@@ -253,6 +251,7 @@ class StageControl(QWidget):
         layout.addLayout(choices)
         layout.addWidget(self._places)
         layout.addLayout(middle)
+        layout.addLayout(rare)
         layout.addWidget(self.status)
         self._xy_parts = (
             *(self._buttons[words] for *_, words in _PAD),
@@ -288,7 +287,7 @@ class StageControl(QWidget):
         if (line := box.lineEdit()) is not None:
             line.textEdited.connect(lambda _: self._typed_in.add(box))
         # Ten million micrometers need not fit.
-        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("-0000.00"))
+        keep_narrow(box, "-0000.00")
         return box
 
     def _step_box(self, value: float, tip: str) -> QDoubleSpinBox:
@@ -299,7 +298,7 @@ class StageControl(QWidget):
         box.setSuffix(" µm")
         box.setValue(value)
         # Its own minimum is that of its largest value.
-        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("- 00.00 µm ++"))
+        keep_narrow(box, "-- 00.00 µm +++")
         box.setToolTip(f"{tip} (with Shift)")
         box.setAccessibleName(tip)
         return box

@@ -69,6 +69,10 @@ class StageDriver(QObject):
         self.place: StagePlace | None = None
         self._seen = -1
         self._target: dict[str, float] = {}
+        # Where the last move has ended, until the stage was seen at rest after it: what
+        # was read last may be a place on the way.
+        self._reached: dict[str, float] = {}
+        self._seen_when_reached = -1
         self._asked = 0
         self._moving = False
         self._halter = BackgroundCall(self, abandon=True)
@@ -146,7 +150,8 @@ class StageDriver(QObject):
             return
         target: dict[str, float] = {}
         for name, step in (("x_um", x_um), ("y_um", y_um), ("z_um", z_um)):
-            start = self._target.get(name, getattr(self.place, name))
+            known = self._reached | self._target
+            start = known.get(name, getattr(self.place, name))
             if step and start is not None:
                 target[name] = start + step
         if target:
@@ -155,6 +160,7 @@ class StageDriver(QObject):
     def halt(self) -> None:
         """Stop the stages now, and forget the moves that wait."""
         self._target.clear()
+        self._reached.clear()
         self._asked += 1
         number = self._asked
         if self._moving:
@@ -192,6 +198,8 @@ class StageDriver(QObject):
     # ---- outcomes
 
     def _do(self, what: str, call: Callable[[], None], failed: str) -> None:
+        self._reached.clear()
+
         def then(problem: object) -> None:
             if problem is not None:
                 self.failed.emit(problem, failed)
@@ -202,6 +210,8 @@ class StageDriver(QObject):
     def _on_moved(self, number: int, problem: object) -> None:
         if number == self._asked:
             self._moving = False
+            self._reached = {} if problem is not None else self._reached | self._target
+            self._seen_when_reached = self._microscope.stage.number
             self._target.clear()
         self.state_changed.emit()
         if problem is not None:
@@ -229,6 +239,8 @@ class StageDriver(QObject):
             return
         self._seen = watch.number
         self.place = place
+        if not place.moving and self._seen > self._seen_when_reached:
+            self._reached.clear()
         self.place_changed.emit(place)
         self.state_changed.emit()
 

@@ -35,6 +35,7 @@ from napari_scope.errors import ScopeError
 from napari_scope.layers.helping import helping_metadata
 from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.icons import icon
+from napari_scope.widgets.common.narrow import keep_narrow
 from napari_scope.widgets.common.wording import duration_text, size_text
 from napari_scope.widgets.space.world import outlines_of
 
@@ -329,9 +330,7 @@ class TilePlanner(QWidget):
         self.overlap.setValue(_OVERLAP_PERCENT)
         self.overlap.setToolTip("What neighbouring tiles share")
         self.overlap.setAccessibleName("Overlap")
-        self.overlap.setMinimumWidth(
-            self.fontMetrics().horizontalAdvance("- 100.0 +++")
-        )
+        keep_narrow(self.overlap, "--- 100.0 +++")
         self.unit = QComboBox()
         self.unit.addItems(["%", "px"])
         self.unit.setToolTip("Percent of the image, or pixels")
