@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_scope.errors import FormatError
+from napari_scope.formats import frame_journal
 from napari_scope.formats.frame_journal import (
     JournalFrames,
     JournalRecords,
@@ -149,3 +150,28 @@ def test_each_format_s_journal_is_found(tmp_path: Path) -> None:
     assert find_journal(tmp_path / "one.ome.tiff") == tmp_path / "one.frames.jsonl"
     assert find_journal(tmp_path / "tif" / "a.ome.tif") is not None
     assert find_journal(tmp_path) is None and find_journal("\0") is None
+
+
+def test_many_records_are_the_same_as_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "frames.jsonl"
+    lines = ['{"journal":1}']
+    for n in range(40):
+        text = "x" * (400 if n == 20 else n)
+        lines.append(
+            f'{{"n":{n},"image":0,"index":[{n}],"axes":{{"time":{n}}},'
+            f'"status":"saved","metadata":{{"text":"{text}"}}}}'
+        )
+        if n == 7:
+            lines[-1] = lines[-1][:-9]  # damaged
+        if n == 9:
+            lines.append("torn")  # no record
+    path.write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(frame_journal, "_BLOCK", 300)
+    records = JournalRecords(path)
+    one_by_one = [records.record(n) for n in range(len(records))]
+    assert list(records.records(0, len(records))) == one_by_one
+    assert list(records.records(5, 9)) == one_by_one[5:9]
+    path.unlink()
+    assert all(r.problem for r in records.records(0, 3))

@@ -221,3 +221,13 @@ def test_reading_can_be_stopped_and_goes_on() -> None:
     assert 0 < columns.count < 1000 and told[-1] == (columns.count, 1000)
     assert columns.update()
     assert columns.numbers("v").tolist() == list(range(1000))
+
+
+def test_an_image_of_a_run_has_its_own_frames(tmp_path: Path) -> None:
+    output = Output(tmp_path / "1", "ome-zarr").placed(2)  # its name is a number, too
+    with Stream(spec(), [output.sink()]) as stream:
+        stream_frames(stream)
+    assert len(frame_table(output.path)) == 12
+    second = frame_table(open_dataset(output.path / "1"))
+    assert len(second) == 6
+    assert {second.record(number).axes["position"] for number in range(6)} == {1}

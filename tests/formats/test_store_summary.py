@@ -67,3 +67,13 @@ def test_a_store_that_is_gone_is_told_not_raised(tmp_path: Path) -> None:
     dataset = open_dataset(path)
     path.unlink()
     assert store_summary(dataset)["Store"]["size"] == "0.0 MB"  # type: ignore[index]
+
+
+def test_files_and_steps_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    about = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm"}
+    tifffile.imwrite(path, np.zeros((400, 500), "u2"), metadata=about, ome=True)
+    found: Any = store_summary(open_dataset(path))
+    assert (found["Store"]["files"], found["Store"]["size"]) == (1, "0.4 MB")
+    (image,) = found["Images"].values()
+    assert image["x step"] == "0.5 micrometer" and "y step" not in image

@@ -8,15 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_scope.layers.live import (
-    Follower,
     LayerKey,
     LiveState,
     Newest,
     Plane,
     contrast_of,
     fill_order,
-    plane_index,
-    plane_point,
     view_is_compact,
 )
 
@@ -92,6 +89,34 @@ def test_layers_are_made_when_their_first_frame_is_there() -> None:
     assert state.layers_to_make() == [LayerKey(0, 1), LayerKey(1, 0), LayerKey(1, 1)]
     assert state.first_plane(LayerKey(1, 0)) == plane(1, t=2)
     assert state.first_plane(LayerKey(0, 1)) == plane(0, t=0)
+
+
+def test_the_layers_of_the_first_image_may_be_made_before_its_frames() -> None:
+    state = LiveState(("p", "t", "c"))
+    assert state.layers_to_make(ahead=True) == []  # nothing is known of the run
+    state.see(None, (6, 6))
+    assert state.layers_to_make() == []
+    ahead = [LayerKey(0, channel) for channel in range(4)]
+    assert state.layers_to_make(ahead=True) == ahead
+    assert state.first_plane(ahead[1]) == Plane(0, ())
+    for key in ahead[:3]:
+        state.made(key)
+        state.sliced(key, Plane(0, (("t", 0),)))
+    assert state.layers_to_make(ahead=True) == ahead[3:]
+    assert not state.has_begun(ahead[0])
+    state.see(Newest(0, {"t": 0, "c": 1}, 2), (6, 6))
+    # From now on those whose frames are there; the first two are drawn again.
+    assert state.layers_to_make(ahead=True) == []
+    assert [state.has_begun(key) for key in ahead] == [True, True, False, False]
+    shown = Plane(0, (("t", 0),))
+    assert [state.due(key, shown, 0) for key in ahead[:3]] == [True, True, False]
+    assert [state.is_there(key, shown) for key in ahead[:3]] == [True, True, False]
+
+
+def test_without_an_order_no_layer_is_made_before_its_frame() -> None:
+    state = LiveState(())
+    state.see(None, (2,))
+    assert state.layers_to_make(ahead=True) == []
 
 
 def test_a_channel_that_has_not_begun_gets_no_layer() -> None:
@@ -188,41 +213,6 @@ def test_what_is_shown_is_never_older_than_what_was_written(
         )
         redraws += state.due(key, target, 0)
         assert redraws == written
-
-
-def test_follower_stops_when_somebody_else_moves_a_slider() -> None:
-    follower = Follower()
-    assert follower.check((5.0, 5.0))  # nothing placed yet, nothing to compare
-    follower.placed((1.0, 2.0))
-    assert follower.check((1.0, 2.0 + 1e-9))
-    assert not follower.check((1.0, 3.0))
-    assert not follower.check((1.0, 2.0))  # stays off until asked for
-    follower.resume()
-    assert follower.check((9.0, 9.0))
-
-
-def test_follower_forgives_new_sliders() -> None:
-    follower = Follower()
-    follower.placed((1.0, 2.0))
-    assert follower.check((0.0, 1.0, 2.0))
-
-
-@given(
-    index=st.tuples(st.integers(0, 50), st.integers(0, 50)),
-    scale=st.tuples(st.floats(0.01, 100), st.floats(0.01, 100)),
-    offset=st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)),
-)
-def test_plane_point_and_plane_index_are_each_others_reverse(
-    index: tuple[int, int], scale: tuple[float, float], offset: tuple[float, float]
-) -> None:
-    names = ("t", "z")
-    wanted = Plane(3, tuple(zip(names, index, strict=True)))
-    point = plane_point(wanted, names, scale, offset)
-    assert plane_index(point, 3, names, scale, offset) == wanted
-
-
-def test_plane_point_takes_zero_for_an_axis_the_frame_lacks() -> None:
-    assert plane_point(plane(t=2), ("t", "z"), (1.0, 0.5), (0.0, 7.0)) == (2.0, 7.0)
 
 
 def test_contrast_leaves_hot_pixels_out() -> None:

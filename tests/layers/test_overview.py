@@ -33,7 +33,11 @@ def test_of_a_plate_one_field_is_read(
     wells = {f"A/{n}": ["0", "1"] for n in range(1, 7)}
     write_plate(tmp_path / "p.zarr", wells)
     overview, picture = look_into(tmp_path / "p.zarr")
-    assert overview.kind == "plate" and overview.shape.startswith("6 wells of ")
+    assert overview.kind == "plate"
+    assert overview.shape.startswith("6 wells × 2 fields of ")
+    field, _ = look_into(tmp_path / "p.zarr" / "A" / "1" / "0")
+    assert overview.images == 12 and overview.nbytes == 12 * field.nbytes > 0
+    assert overview.about and not field.about
     assert picture is not None and picture.max() > 0
 
 

@@ -25,6 +25,8 @@ True
 from __future__ import annotations
 
 import math
+import threading
+from array import array
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -48,7 +50,9 @@ _MOST_PIXELS: Final = 1 << 26  # of a plane that is read at once
 
 
 class IntensityScan:
-    """The intensities of the frames of a table. One thread at a time.
+    """The intensities of the frames of a table.
+
+    One thread may compute them while others look at the numbers so far.
 
     Parameters
     ----------
@@ -68,13 +72,10 @@ class IntensityScan:
     def __init__(self, sheet: FrameSheet, images: Sequence[Image]) -> None:
         self._sheet = sheet
         self._images = tuple(images)
-        self._found: list[tuple[float, float, float]] = []
+        self._found = {name: array("d") for name in INTENSITIES}
+        self._lock = threading.Lock()
+        self.count = 0
         self.failed = 0
-
-    @property
-    def count(self) -> int:
-        """Frames that were dealt with."""
-        return len(self._found)
 
     def update(
         self,
@@ -94,7 +95,11 @@ class IntensityScan:
         while self.count < total:
             if cancelled():
                 return False
-            self._found.append(self._one(self.count))
+            found = self._one(self.count)
+            with self._lock:
+                for name, value in zip(INTENSITIES, found, strict=True):
+                    self._found[name].append(value)
+                self.count += 1
             progress(self.count, total)
         return True
 
@@ -131,8 +136,8 @@ class IntensityScan:
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """Return one of `INTENSITIES` of the frames so far, NaN where there is none."""
-        place = INTENSITIES.index(name)
-        return np.array([found[place] for found in self._found], np.float64)
+        with self._lock:  # an array cannot grow while numpy looks at it
+            return np.array(self._found[name], np.float64)
 
 
 def _level(image: Image) -> LevelArray:

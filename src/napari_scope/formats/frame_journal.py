@@ -36,6 +36,7 @@ from napari_scope.model import Axes, axis_kind, short, sort_names
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
 __all__ = ["JournalFrames", "JournalRecords", "find_journal"]
 
@@ -196,14 +197,41 @@ class JournalRecords:
             entry = self._entry(number)
         except FormatError as error:
             return FrameRecord(number, {}, problem=error.message)
-        facts = entry.get("metadata")
-        return FrameRecord(
-            number,
-            checked_axes(entry.get("axes")),
-            facts if isinstance(facts, Mapping) else {},
-            status=str(entry.get("status", "saved")),
-            reason=str(entry.get("reason", "")),
-        )
+        return _record(number, entry)
+
+    def records(self, start: int, stop: int) -> Iterator[FrameRecord]:
+        """Iterate over records that lie one after the other, with few reads."""
+        while start < stop:
+            first, end = self._starts[start], start
+            while (
+                end < stop and self._starts[end] + self._lengths[end] - first <= _BLOCK
+            ):
+                end += 1
+            lines = self._lines(start, end)
+            if lines is None:  # one that is very long, or a file that is gone
+                yield self.record(start)
+                start += 1
+                continue
+            for number, line in zip(range(start, end), lines, strict=True):
+                entry = _parsed(line)
+                yield self.record(number) if entry is None else _record(number, entry)
+            start = end
+
+    def _lines(self, start: int, end: int) -> list[bytes] | None:
+        """Return lines by one read, None where that cannot be done."""
+        if start == end:
+            return None
+        first = self._starts[start]
+        length = self._starts[end - 1] + self._lengths[end - 1] - first
+        try:
+            with DataFile.open(self.path) as file:
+                block = file.read_at(first, length)
+        except OSError:
+            return None
+        return [
+            block[self._starts[n] - first : self._starts[n] - first + self._lengths[n]]
+            for n in range(start, end)
+        ]
 
     def _entry(self, number: int) -> dict[str, Any]:
         start, length = self._starts[number], self._lengths[number]
@@ -318,6 +346,17 @@ class JournalFrames:
     def _record(self, index: Mapping[str, int]) -> FrameRecord | None:
         number = self.records.number_at(self.image, index)
         return None if number is None else self.records.record(number)
+
+
+def _record(number: int, entry: Mapping[str, Any]) -> FrameRecord:
+    facts = entry.get("metadata")
+    return FrameRecord(
+        number,
+        checked_axes(entry.get("axes")),
+        facts if isinstance(facts, Mapping) else {},
+        status=str(entry.get("status", "saved")),
+        reason=str(entry.get("reason", "")),
+    )
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -30,22 +30,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_scope.errors import FormatError, ScopeError
 from napari_scope.formats.addresses import is_address
 from napari_scope.formats.frame_journal import JournalRecords, find_journal
-from napari_scope.formats.frame_records import (
-    FrameRecord,
-    ListRecords,
-    Place,
-    RecordSource,
-)
 from napari_scope.formats.plane_records import PlaneRecords
 from napari_scope.model import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from napari_scope.formats.frame_records import FrameRecord, Place, RecordSource
 
 __all__ = ["FrameSheet", "frame_table"]
 
@@ -76,6 +72,10 @@ class FrameSheet:
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[FrameRecord]:
         """Iterate over frames, one after the other."""
         end = len(self) if stop is None else min(stop, len(self))
+        if isinstance(self.source, JournalRecords):
+            # Its lines lie beside each other: a hundred thousand need few reads.
+            yield from self.source.records(start, end)
+            return
         for number in range(start, end):
             yield self.source.record(number)
 
@@ -140,9 +140,9 @@ def _source(dataset: Dataset) -> RecordSource:
         if journal is not None:
             return JournalRecords(journal, _number_in(journal, dataset.path))
     if dataset.format == "ome-zarr":
-        entries = _listed(dataset.path)
-        if entries:
-            return ListRecords(entries)
+        listed = _listed(dataset)
+        if listed is not None:
+            return listed
     return PlaneRecords(dataset)
 
 
@@ -153,14 +153,28 @@ def _number_in(journal: Path, place: str) -> int | None:
     return int(path.name) if path.name.isdigit() and not beside else None
 
 
-def _listed(place: str) -> list[Any]:
-    """Return what the attributes of an OME-Zarr store list of its frames."""
-    from napari_scope.formats.ngff.store import Store
+def _listed(dataset: Dataset) -> RecordSource | None:
+    """Return what the attributes of an OME-Zarr store list of its frames, if they do.
 
+    Raises
+    ------
+    FormatError
+        A server does not tell.
+    """
+    from napari_scope.formats.ngff.listed_records import (
+        ListedFrames,
+        ListedImage,
+        ListedRecords,
+    )
+
+    for image in dataset.images:
+        if isinstance(image.frames, ListedFrames):
+            return image.frames.records if len(image.frames.records) else None
+    if is_address(dataset.path):
+        return None  # not one of ours
+    images = [ListedImage.of(image) for image in dataset.images]
+    records = ListedRecords(dataset.path, images)
     try:
-        attributes = Store(place).attributes("acquisition")
+        return records if len(records) else None
     except (ScopeError, OSError):
-        return []  # not one of ours
-    frames = attributes.get("frames")
-    found = frames.get("frame_metadata") if isinstance(frames, dict) else None
-    return found if isinstance(found, list) else []
+        return None  # not one of ours

@@ -66,9 +66,11 @@ class Overview:
     pixel : str
         Size of a pixel.
     images : int
-        Number of images, 0 where it is not known.
+        Number of images, of a plate of its fields; 0 where it is not known.
     nbytes : int
         Bytes of all pixels, uncompressed; 0 where that is not known.
+    about : bool
+        Whether `images` and `nbytes` are what they are if all wells are like the first.
     finished : bool
         False while it is being written, and after its writer was killed.
     problem : str
@@ -83,6 +85,7 @@ class Overview:
     pixel: str = ""
     images: int = 0
     nbytes: int = 0
+    about: bool = False
     finished: bool = True
     problem: str = ""
 
@@ -200,6 +203,7 @@ def _facts_of(root: Node) -> tuple[Overview, Image | None]:
     from napari_scope.formats.tree_node import image_facts
 
     node, image, problem = root, None, root.problem
+    fields = 0  # of the first well of a plate
     finished = True
     if root.kind == "data set" and root.load is not None:
         dataset = root.load()
@@ -217,22 +221,30 @@ def _facts_of(root: Node) -> tuple[Overview, Image | None]:
                 problem = problem or _first_problem(node)
                 break
             node = children[0].described()
+            if node.kind == "well":
+                fields = node.facts.count or 0
     facts = root.facts
     own = facts if facts.shape or image is None else image_facts(image)
     known = root.known or ()
     if root.kind == "collection" and (facts.count or 0) <= _MOST_COUNTED:
         known = tuple(child.described() for child in root.children())
     nbytes = facts.nbytes or sum(child.facts.nbytes for child in known)
+    images = facts.count or len(known) or 1
+    plate = root.kind == "plate"
+    if plate and image is not None:
+        images *= fields
+        nbytes = images * image_facts(image).nbytes
     return (
         Overview(
             version=facts.version,
             kind=root.kind,
-            shape=_shape_words(root, own.shape_words),
+            shape=_shape_words(root, own.shape_words, fields),
             dtype=own.dtype,
             channels=own.channels,
             pixel=own.pixel_words,
-            images=facts.count or len(known) or 1,
+            images=images,
             nbytes=nbytes,
+            about=plate,
             finished=finished,
             problem=problem,
         ),
@@ -244,11 +256,14 @@ def _first_problem(node: Node) -> str:
     return next((child.problem for child in node.children() if child.problem), "")
 
 
-def _shape_words(root: Node, image: str) -> str:
+def _shape_words(root: Node, image: str, fields: int) -> str:
     """Return the shape of an image; of several also how many there are."""
     facts = root.facts
     if root.kind == "plate":
-        return f"{facts.count or 0:,} wells of {image}" if image else "no field"
+        count = facts.count or 0
+        wells = f"{count:,} well{'' if count == 1 else 's'}"
+        several = f" × {fields:,} fields" if fields > 1 else ""
+        return f"{wells}{several} of {image}" if image else "no field"
     count = facts.count or 1
     return image if count == 1 or facts.shape else f"{count:,} × ({image})"
 

@@ -35,7 +35,7 @@ __all__ = ["CACHE_VARIABLE", "OverviewCache", "cache_folder"]
 CACHE_VARIABLE: Final = "NAPARI_SCOPE_CACHE_DIR"
 """Environment variable that names another folder for the cache."""
 
-_VERSION: Final = "1"  # of what is stored
+_VERSION: Final = "2"  # of what is stored
 _MOST_BYTES: Final = 100 * 2**20
 _MOST_FILES: Final = 20_000
 _KEY: Final = "napari-scope"

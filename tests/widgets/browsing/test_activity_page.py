@@ -280,5 +280,7 @@ def test_a_name_that_is_free(tmp_path: Path) -> None:
     assert free_target(source, "ome-zarr") == tmp_path / "a.ome.zarr"
     (tmp_path / "a.ome.zarr").mkdir()
     assert free_target(source, "ome-zarr") == tmp_path / "a_2.ome.zarr"
+    taken = {tmp_path / "a_2.ome.zarr"}
+    assert free_target(source, "ome-zarr", taken=taken) == tmp_path / "a_3.ome.zarr"
     assert free_target(source, "ndtiff", part=True) == tmp_path / "a_part.ndtiff"
     assert free_target("https://x.org/b.zarr", "ndtiff").name == "b.ndtiff"

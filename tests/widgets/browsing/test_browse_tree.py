@@ -291,11 +291,14 @@ def test_places_of_late_are_remembered(
     )
     tree.place_field.button.click()
     qtbot.waitUntil(lambda: tree.root is not None and tree.root.kind == "image")
+    wanted = [str(tmp_path / "i.zarr"), str(plate)]
+    qtbot.waitUntil(lambda: recent_places.load_places() == wanted)
     later = BrowseTree()
     qtbot.addWidget(later)
     box = later.place_field.box
-    texts = [box.itemText(n) for n in range(box.count())]
-    assert texts == [str(tmp_path / "i.zarr"), str(plate)]
+    qtbot.waitUntil(lambda: box.count() == 2)
+    assert [box.itemText(n) for n in range(box.count())] == wanted
+    assert box.currentText() == ""
     box.setCurrentIndex(1)
     box.activated.emit(1)
     qtbot.waitUntil(lambda: later.root is not None)
@@ -305,7 +308,7 @@ def test_places_of_late_are_remembered(
 
 @pytest.mark.parametrize("content", ["{", "[1, null]", '{"a": 1}'])
 def test_a_damaged_list_of_places_is_empty(content: str) -> None:
-    file = recent_places._file()
+    file = recent_places.recent_file()
     file.parent.mkdir(parents=True)
     file.write_text(content)
     assert recent_places.load_places() == []
@@ -321,7 +324,7 @@ def test_a_list_that_cannot_be_kept(tmp_path: Path) -> None:
 def test_tokens_are_not_kept(tmp_path: Path) -> None:
     recent_places.remember_place("https://me:secret@h.org/a.zarr?token=secret")
     assert recent_places.load_places() == ["https://h.org/a.zarr"]
-    assert "secret" not in recent_places._file().read_text()
+    assert "secret" not in recent_places.recent_file().read_text()
 
 
 def test_pasted_places() -> None:

@@ -151,7 +151,7 @@ def test_it_follows_the_folder(page: FolderPage, folder: Path, qtbot: QtBot) -> 
     with Stream(make_spec({"time": 9}), [make_sink("ndtiff", path)]) as stream:
         stream.append(frame_of(0))
         stream.flush()
-        page.again_action.trigger()
+        page.head.again_action.trigger()
         qtbot.waitUntil(
             lambda: state_of(page, "live") == "being written", timeout=20_000
         )
@@ -167,7 +167,7 @@ def test_a_writer_that_is_killed_leaves_no_trace_but_is_noticed(
     shown(page, folder, qtbot)
     assert state_of(page, "run_2") == "being written"
     state[0] = StoredRun.INTERRUPTED
-    page.again_action.trigger()
+    page.head.again_action.trigger()
     qtbot.waitUntil(lambda: state_of(page, "run_2") == "interrupted", timeout=20_000)
 
 
@@ -191,6 +191,7 @@ def test_a_folder_that_is_not_there(
 ) -> None:
     with qtbot.waitSignal(page.failed):
         page.show_folder(str(tmp_path / "nowhere"))
+    assert "cannot be read" in page.count_label.text()
     page.show_folder(str(tmp_path))
     qtbot.waitUntil(lambda: page.count_label.text() == "No data set in this folder.")
 

@@ -20,6 +20,13 @@ from napari_scope.widgets.browsing.store_facts import about_image, facts_line
             "OME-Zarr 0.5 · 12,345 frames · 0 images",
         ),
         (Dataset("/data", "other", "1", ()), "other 1 · 0 images"),
+        (
+            make_dataset(
+                make_image(),
+                metadata={"layout": "plate", "rows": 8, "columns": 12, "wells": 96},
+            ),
+            "NDTiff 3.3 · plate of 8 × 12, 96 wells",
+        ),
     ],
 )
 def test_facts_in_a_line(dataset: Dataset, expected: str) -> None:

@@ -228,3 +228,11 @@ def test_nothing_is_a_sentence(view: FieldView) -> None:
     view.set_document({}, "There is nothing here.")
     assert view.empty_label.isVisible() and not view.tree.isVisible()
     assert not view.copy_button.isEnabled()
+
+
+def test_what_the_user_folded_stays_folded(view: FieldView) -> None:
+    view.tree.expand(index_of(view, "Properties"))
+    view.tree.collapse(index_of(view, "Properties"))
+    view.set_document({**DOCUMENT, "Frame": {"z_um": 2}})
+    assert not view.tree.isExpanded(index_of(view, "Properties"))
+    assert view.tree.isExpanded(index_of(view, "Frame"))

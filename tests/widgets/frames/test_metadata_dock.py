@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import useq
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import QPointF, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
@@ -47,6 +48,19 @@ def microscope(empty_owner: CoreOwner) -> Iterator[Microscope]:
     made = Microscope(empty_owner)
     yield made
     made.close()
+
+
+@pytest.fixture
+def menu_dock(
+    viewer: ViewerModel, microscope: Microscope, qtbot: QtBot
+) -> Iterator[MetadataDock]:
+    """Return a dock as napari's menu makes it: with a proxy of the viewer."""
+    made = MetadataDock(PublicOnlyProxy(viewer), microscope)  # type: ignore[arg-type]
+    qtbot.addWidget(made)
+    made.resize(400, 800)
+    made.show()
+    yield made
+    made.shut_down()
 
 
 @pytest.fixture
@@ -159,6 +173,29 @@ def test_a_layer_of_others_shows_what_napari_knows(
     qtbot.waitUntil(lambda: shows(dock, "Labels"))
 
 
+def test_a_dock_of_the_menu_sees_layers_as_they_are(
+    menu_dock: MetadataDock, viewer: ViewerModel, tmp_path: Path, qtbot: QtBot
+) -> None:
+    dock = menu_dock
+    viewer.add_points([[1, 2, 3]], name="spots")
+    qtbot.waitUntil(lambda: shows(dock, '"kind": "Points"'))
+    viewer.add_image(np.zeros((4, 5, 3), "u1"), rgb=True)
+    qtbot.waitUntil(lambda: shows(dock, '"kind": "Image"'))
+    (_, second) = add(viewer, write(tmp_path / "run"))
+    dock.tabs.setCurrentWidget(dock.plots_tab)
+    qtbot.waitUntil(lambda: dock.plots_tab.sheet is not None and not dock.busy)
+    dock.plots_tab.frame_clicked.emit(7)
+    qtbot.waitUntil(lambda: shows(dock, "FITC3"))
+    assert viewer.layers.selection.active is second
+    viewer.layers.selection = set(viewer.layers)  # several: none of them is meant
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is None)
+    qtbot.waitUntil(lambda: not dock.frame_tab.title_label.isVisible())
+    viewer.layers.selection.active = second
+    qtbot.waitUntil(lambda: shows(dock, "FITC3"))
+    viewer.layers.remove(second)
+    qtbot.waitUntil(lambda: not shows(dock, "FITC3"))
+
+
 def test_a_live_view_is_read_anew(
     dock: MetadataDock, viewer: ViewerModel, qtbot: QtBot
 ) -> None:
@@ -209,7 +246,7 @@ def test_numbers_are_plotted_and_a_click_moves_the_sliders(
     dock.tabs.setCurrentWidget(dock.plots_tab)
     tab = dock.plots_tab
     qtbot.waitUntil(lambda: bool(tab.plot.curves))
-    assert tab.plot._markers[0].value() == 0  # where the sliders are
+    qtbot.waitUntil(lambda: tab.plot.marker == 0)  # where the sliders are
     tab.chooser.filter_edit.setText("temper")
     shown = [i for i in tab.chooser._items() if not i.isHidden()]
     assert [i.text() for i in shown] == ["Camera-Temperature"]
@@ -228,9 +265,9 @@ def test_numbers_are_plotted_and_a_click_moves_the_sliders(
     at = world_t(first, 4)
     qtbot.waitUntil(lambda: viewer.dims.point[0] == pytest.approx(at))
     qtbot.waitUntil(lambda: shows(dock, "DAPI4"))
-    assert tab.plot._markers[0].value() == pytest.approx(0.4)
-    dock._on_frame_clicked(3)  # of the other channel
-    assert viewer.layers.selection.active is second
+    qtbot.waitUntil(lambda: tab.plot.marker == pytest.approx(0.4))
+    tab.frame_clicked.emit(3)  # of the other channel
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is second)
 
 
 def test_intensities_are_computed_when_asked_for(
@@ -251,6 +288,7 @@ def test_intensities_are_computed_when_asked_for(
     target = tmp_path / "numbers.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(target), ""))
     qtbot.mouseClick(tab.csv_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(target.exists)
     rows = list(csv.DictReader(target.read_text().splitlines()))
     assert [row["mean"] for row in rows][:4] == ["0.0", "0.0", "10.0", "10.0"]
 
@@ -258,7 +296,7 @@ def test_intensities_are_computed_when_asked_for(
 def test_reading_is_stopped_by_its_button(
     dock: MetadataDock, viewer: ViewerModel, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    gate = threading.Event()
+    gate, reached = threading.Event(), threading.Event()
     inner = dock.plots_tab.reader
     path = write(tmp_path / "run", 400)
     add(viewer, path)
@@ -272,6 +310,7 @@ def test_reading_is_stopped_by_its_button(
 
         def waiting(number: int) -> Any:
             if number == 300:
+                reached.set()
                 gate.wait(5)
             return record(number)
 
@@ -280,7 +319,7 @@ def test_reading_is_stopped_by_its_button(
 
     dock.plots_tab.set_source("slow", slow)
     inner.read(grown=False, intensities=False)
-    qtbot.waitUntil(lambda: inner.progress[0] == 256)
+    qtbot.waitUntil(reached.is_set)
     inner.stop()
     gate.set()
     qtbot.waitUntil(lambda: not inner.busy)

@@ -2,7 +2,8 @@
 
 Stores that this package wrote keep the journal of their run in the group
 ``acquisition``. Images get a `FrameTable` over it, which reads nothing before it is
-asked. Stores of others stay as they are.
+asked. Of a store behind an address the list in the attributes of that group is taken:
+a journal cannot be read in parts over a network. Stores of others stay as they are.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ from napari_scope.formats.frame_journal import (
     JournalRecords,
     find_journal,
 )
+from napari_scope.formats.ngff.listed_records import (
+    ListedFrames,
+    ListedImage,
+    ListedRecords,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_scope.model import Image
 
-__all__ = ["with_journal"]
+__all__ = ["with_journal", "with_list"]
+
+_OWN = "napari_scope"  # attribute of the groups of stores that this package wrote
 
 
 def with_journal(images: Sequence[Image], root: Path) -> list[Image]:
@@ -48,3 +56,28 @@ def with_journal(images: Sequence[Image], root: Path) -> list[Image]:
             image = replace(image, frames=JournalFrames(records, number))
         found.append(image)
     return found
+
+
+def with_list(
+    images: Sequence[Image], place: str, attributes: Mapping[str, object]
+) -> list[Image]:
+    """Return the images with what the attributes of their store list of their frames.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        All images of the store.
+    place : str
+        Its address.
+    attributes : mapping
+        Those of its root; where they are not ours the images stay as they are.
+    """
+    if _OWN not in attributes:
+        return list(images)
+    records = ListedRecords(place, [ListedImage.of(image) for image in images])
+    return [
+        image
+        if image.frames is not None or image.only_labels
+        else replace(image, frames=ListedFrames(records, number))
+        for number, image in enumerate(images)
+    ]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from napari_scope.errors import FormatError
 from napari_scope.formats.ngff.group_images import read_group
 from napari_scope.formats.ngff.images import ome_block, version_of
-from napari_scope.formats.ngff.journal import with_journal
+from napari_scope.formats.ngff.journal import with_journal, with_list
 from napari_scope.formats.ngff.label_images import names_in
 from napari_scope.formats.ngff.layouts import (
     collection_images,
@@ -106,6 +106,8 @@ def open_ngff(path: str | os.PathLike[str]) -> Dataset:
         images = [_named_after_folder(image, store.title) for image in images]
     if layout in ("image", "collection") and store.local:
         images = with_journal(images, store.root)
+    elif layout in ("image", "collection"):
+        images = with_list(images, store.address, attributes)
     return Dataset(
         path=store.address,
         format="ome-zarr",

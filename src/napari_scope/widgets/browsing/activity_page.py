@@ -11,6 +11,7 @@ Examples
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ from napari_scope.widgets.browsing.convert_form import ConvertForm, free_target
 from napari_scope.widgets.browsing.job_list import JobList
 from napari_scope.widgets.browsing.job_queue import JobQueue
 from napari_scope.widgets.browsing.watch_list import WatchList
+from napari_scope.widgets.common.background import BackgroundCall
+from napari_scope.widgets.common.error_panel import explain
 from napari_scope.widgets.common.notices import notify
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
 
     from napari_scope.stream.jobs import Cancelled, Tell
     from napari_scope.widgets.browsing.job_queue import QueuedJob
-    from napari_scope.widgets.browsing.store_menu import StoreTarget, StoreWish
+    from napari_scope.widgets.browsing.store_menu import StoreWish
 
 __all__ = ["ActivityPage", "ask_to_end_jobs"]
 
@@ -70,6 +73,10 @@ class ActivityPage(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.queue = JobQueue(self)
+        self._several: list[StoreWish] = []
+        self._naming = BackgroundCall(self, abandon=True)
+        self._naming.finished.connect(self._on_named)
+        self._naming.failed.connect(self._on_not_named)
         self.watched = WatchList()
         self.jobs = JobList(self.queue)
         self.form = ConvertForm()
@@ -119,6 +126,9 @@ class ActivityPage(QWidget):
 
     def close_down(self) -> None:
         """Cancel the jobs, wait for the one that runs, stop watching; idempotent."""
+        self._several.clear()
+        self._naming.close()
+        self.form.close_down()
         self.queue.close()
         self.watched.close_down()
 
@@ -129,7 +139,8 @@ class ActivityPage(QWidget):
             return
         if len(wish.targets) > 1:
             # Several as one is usually wanted: names beside them, nothing is asked.
-            self._add([_plain_conversion(target, wish) for target in wish.targets])
+            self._several.append(wish)
+            self._name_next()
             return
         (target,) = wish.targets
         self.form.show_source(
@@ -141,6 +152,22 @@ class ActivityPage(QWidget):
         )
         self._show_form(True)
         self.seen_wanted.emit()
+
+    def _name_next(self) -> None:
+        """Find free names for a wish, in a thread: the disk may be slow."""
+        if self._several and not self._naming.busy:
+            wish = self._several.pop(0)
+            self._naming.start(
+                partial(_plain_conversions, wish), "napari-scope free names"
+            )
+
+    def _on_named(self, jobs: Sequence[Job]) -> None:
+        self._add(jobs)
+        self._name_next()
+
+    def _on_not_named(self, error: BaseException) -> None:
+        notify(f"Nothing was converted: {explain(error).message}", "error")
+        self._name_next()
 
     def _add_from_form(self, job: Job) -> None:
         self._show_form(False)
@@ -186,14 +213,18 @@ def show_in_file_manager(place: str) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(place).parent)))
 
 
-def _plain_conversion(target: StoreTarget, wish: StoreWish) -> Job:
+def _plain_conversions(wish: StoreWish) -> list[Job]:
+    """Return the jobs that convert several data sets, each to a name of its own."""
     if wish.format is None:
         raise ValueError("no format was chosen")
-    return convert_job(
-        target.place,
-        free_target(target.place, wish.format),
-        ConvertOptions(format=wish.format),
-    )
+    options = ConvertOptions(format=wish.format)
+    jobs: list[Job] = []
+    names: set[Path] = set()
+    for target in wish.targets:
+        free = free_target(target.place, wish.format, taken=names)
+        names.add(free)
+        jobs.append(convert_job(target.place, free, options))
+    return jobs
 
 
 def _ask_to_trash(parent: QWidget, places: Sequence[str]) -> bool:

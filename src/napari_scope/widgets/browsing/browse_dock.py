@@ -41,7 +41,7 @@ from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.closing import ClosingGuard, main_window_of
 from napari_scope.widgets.common.dock import ScopeDock
 from napari_scope.widgets.common.error_panel import ErrorPanel
-from napari_scope.widgets.frames.metadata_view import MetadataView
+from napari_scope.widgets.frames.field_view import FieldView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,7 +210,7 @@ class BrowseDock(ScopeDock):
         self.tree = BrowseTree()
         self.frame_tab = FrameTab(self.viewer)
         self.frame_label, self.frame_view = self.frame_tab.label, self.frame_tab.view
-        self.store_view = MetadataView()
+        self.store_view = FieldView()
         self.activity = ActivityPage()
         self.tabs = QTabWidget()
         self.errors = ErrorPanel()
@@ -221,12 +221,14 @@ class BrowseDock(ScopeDock):
         for widget, title, tip in (
             (self.tree, "Contents", "What a store holds, to open parts of it"),
             (self.folder_page, "Folder", "The data sets in a folder, with pictures"),
-            (self.frame_tab, "This frame", "What was saved with the frame in view"),
-            (whole, "Whole store", "What was saved with the data set and the image"),
+            (self.frame_tab, "Frame", "What was saved with the frame in view"),
+            (whole, "Store", "What was saved with the data set and the image"),
             (self.activity, "Activity", "Runs that are watched, and jobs"),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tip)
         layout = QVBoxLayout(self)
+        # The image needs the width more than the edges of a dock do.
+        layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.store_box)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.errors)
@@ -269,14 +271,14 @@ class BrowseDock(ScopeDock):
             self._dataset = None
             self.frame_tab.point.cursor_counts = False
             self.store_box.show_nothing(None if layer is None else str(layer.name))
-            self.store_view.set_metadata(None, _NOTHING)
+            self.store_view.set_document({}, _NOTHING)
             return
         if dataset is self._dataset:
             return
         self._dataset = dataset
         self.frame_tab.point.cursor_counts = True
         self.tree.follow(dataset)
-        self.store_view.set_metadata(
+        self.store_view.set_document(
             about_image(dataset, origin.first_image), "Nothing is known of this store."
         )
 

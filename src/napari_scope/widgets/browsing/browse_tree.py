@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QModelIndex, Qt, QUrl, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QAction, QDesktopServices, QKeySequence
+from qtpy.QtGui import QDesktopServices, QKeySequence
 from qtpy.QtWidgets import (
-    QApplication,
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -35,8 +33,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scope.formats.tree import dataset_tree, open_tree
+from napari_scope.widgets.browsing.page_head import PageHead, page_action
 from napari_scope.widgets.browsing.part_chooser import PartChooser
-from napari_scope.widgets.browsing.place_field import PlaceField, cleaned
+from napari_scope.widgets.browsing.place_field import cleaned
+from napari_scope.widgets.browsing.small_parts import copy_text
 from napari_scope.widgets.browsing.store_menu import add_store_actions, targets_of
 from napari_scope.widgets.browsing.tree_model import TreeFilter, TreeModel
 from napari_scope.widgets.browsing.tree_view import TreeView
@@ -144,18 +144,21 @@ class BrowseTree(QWidget):
 
     def shut_down(self) -> None:
         """Leave all that is being read behind; idempotent."""
+        self.head.close_down()
         self.model.loader.close()
 
     # ---- layout
 
     def _make_widgets(self) -> None:
-        self.place_field = PlaceField()
-        self.filter_edit = QLineEdit()
-        self.filter_edit.setPlaceholderText("Filter, for example B/03 or DAPI")
-        self.filter_edit.setAccessibleName("Filter of the tree")
-        self.filter_edit.setToolTip("Show only what has this in its name (Ctrl+F)")
-        self.filter_edit.setClearButtonEnabled(True)
-
+        self.head = PageHead(
+            self,
+            again="Read again",
+            filter_name="Filter of the tree",
+            filter_hint="Filter, for example B/03 or DAPI",
+            filter_tip="Show only what has this in its name",
+        )
+        self.place_field = self.head.place_field
+        self.filter_edit = self.head.filter_edit
         self.model = TreeModel(self)
         self.filtered = TreeFilter(self.model, self)
         self.view = TreeView(self.filtered)
@@ -182,41 +185,29 @@ class BrowseTree(QWidget):
         bottom.addStretch()
         bottom.addWidget(self.open_button)
         column = QVBoxLayout(self)
-        column.addWidget(self.place_field)
-        column.addWidget(self.filter_edit)
+        column.addWidget(self.head)
         column.addWidget(self.view, 1)
         column.addWidget(self.facts_label)
         column.addWidget(self.chooser)
         column.addLayout(bottom)
 
     def _make_actions(self) -> None:
-        def action(text: str, key: object, call: object) -> QAction:
-            made = QAction(text, self)
-            if key is not None:
-                made.setShortcut(QKeySequence(key))
-                made.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            made.triggered.connect(lambda _=False: call())  # type: ignore[operator]
-            return made
-
-        self.open_action = action("Open", None, self.open_selected)
-        self.tiles_action = action(
-            "Open as mosaic", None, partial(self.open_selected, "tiles")
+        self.open_action = page_action(self, "Open", self.open_selected)
+        self.tiles_action = page_action(
+            self, "Open as mosaic", partial(self.open_selected, "tiles")
         )
-        self.slider_action = action(
-            "Open on a slider", None, partial(self.open_selected, "slider")
+        self.slider_action = page_action(
+            self, "Open on a slider", partial(self.open_selected, "slider")
         )
-        self.show_action = action("Show in folder", None, self._show_in_folder)
-        self.copy_action = action(
-            "Copy path", QKeySequence.StandardKey.Copy, self._copy_path
-        )
-        self.again_action = action("Read again", "Ctrl+R", self.read_again)
-        find = action("Filter", QKeySequence.StandardKey.Find, self._find)
+        self.show_action = page_action(self, "Show in folder", self._show_in_folder)
+        copy = QKeySequence.StandardKey.Copy
+        self.copy_action = page_action(self, "Copy path", self._copy_path, copy)
         self.view.addAction(self.copy_action)
-        self.addActions([self.again_action, find])
 
     def _connect(self) -> None:
-        self.place_field.place_chosen.connect(self._on_place)
-        self.filter_edit.textChanged.connect(self._on_filter)
+        self.head.place_chosen.connect(self._on_place)
+        self.head.filter_changed.connect(self._on_filter)
+        self.head.again_wanted.connect(self.read_again)
         self.view.doubleClicked.connect(self._on_double_click)
         self.view.activated.connect(self._on_activated)
         self.view.customContextMenuRequested.connect(self._on_menu)
@@ -243,7 +234,7 @@ class BrowseTree(QWidget):
 
     def _begin(self, place: str) -> None:
         self._place = place
-        self.place_field.show_place(place)
+        self.head.show_place(place)
         self.model.set_root(None)
         self._fill_acquisitions(None)
         self._show_selection()
@@ -251,7 +242,7 @@ class BrowseTree(QWidget):
     def _on_root(self, place: str, root: Node) -> None:
         self.model.set_root(root)
         self._fill_acquisitions(root)
-        self.place_field.remember(place)
+        self.head.remember(place)
         self._unfold()
         self._show_selection()
 
@@ -358,7 +349,7 @@ class BrowseTree(QWidget):
             menu.addAction(self.show_action)
             menu.addSeparator()
             add_store_actions(menu, self.targets(), self.wished.emit)
-        menu.addAction(self.again_action)
+        menu.addAction(self.head.again_action)
         return menu
 
     def targets(self) -> list[StoreTarget]:
@@ -368,19 +359,25 @@ class BrowseTree(QWidget):
         return targets_of(self.model.root, self.view.nodes(), self.parts)
 
     def _copy_path(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText("\n".join(node.address for node in self.view.nodes()))
+        copy_text([node.address for node in self.view.nodes()])
 
     def _show_in_folder(self) -> None:
         node = self.filtered.node(self.view.currentIndex())
         if node is None or "://" in node.place:
             return
-        place = Path(node.address)
-        while not place.is_dir() and place != place.parent:
-            place = place.parent
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(place)))
+        address = node.address
+        self.model.loader.ask(
+            ("folder", address), partial(_folder_of, address), _show, self.failed.emit
+        )
 
-    def _find(self) -> None:
-        self.filter_edit.setFocus()
-        self.filter_edit.selectAll()
+
+def _folder_of(address: str) -> Path:
+    """Return the nearest folder of a place; it looks at the disk."""
+    place = Path(address)
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    return place
+
+
+def _show(folder: object) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

@@ -1,6 +1,7 @@
 """The form for a conversion or an export: to where, and how the target is stored.
 
-It makes a `Job`; doing it is the business of `job_queue`. It reads no file.
+It makes a `Job`; doing it is the business of `job_queue`. It reads no file; a name that
+is free is looked for in a thread.
 
 Examples
 --------
@@ -11,6 +12,7 @@ Examples
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -34,14 +36,15 @@ from qtpy.QtWidgets import (
 from napari_scope.stream.jobs import ConvertOptions, convert_job
 from napari_scope.stream.outputs import COMPRESSIONS, FORMATS, VERSIONS
 from napari_scope.widgets.common.icons import icon
+from napari_scope.widgets.frames.latest_call import LatestCall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from napari_scope.formats.image_parts import Parts
     from napari_scope.stream.conversion.report import Target
 
-__all__ = ["ConvertForm", "free_target"]
+__all__ = ["ConvertForm", "free_target", "named_target"]
 
 _FORMATS: Final[tuple[tuple[Target, str], ...]] = (
     ("ome-zarr", "OME-Zarr"),
@@ -85,6 +88,8 @@ class ConvertForm(QGroupBox):
         self._source = ""
         self._images: tuple[str, ...] | None = None
         self._parts: Parts | None = None
+        self._names = LatestCall(self, "napari-scope free name")
+        self._names.finished.connect(self._on_name_found)
         self._make_widgets()
         self._lay_out()
         self.format_box.currentIndexChanged.connect(self._on_format)
@@ -204,8 +209,12 @@ class ConvertForm(QGroupBox):
         self.source_label.setToolTip(source)
         self.format_box.setCurrentIndex(self.format_box.findData(format))
         self._on_format()
-        self.target_edit.setText(str(free_target(source, format, part=bool(words))))
+        # A name that is free is looked for aside: the folder may be on a network.
+        plain = str(named_target(source, format, part=bool(words)))
+        self.target_edit.setText(plain)
         self.target_edit.setFocus()
+        find = partial(free_target, source, format, part=bool(words))
+        self._names.do(plain, find, about=source)
 
     @property
     def _format(self) -> Target:
@@ -243,6 +252,14 @@ class ConvertForm(QGroupBox):
             )
         self._enable()
 
+    def _on_name_found(self, plain: object, found: object) -> None:
+        if self.target_edit.text() == plain:  # not if the user has typed another
+            self.target_edit.setText(str(found))
+
+    def close_down(self) -> None:
+        """Wait for no folder any more; idempotent."""
+        self._names.close()
+
     def _choose(self) -> None:
         here = Path(self.target_edit.text())
         chosen = QFileDialog.getExistingDirectory(
@@ -264,18 +281,40 @@ class ConvertForm(QGroupBox):
         self.job_wanted.emit(job)
 
 
-def free_target(source: str, format: Target, *, part: bool = False) -> Path:
-    """Return a name beside a data set that is not taken, as far as can be seen.
+def named_target(source: str, format: Target, *, part: bool = False) -> Path:
+    """Return a name beside a data set, whether it is taken or not.
 
     Of an address the name lies in the user's folder.
     """
     place = Path.home() / Path(source).name if "://" in source else Path(source)
-    suffix = FORMATS[format][0]
     stem = _stem(place.name) + ("_part" if part else "")
-    made = place.with_name(stem + suffix)
+    return place.with_name(stem + FORMATS[format][0])
+
+
+def free_target(
+    source: str,
+    format: Target,
+    *,
+    part: bool = False,
+    taken: Collection[Path] = (),
+) -> Path:
+    """Return a name beside a data set that is not taken, as far as can be seen.
+
+    It looks at the disk: call it outside of the GUI thread.
+
+    Parameters
+    ----------
+    source, format, part
+        As in `named_target`.
+    taken : collection of Path
+        Names that others will make.
+    """
+    plain = made = named_target(source, format, part=part)
+    suffix = FORMATS[format][0]
+    stem = plain.name.removesuffix(suffix)
     number = 2
-    while made.exists() and number < 1000:
-        made = place.with_name(f"{stem}_{number}{suffix}")
+    while (made in taken or made.exists()) and number < 1000:
+        made = plain.with_name(f"{stem}_{number}{suffix}")
         number += 1
     return made
 

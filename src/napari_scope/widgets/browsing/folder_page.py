@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from qtpy.QtCore import QPoint, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMenu,
     QPushButton,
     QVBoxLayout,
@@ -35,7 +34,7 @@ from napari_scope.widgets.browsing.folder_model import COLUMNS, FolderModel
 from napari_scope.widgets.browsing.folder_reader import FolderReader
 from napari_scope.widgets.browsing.folder_rows import STATES, info_text
 from napari_scope.widgets.browsing.folder_view import FolderView
-from napari_scope.widgets.browsing.place_field import PlaceField
+from napari_scope.widgets.browsing.page_head import PageHead, page_action
 from napari_scope.widgets.browsing.small_parts import copy_text, tool_button
 from napari_scope.widgets.browsing.store_menu import StoreTarget, add_store_actions
 from napari_scope.widgets.common.icons import icon
@@ -81,6 +80,7 @@ class FolderPage(QWidget):
 
     def __init__(self, cache: OverviewCache | None = None) -> None:
         super().__init__()
+        self._unreadable = False
         self.model = FolderModel(self)
         self.reader = FolderReader(self, OverviewCache() if cache is None else cache)
         self._make_widgets()
@@ -103,7 +103,8 @@ class FolderPage(QWidget):
             return
         folder = str(Path(folder).expanduser())
         self.model.clear()
-        self.place_field.show_place(folder)
+        self._unreadable = False
+        self.head.show_place(folder)
         self.reader.read(folder)
         self._show_count()
 
@@ -148,19 +149,22 @@ class FolderPage(QWidget):
 
     def close_down(self) -> None:
         """Leave all that is being read behind; idempotent."""
+        self.head.close_down()
         self.reader.close()
 
     # ---- layout
 
     def _make_widgets(self) -> None:
-        self.place_field = PlaceField()
-        self.filter_edit = QLineEdit()
-        self.filter_edit.setPlaceholderText("Filter, for example DAPI or ndtiff")
-        self.filter_edit.setAccessibleName("Filter of the folder")
-        self.filter_edit.setToolTip(
-            "Show only what has these words in name, format, shape or channels (Ctrl+F)"
+        self.head = PageHead(
+            self,
+            again="Search again",
+            filter_name="Filter of the folder",
+            filter_hint="Filter, for example DAPI or ndtiff",
+            filter_tip="Show only what has these words in name, format, shape or "
+            "channels",
         )
-        self.filter_edit.setClearButtonEnabled(True)
+        self.place_field = self.head.place_field
+        self.filter_edit = self.head.filter_edit
         self.state_box = QComboBox()
         self.state_box.setAccessibleName("State")
         self.state_box.setToolTip("Show only data sets of this state")
@@ -188,55 +192,49 @@ class FolderPage(QWidget):
         self._show_order()
 
     def _lay_out(self) -> None:
-        choices = QHBoxLayout()
-        choices.addWidget(self.filter_edit, 1)
-        choices.addWidget(self.state_box)
+        self.head.add_choice(self.state_box)
         order = QHBoxLayout()
-        order.addWidget(self.count_label, 1)
         order.addWidget(self.sort_box)
         order.addWidget(self.descending_button)
+        order.addStretch()
         order.addWidget(self.icons_button)
         order.addWidget(self.list_button)
         bottom = QHBoxLayout()
         bottom.addStretch()
         bottom.addWidget(self.open_button)
         column = QVBoxLayout(self)
-        column.addWidget(self.place_field)
-        column.addLayout(choices)
+        column.addWidget(self.head)
         column.addLayout(order)
+        column.addWidget(self.count_label)
         column.addWidget(self.view, 1)
         column.addLayout(bottom)
 
     def _make_actions(self) -> None:
-        def action(text: str, key: object, call: object, name: str = "") -> QAction:
-            made = QAction(text, self)
-            if name:
-                made.setIcon(icon(name))
-            if key is not None:
-                made.setShortcut(QKeySequence(key))
-                made.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            made.triggered.connect(lambda _=False: call())  # type: ignore[operator]
-            return made
-
-        self.open_action = action("&Open", None, self.open_selected, "load")
-        self.tiles_action = action(
-            "Open as &mosaic", None, partial(self.open_selected, "tiles")
+        self.open_action = page_action(
+            self, "&Open", self.open_selected, picture="load"
         )
-        self.slider_action = action(
-            "Open on a &slider", None, partial(self.open_selected, "slider")
+        self.tiles_action = page_action(
+            self, "Open as &mosaic", partial(self.open_selected, "tiles")
         )
-        self.contents_action = action("Show con&tents", "Ctrl+Return", self._contents)
+        self.slider_action = page_action(
+            self, "Open on a &slider", partial(self.open_selected, "slider")
+        )
+        self.contents_action = page_action(
+            self, "Show con&tents", self._contents, "Ctrl+Return"
+        )
         copy = QKeySequence.StandardKey.Copy
-        self.copy_action = action("Cop&y path", copy, self._copy_path, "copy")
-        self.info_action = action("Copy &info", "Ctrl+Shift+C", self._copy_info)
-        self.again_action = action("Search again", "Ctrl+R", self._again, "refresh")
-        find = action("Filter", QKeySequence.StandardKey.Find, self._find)
+        self.copy_action = page_action(
+            self, "Cop&y path", self._copy_path, copy, "copy"
+        )
+        self.info_action = page_action(
+            self, "Copy &info", self._copy_info, "Ctrl+Shift+C"
+        )
         self.view.addActions([self.copy_action, self.info_action, self.contents_action])
-        self.addActions([self.again_action, find])
 
     def _connect(self) -> None:
-        self.place_field.place_chosen.connect(self._on_place)
-        self.filter_edit.textChanged.connect(self._on_filter)
+        self.head.place_chosen.connect(self._on_place)
+        self.head.filter_changed.connect(self._on_filter)
+        self.head.again_wanted.connect(self.reader.search_again)
         self.state_box.currentIndexChanged.connect(self._on_filter)
         self.sort_box.activated.connect(self._on_sort)
         self.descending_button.clicked.connect(self._on_sort)
@@ -269,7 +267,8 @@ class FolderPage(QWidget):
         self._look_at_seen()
 
     def _on_searched(self) -> None:
-        self.place_field.remember(self.folder)
+        self._unreadable = False
+        self.head.remember(self.folder)
         # A run may have ended, or its writer been killed, without a trace in the files.
         open_runs = [
             row.found for row in self.model.rows if row.state == "being written"
@@ -279,6 +278,7 @@ class FolderPage(QWidget):
         self._show_count()
 
     def _on_failed(self, error: OSError) -> None:
+        self._unreadable = True
         self._show_count()
         if not self.model.count:
             self.failed.emit(error)
@@ -287,9 +287,6 @@ class FolderPage(QWidget):
         new = [row.found for row in self.view.seen() if row.looked is None]
         if new:
             self.reader.look_into(reversed(new), first=True)
-
-    def _again(self) -> None:
-        self.reader.search_again()
 
     # ---- what is shown
 
@@ -320,6 +317,8 @@ class FolderPage(QWidget):
         selected = len(self.selected())
         if not self.folder:
             text = _HINT
+        elif not count and self._unreadable:
+            text = "This folder cannot be read."
         elif not count:
             text = "Searching …" if self.reader.busy else "No data set in this folder."
         elif shown == count:
@@ -368,7 +367,7 @@ class FolderPage(QWidget):
             ]
             add_store_actions(menu, targets, self.wished.emit, trash=True)
             menu.addActions([self.copy_action, self.info_action])
-        menu.addAction(self.again_action)
+        menu.addAction(self.head.again_action)
         return menu
 
     def _on_menu(self, point: QPoint) -> None:
@@ -383,7 +382,3 @@ class FolderPage(QWidget):
 
     def _copy_info(self) -> None:
         copy_text([info_text(row) for row in self.selected()], "\n\n")
-
-    def _find(self) -> None:
-        self.filter_edit.setFocus()
-        self.filter_edit.selectAll()

@@ -114,7 +114,8 @@ class FolderRow:
             return self.overview.shape or self.overview.problem
         if column == "size":
             nbytes = self.overview.nbytes
-            return size_words(nbytes) if nbytes else ""
+            about = "≈ " if self.overview.about else ""
+            return f"{about}{size_words(nbytes)}" if nbytes else ""
         if column == "date":
             return short_date(self.found.modified_s)
         return self.format

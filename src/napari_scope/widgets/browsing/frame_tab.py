@@ -1,6 +1,7 @@
-"""The tab "This frame" of the Browse dock: what was saved with the frame in view.
+"""The tab "Frame" of the Browse dock: what was saved with the frame in view.
 
-The metadata are read in a thread; while one wish is read, the newest is kept.
+It says which frame is meant; reading it is the business of a `FrameReader`, showing it
+that of a `FieldView`, as in the Metadata dock.
 
 Examples
 --------
@@ -16,10 +17,9 @@ from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_scope.layers import origin_of
-from napari_scope.widgets.common.background import BackgroundCall
-from napari_scope.widgets.common.error_panel import explain
-from napari_scope.widgets.frames.frame_report import FrameReport, read_report
-from napari_scope.widgets.frames.metadata_view import MetadataView
+from napari_scope.widgets.frames.field_view import FieldView
+from napari_scope.widgets.frames.frame_document import FrameDocument
+from napari_scope.widgets.frames.frame_reader import FrameReader
 from napari_scope.widgets.frames.viewed_point import ViewedPoint
 
 if TYPE_CHECKING:
@@ -50,20 +50,20 @@ class FrameTab(QWidget):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer: Any = viewer
-        self._wanted: object = None
         self._closed = False
         self.label = QLabel()
         self.label.setWordWrap(True)
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.view = MetadataView()
+        self.view = FieldView()
         column = QVBoxLayout(self)
         column.addWidget(self.label)
         column.addWidget(self.view, 1)
         self.point = ViewedPoint(viewer, self)
         self.point.changed.connect(self.look)
-        self._reader = BackgroundCall(self, abandon=True)
-        self._reader.finished.connect(self._on_read)
-        self._reader.failed.connect(self._on_not_read)
+        self._reader = FrameReader(self)
+        self._reader.read.connect(self._show)
+        self._reader.slow.connect(self._show_reading)
 
     def look(self) -> None:
         """Show what was saved with the frame of the selected layer."""
@@ -73,22 +73,11 @@ class FrameTab(QWidget):
         origin = None if layer is None else origin_of(layer.metadata)
         self.point.listen_to(layer)
         self.layer_looked_at.emit(layer, origin)
-        if layer is None or origin is None:
-            self._wanted = None
-            self._show(FrameReport(why_empty=_NOTHING))
+        if origin is None or len(origin.axes) != layer.ndim:
+            self._reader.forget()
+            self._show(FrameDocument(why_empty=_NOTHING))
             return
-        position = self.point.on(layer)
-        place = origin.find(position)
-        wanted = (origin, None if place is None else (place.image, place.index))
-        if wanted == self._wanted:
-            return
-        if self._reader.busy:
-            self.point.soon()  # the newest wish counts, once the reader is free
-            return
-        self._wanted = wanted
-        self._reader.start(
-            lambda: read_report(origin, position), "napari-scope metadata"
-        )
+        self._reader.look(origin, self.point.on(layer))
 
     def close_down(self) -> None:
         """Stop listening and reading; idempotent."""
@@ -96,17 +85,13 @@ class FrameTab(QWidget):
         self.point.stop()
         self._reader.close()
 
-    def _on_read(self, frame: FrameReport) -> None:
-        if self._wanted is not None:
-            self._show(frame)
+    def _show_reading(self) -> None:
+        self.label.setText("Reading …")
+        self.label.setVisible(True)
+        self.view.tree.setEnabled(False)
 
-    def _on_not_read(self, error: BaseException) -> None:
-        words = explain(error)
-        self._on_read(
-            FrameReport(why_empty=f"The metadata cannot be read: {words.message}")
-        )
-
-    def _show(self, frame: FrameReport) -> None:
-        self.label.setText(frame.title)
-        self.label.setVisible(bool(frame.title))
-        self.view.set_metadata(frame.metadata, frame.why_empty, frame.rows)
+    def _show(self, found: FrameDocument) -> None:
+        self.label.setText(found.title)
+        self.label.setVisible(bool(found.title))
+        self.view.tree.setEnabled(True)
+        self.view.set_document(found.document, found.why_empty)

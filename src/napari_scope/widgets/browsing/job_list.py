@@ -112,13 +112,13 @@ class JobList(QWidget):
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
-        for button in (
-            self.cancel_button,
-            self.open_button,
-            self.copy_button,
-            self.clear_button,
-        ):
+        for button in (self.cancel_button, self.open_button):
             buttons.addWidget(button, 1)
+        for button in (self.copy_button, self.clear_button):
+            # Words on all four would make the dock wider than anything else in it.
+            button.setAccessibleName(button.text())
+            button.setText("")
+            buttons.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.view, 1)

@@ -1,6 +1,7 @@
 """A field for the place of a store: typed, pasted, chosen, or one of those of late.
 
-It knows neither trees nor stores; `place_chosen` says what the user wants to see.
+It knows neither trees nor stores; `place_chosen` says what the user wants to see. The
+list of those of late is a file, which is read and written in a thread.
 
 Examples
 --------
@@ -10,12 +11,18 @@ Examples
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QUrl, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
 
-from napari_scope.widgets.browsing.recent_places import load_places, remember_place
+from napari_scope.widgets.browsing.recent_places import (
+    load_places,
+    recent_file,
+    remember_place,
+)
+from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.icons import icon
 
 __all__ = ["PlaceField", "cleaned"]
@@ -43,8 +50,6 @@ class PlaceField(QWidget):
         self.box.setMinimumContentsLength(12)
         self.box.setAccessibleName("Place")
         self.box.setToolTip("Path, or http:// or s3:// address; Return reads it")
-        self.box.addItems(load_places())
-        self.box.setCurrentIndex(-1)
         self.button = QToolButton()
         self.button.setIcon(icon("folder"))
         self.button.setToolTip("Choose a folder to look into")
@@ -60,6 +65,13 @@ class PlaceField(QWidget):
             edit.setPlaceholderText("Folder or address")
             edit.returnPressed.connect(lambda: self._choose(self.box.currentText()))
         self.button.clicked.connect(self._ask)
+        self._remembered: list[str] = []
+        self._list = BackgroundCall(self, abandon=True)
+        self._list.finished.connect(self._on_listed)
+        # Which file that is is known now, whatever changes while the thread waits.
+        self._list.start(
+            partial(load_places, recent_file()), "napari-scope recent places"
+        )
 
     @property
     def place(self) -> str:
@@ -72,13 +84,31 @@ class PlaceField(QWidget):
 
     def remember(self, place: str) -> None:
         """Put a place that was read first among those of late."""
+        self._remembered.append(place)
+        self._go_on()
+
+    def close_down(self) -> None:
+        """Wait for no file any more; idempotent."""
+        self._remembered.clear()
+        self._list.close()
+
+    def _go_on(self) -> None:
+        if self._remembered and not self._list.busy:
+            place = self._remembered.pop(0)
+            self._list.start(
+                partial(remember_place, place, recent_file()),
+                "napari-scope recent places",
+            )
+
+    def _on_listed(self, places: list[str]) -> None:
         shown = self.box.currentText()
-        places = remember_place(place)
         self.box.blockSignals(True)
         self.box.clear()
         self.box.addItems(places)
+        self.box.setCurrentIndex(-1)
         self.box.blockSignals(False)
         self.box.setEditText(shown)
+        self._go_on()
 
     def _choose(self, text: str) -> None:
         if place := cleaned(text):

@@ -13,6 +13,7 @@ Examples
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Final
 
 from napari_scope.fileio import replace_file
@@ -23,38 +24,45 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["load_places", "remember_place", "with_first"]
+__all__ = ["load_places", "recent_file", "remember_place", "with_first"]
 
 _MOST: Final = 12
 _MOST_BYTES: Final = 2**18
+_one_at_a_time = threading.Lock()
 
 
-def _file() -> Path:
+def recent_file() -> Path:
+    """Return where the places are kept."""
     return preferences_file().with_name("recent.json")
 
 
-def load_places() -> list[str]:
-    """Return the places, the last one first."""
+def load_places(file: Path | None = None) -> list[str]:
+    """Return the places, the last one first; it reads the file."""
     try:
-        with _file().open("rb") as file:
-            stored = json.loads(file.read(_MOST_BYTES))
+        with (file or recent_file()).open("rb") as listed_in:
+            stored = json.loads(listed_in.read(_MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return []
     listed = stored if isinstance(stored, list) else []
     return [place for place in listed if isinstance(place, str) and place][:_MOST]
 
 
-def remember_place(place: str) -> list[str]:
+def remember_place(place: str, file: Path | None = None) -> list[str]:
     """Put a place first and return all; nothing happens where it cannot be kept.
+
+    It waits for the disk: call it outside of the GUI thread.
 
     Passwords and tokens in an address are not kept.
     """
-    places = with_first(load_places(), shown(place) if is_address(place) else place)
-    try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        replace_file(_file(), json.dumps(places, indent=2).encode())
-    except OSError:
-        pass  # the list of this session is still right
+    with _one_at_a_time:
+        known = load_places(file)
+        places = with_first(known, shown(place) if is_address(place) else place)
+        file = file or recent_file()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(file, json.dumps(places, indent=2).encode())
+        except OSError:
+            pass  # the list of this session is still right
     return places
 
 

@@ -12,6 +12,7 @@ Examples
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from napari_scope.widgets.browsing.store_follower import StoreFollower
 from napari_scope.widgets.browsing.store_opener import StoreOpener
 from napari_scope.widgets.browsing.store_recovery import StoreRecovery, report_words
 from napari_scope.widgets.common.wording import clock
+from napari_scope.widgets.frames.latest_call import LatestCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +95,8 @@ class StoreCare(QObject):
         self.recovery.progressed.connect(self._on_recovering)
         self.recovery.recovered.connect(self._on_recovered)
         self.recovery.failed.connect(self._on_not_recovered)
+        self._choices = LatestCall(self, "napari-scope browse preferences")
+        self._choices.failed.connect(self._on_choice_not_kept)
         box.preferences_changed.connect(self._on_preferences)
 
     @property
@@ -116,6 +120,7 @@ class StoreCare(QObject):
         self._dataset = None  # a plate has threads as long as somebody holds it
         self.opener.close()
         self.recovery.close()
+        self._choices.close()
 
     # ---- opening
 
@@ -222,7 +227,9 @@ class StoreCare(QObject):
         self._update_buttons()
 
     def _on_preferences(self, preferences: BrowsePreferences) -> None:
-        try:
-            save_preferences(preferences)
-        except OSError as error:
-            self._errors.show_error(error, "The choice could not be remembered")
+        # In a thread: the folder of the user's settings may be on a network.
+        self._choices.do(preferences, partial(save_preferences, preferences))
+
+    def _on_choice_not_kept(self, _: object, error: object) -> None:
+        assert isinstance(error, BaseException)
+        self._errors.show_error(error, "The choice could not be remembered")

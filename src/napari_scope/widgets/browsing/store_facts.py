@@ -1,7 +1,7 @@
 """What is known of a data set and its images, in words.
 
 It takes everything from the model and reads no file. It knows nothing of layers, of
-single frames (`napari_scope.widgets.frames.frame_report`) or of widgets.
+single frames (`napari_scope.widgets.frames.frame_document`) or of widgets.
 
 Examples
 --------
@@ -23,13 +23,19 @@ _FORMATS: Final = {"ndtiff": "NDTiff", "ome-zarr": "OME-Zarr", "ome-tiff": "OME-
 
 
 def facts_line(dataset: Dataset) -> str:
-    """Return format, number of frames and images in a line."""
+    """Return format, number of frames and images, or wells of a plate, in a line."""
     parts = [f"{_FORMATS.get(dataset.format, dataset.format)} {dataset.format_version}"]
     frames = dataset.metadata.get("frames")
     if isinstance(frames, int):
         parts.append(f"{frames:,} {'frame' if frames == 1 else 'frames'}")
-    count = len(dataset.images)
-    parts.append(f"{count:,} {'image' if count == 1 else 'images'}")
+    count, wells = len(dataset.images), dataset.metadata.get("wells")
+    if isinstance(wells, int) and dataset.metadata.get("layout") == "plate":
+        rows, columns = (dataset.metadata.get(name) for name in ("rows", "columns"))
+        parts.append(f"plate of {rows} × {columns}, {wells:,} wells")
+        if count >= wells:
+            parts.append(f"{count:,} fields")
+    else:
+        parts.append(f"{count:,} {'image' if count == 1 else 'images'}")
     return " · ".join(parts)
 
 

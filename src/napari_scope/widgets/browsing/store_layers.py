@@ -122,8 +122,9 @@ class StoreLayers:
         layers.insert(layers.index(layer), new)
         layers.remove(layer)
         new.name = name
-        layers.selection = {new if one is layer else one for one in selected}
-        layers.selection.active = new if active is layer else active
+        # Not `is`: in a dock of napari's menu what is active comes as a proxy.
+        layers.selection = {new if one == layer else one for one in selected}
+        layers.selection.active = new if active == layer else active
         return new
 
     def add(self, layer: LayerData, path: str) -> None:

@@ -115,8 +115,11 @@ class WatchList(QWidget):
         )
         self.open_button = QPushButton(icon("load"), "Open")
         self.open_button.setToolTip("Open the run and follow it")
-        self.stop_button = QPushButton(icon("dismiss"), "Stop watching")
-        self.stop_button.setToolTip("Take the run from this list; it goes on")
+        self.stop_button = QPushButton(icon("dismiss"), "Stop")
+        self.stop_button.setToolTip(
+            "Stop watching: take the run from this list; it goes on"
+        )
+        self.stop_button.setAccessibleName("Stop watching")
         self.hint_label = QLabel(
             "No run is watched. Runs that other programs write are watched when they "
             "are opened, or by Watch in their menu."

@@ -43,7 +43,7 @@ from napari_scope.widgets.frames.field_model import (
     find_value,
     text_of,
 )
-from napari_scope.widgets.frames.metadata_view import flattened
+from napari_scope.widgets.frames.flat_fields import flattened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -162,6 +162,11 @@ class FieldView(QWidget):
     def document(self) -> Mapping[str, object]:
         """What is shown, without what is pinned."""
         return self._document
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Dotted names and texts of all values, whatever is unfolded."""
+        return flattened(self._document)
 
     @property
     def pins(self) -> tuple[str, ...]:

@@ -220,7 +220,8 @@ def layer_document(layer: Any) -> dict[str, object]:
     """Return what napari knows of a layer; quick, no pixel is touched."""
     found: dict[str, object] = {
         "name": str(layer.name),
-        "kind": type(layer).__name__,
+        # Not type(layer): a dock of napari's menu sees layers through a proxy.
+        "kind": layer.__class__.__name__,
     }
     data = layer.data
     if getattr(layer, "multiscale", False):

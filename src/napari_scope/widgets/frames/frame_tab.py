@@ -178,6 +178,7 @@ class FrameTab(QWidget):
         self._shown = found
         self.title_label.setText(found.title)
         self.title_label.setVisible(True)
+        self.view.tree.setEnabled(True)
         before = self._before
         if before is not None:
             # The layer is not what one compares when one goes through frames.
@@ -186,9 +187,16 @@ class FrameTab(QWidget):
         self.copy_button.setEnabled(True)
         self.export_button.setEnabled(found.place is not None)
 
+    def show_reading(self) -> None:
+        """Say that another frame is being read: what is shown is not of this one."""
+        self.title_label.setText("Reading …")
+        self.title_label.setVisible(True)
+        self.view.tree.setEnabled(False)
+
     def show_nothing(self, words: str) -> None:
         """Show a sentence in place of a frame."""
         self._shown, self._before = FrameDocument(), None
+        self.view.tree.setEnabled(True)
         self.title_label.setVisible(False)
         self.view.set_document({}, words)
         self.copy_button.setEnabled(False)

@@ -23,6 +23,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
 from napari_scope.errors import ScopeError
+from napari_scope.formats.frame_records import Place
 from napari_scope.formats.frame_table import FrameSheet, frame_table
 from napari_scope.formats.store_summary import store_summary
 from napari_scope.layers import origin_of
@@ -31,14 +32,15 @@ from napari_scope.stream.frame_records import StreamFrames
 from napari_scope.widgets.common.dock import ScopeDock
 from napari_scope.widgets.common.error_panel import explain
 from napari_scope.widgets.common.microscope import Microscope
+from napari_scope.widgets.common.notices import notify
 from napari_scope.widgets.frames.field_view import FieldView
 from napari_scope.widgets.frames.frame_document import (
     LAYER_SECTION,
     FrameDocument,
-    frame_document,
     layer_document,
     sorted_facts,
 )
+from napari_scope.widgets.frames.frame_reader import FrameReader
 from napari_scope.widgets.frames.frame_tab import FrameTab
 from napari_scope.widgets.frames.latest_call import LatestCall
 from napari_scope.widgets.frames.plots_tab import PlotsTab
@@ -84,7 +86,6 @@ class MetadataDock(ScopeDock):
         self._viewer: Any = napari_viewer
         self._origin: LayerOrigin | None = None
         self._shown = FrameDocument()
-        self._asked: object = None
         self._summary_of: object = None
         self.frame_tab = FrameTab()
         self.store_view = FieldView()
@@ -97,13 +98,21 @@ class MetadataDock(ScopeDock):
         self.tabs.setTabToolTip(1, "What the store says of itself")
         self.tabs.setTabToolTip(2, "Any saved number over time or frames")
         layout = QVBoxLayout(self)
+        # The image needs the width more than the edges of a dock do.
+        layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
-        self._frames = LatestCall(self, "napari-scope frame facts")
-        self._frames.finished.connect(self._on_frame)
-        self._frames.failed.connect(self._on_frame_failed)
+        self._frames = FrameReader(self)
+        self._frames.read.connect(self._show)
+        self._frames.slow.connect(self.frame_tab.show_reading)
         self._stores = LatestCall(self, "napari-scope store facts")
         self._stores.finished.connect(self._on_summary)
         self._stores.failed.connect(self._on_summary_failed)
+        # Which point of the plots a frame is, and where a point is: that may read.
+        self._marks = LatestCall(self, "napari-scope plot place")
+        self._marks.finished.connect(self._on_marked)
+        self._clicks = LatestCall(self, "napari-scope frame place")
+        self._clicks.finished.connect(self._on_place)
+        self._clicks.failed.connect(self._on_no_place)
         self._point = ViewedPoint(napari_viewer, self)
         self._point.cursor_counts = True
         self._point.changed.connect(self.refresh)
@@ -152,7 +161,8 @@ class MetadataDock(ScopeDock):
         self._viewer.events.theme.disconnect(self._on_theme)
         self.microscope.run_ended.disconnect(self._on_run_ended)
         self._frames.close()
-        self._stores.close()
+        for call in (self._stores, self._marks, self._clicks):
+            call.close()
         self.plots_tab.shut_down()
         self.frame_tab.shut_down()
         self.microscope.release(self)
@@ -190,9 +200,7 @@ class MetadataDock(ScopeDock):
         if len(origin.axes) != layer.ndim:
             self._show_layer(layer, about)
             return
-        position = self._point.on(layer)
-        self._asked = key = (id(origin), tuple(position))
-        self._frames.do(key, partial(frame_document, origin, position, about))
+        self._frames.look(origin, self._point.on(layer), about)
         self._offer_store(origin)
 
     def _forget(self, words: str) -> None:
@@ -223,20 +231,10 @@ class MetadataDock(ScopeDock):
             self.plots_tab.set_source(None, None)
 
     def _show(self, found: FrameDocument) -> None:
-        self._shown = found
+        if not self._frames.busy:
+            self._shown = found
         self.frame_tab.show_frame(found)
         self._mark()
-
-    def _on_frame(self, key: object, result: object) -> None:
-        assert isinstance(result, FrameDocument)
-        if self._origin is not None and isinstance(key, tuple):
-            # One that is late is still the newest that is known, of the same layer.
-            if key[0] == id(self._origin):
-                self._show(result)
-
-    def _on_frame_failed(self, _key: object, error: object) -> None:
-        assert isinstance(error, BaseException)
-        self.frame_tab.show_nothing(f"It cannot be read: {explain(error).message}")
 
     def _on_pulse(self) -> None:
         layer = self._viewer.layers.selection.active
@@ -273,7 +271,7 @@ class MetadataDock(ScopeDock):
             return
         self._summary_of = id(dataset)
         self.store_view.set_document({}, "Reading…")
-        self._stores.do(id(dataset), partial(_summary, dataset))
+        self._stores.do(id(dataset), partial(_summary, dataset), about=id(dataset))
 
     def _on_tab(self, _: int) -> None:
         if self._origin is not None and not self.is_shut_down:
@@ -299,24 +297,30 @@ class MetadataDock(ScopeDock):
     def _mark(self) -> None:
         sheet, place = self.plots_tab.sheet, self._shown.place
         if sheet is None or place is None:
+            self._marks.forget()
             self.plots_tab.set_current(None)
             return
-        try:
-            number = sheet.number_at(place.image, place.index)
-        except (ScopeError, OSError):
-            number = None
-        self.plots_tab.set_current(number)
+        find = partial(sheet.number_at, place.image, place.index)
+        self._marks.do(place, find, about=id(sheet))
+
+    def _on_marked(self, place: object, number: object) -> None:
+        if place == self._shown.place:
+            self.plots_tab.set_current(number if isinstance(number, int) else None)
 
     def _on_frame_clicked(self, number: int) -> None:
         sheet, origin = self.plots_tab.sheet, self._origin
-        if sheet is None or origin is None:
-            return
-        try:
-            place = sheet.place(number)
-        except (ScopeError, OSError):
-            place = None
-        if place is not None:
-            show_frame(self._viewer, origin, place)
+        if sheet is not None and origin is not None:
+            self._clicks.do(origin, partial(sheet.place, number), about=id(sheet))
+
+    def _on_place(self, origin: object, place: object) -> None:
+        if origin is not self._origin or self._origin is None:
+            return  # another store is looked at by now
+        if isinstance(place, Place):
+            show_frame(self._viewer, self._origin, place)
+
+    def _on_no_place(self, _origin: object, error: object) -> None:
+        assert isinstance(error, BaseException)
+        notify(f"The frame cannot be shown: {explain(error).message}", "warning")
 
     def _on_theme(self, _: object = None) -> None:
         self.plots_tab.plot.set_colors(*theme_colors(self._viewer))

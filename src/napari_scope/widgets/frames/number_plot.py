@@ -1,7 +1,8 @@
 """Curves of numbers over frames or time: one panel for each unit, all with one x axis.
 
 The mouse wheel zooms, dragging pans, a click on a point tells which one it was, and a
-vertical line shows where the viewer is. pyqtgraph is imported when the first plot is
+vertical line shows where the viewer is. When numbers come, the x axis follows them to
+their end, unless the user has zoomed. pyqtgraph is imported when the first plot is
 made. It knows nothing of frames, files or the viewer.
 
 Examples
@@ -14,20 +15,18 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy import API_NAME
 from qtpy.QtCore import QSize, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QImage
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from napari_scope.widgets.frames.plot_panel import Curve, PlotPanel, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-
-    import numpy.typing as npt
 
 __all__ = ["Curve", "NumberPlot"]
 
@@ -42,43 +41,10 @@ _COLORS: Final = (
     "#2ba8a8",
     "#a08a2c",
 )
-_MOST_SYMBOLS: Final = 2000
-_NEAR_PX: Final = 12
 _MOST_PANELS: Final = 6
+_ROOM: Final = 0.02  # of the width, at both ends of the curves
 
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A row of numbers.
-
-    Parameters
-    ----------
-    name : str
-        What they are.
-    x, y : ndarray of float
-        The points; NaN where there is none.
-    unit : str
-        Unit of y; curves of one unit share a panel.
-    frames : ndarray of int
-        Number of the frame of each point.
-    panel : str
-        Curves without a unit share a panel where this is the same.
-    part : str
-        Which part of the frames it is, of a quantity that has a curve for each part.
-    """
-
-    name: str
-    x: npt.NDArray[np.float64]
-    y: npt.NDArray[np.float64]
-    unit: str
-    frames: npt.NDArray[np.int64]
-    panel: str = ""
-    part: str = ""
-
-    @property
-    def quantity(self) -> str:
-        """What the numbers are, without the part."""
-        return self.name.removesuffix(f", {self.part}") if self.part else self.name
+_Range = tuple[float, float]
 
 
 def _pyqtgraph() -> Any:
@@ -121,9 +87,9 @@ class NumberPlot(QWidget):
         self._colors = QColor("#262930"), QColor("#d0d4da")
         self._curves: tuple[Curve, ...] = ()
         self._x_title = ""
-        self._panels: list[tuple[Any, list[Curve]]] = []
-        self._markers: list[Any] = []
+        self._panels: list[PlotPanel] = []
         self._marker_x: float | None = None
+        self._given_x: _Range | None = None
         self._view.scene().sigMouseClicked.connect(self._on_click)
         self._paint_background()
 
@@ -135,7 +101,12 @@ class NumberPlot(QWidget):
     @property
     def panels(self) -> list[Any]:
         """The plots, from the top."""
-        return [panel for panel, _ in self._panels]
+        return [panel.plot for panel in self._panels]
+
+    @property
+    def marker(self) -> float | None:
+        """Where the line of the viewer is drawn, None where it is not."""
+        return self._panels[0].marker if self._panels else None
 
     def sizeHint(self) -> QSize:
         """Ask for room for a panel, however many there are."""
@@ -153,7 +124,7 @@ class NumberPlot(QWidget):
         if (background, text) != self._colors:
             self._colors = background, text
             self._paint_background()
-            self.show_curves(self._curves, self._x_title)
+            self._rebuild(self._zoomed_x(), self._zoomed_y())
 
     def _paint_background(self) -> None:
         self._view.setBackground(self._colors[0])
@@ -161,7 +132,7 @@ class NumberPlot(QWidget):
     # ---- what is shown
 
     def show_curves(self, curves: Sequence[Curve], x_title: str) -> None:
-        """Show curves; where the same panels stay, what was zoomed into stays too.
+        """Show curves; what was zoomed into stays, as long as x means the same.
 
         Parameters
         ----------
@@ -170,110 +141,101 @@ class NumberPlot(QWidget):
         x_title : str
             What x is, with its unit.
         """
-        names = [(c.name, c.unit, c.panel) for c in curves]
-        same = x_title == self._x_title and self._panels and names == self._names
-        ranges = None
-        if same:
-            ranges = [
-                (panel.viewRange(), panel.vb.state["autoRange"])
-                for panel, _ in self._panels
-            ]
-        self._curves, self._x_title = tuple(curves), x_title
-        self._names = names
-        self._build()
-        if ranges is not None:
-            for (panel, _), ((x, y), auto) in zip(self._panels, ranges, strict=True):
-                if not auto[0]:
-                    panel.setXRange(*x, padding=0)
-                if not auto[1]:
-                    panel.setYRange(*y, padding=0)
+        zoomed = self._zoomed_x() if x_title == self._x_title else None
+        names = [(c.name, c.group, c.part) for c in curves]
+        same = names == [(c.name, c.group, c.part) for c in self._curves]
+        self._curves = tuple(curves)
+        if not same or x_title != self._x_title:
+            self._x_title = x_title
+            self._rebuild(zoomed, [])
+            return
+        for panel, own in zip(self._panels, self._groups(), strict=True):
+            panel.feed(own)
+        if zoomed is None and self._panels:
+            self._show_all_x()
 
-    _names: list[tuple[str, str, str]] = []  # noqa: RUF012
-
-    def _build(self) -> None:
-        self._view.clear()
-        self._panels.clear()
-        self._markers.clear()
+    def _groups(self) -> list[list[Curve]]:
         groups: dict[str, list[Curve]] = {}
         for curve in self._curves:
-            groups.setdefault(curve.unit or curve.panel or curve.name, []).append(curve)
-        shown = list(groups.items())[:_MOST_PANELS]
+            groups.setdefault(curve.group, []).append(curve)
+        return list(groups.values())[:_MOST_PANELS]
+
+    def _rebuild(self, x: _Range | None, y: Sequence[_Range | None]) -> None:
+        """Draw everything anew, zoomed as before where that is given."""
+        self._view.clear()
+        self._panels.clear()
+        self._given_x = None
+        text = self._colors[1]
+        width = self.fontMetrics().averageCharWidth() * 11
         number = 0
-        for row, (group, curves) in enumerate(shown):
-            panel = self._panel(row, group, curves, last=row == len(shown) - 1)
-            names = []
-            alone = len({curve.quantity for curve in curves}) == 1
-            for curve in curves:
-                color = _COLORS[number % len(_COLORS)]
-                self._draw(panel, curve, color)
-                name = curve.part if alone and curve.part else curve.name
-                names.append(f'<span style="color:{color}">{_escaped(name)}</span>')
-                number += 1
-            if len(curves) > 1:
-                # Above the plot: a legend within it would hide points of a narrow one.
-                panel.setTitle("&nbsp;&nbsp; ".join(names), size="8pt")
+        for row, curves in enumerate(self._groups()):
+            colors = [
+                _COLORS[n % len(_COLORS)] for n in range(number, number + len(curves))
+            ]
+            number += len(curves)
+            plot = self._view.addPlot(row=row, col=0)
+            plot.getAxis("left").setWidth(width)  # so that all begin at one place
             if self._panels:
-                panel.setXLink(self._panels[0][0])
-            self._panels.append((panel, curves))
+                plot.setXLink(self._panels[0].plot)
+            self._panels.append(PlotPanel(self._pg, plot, curves, colors, text))
+        if not self._panels:
+            return
+        last = self.panels[-1]
+        last.setLabel("bottom", escaped(self._x_title), color=text.name())
+        if x is None:
+            self._show_all_x()
+        else:
+            self.panels[0].setXRange(*x, padding=0)
+            self._given_x = np.nan, np.nan  # not ours: the zoom of the user
+        for plot, own in zip(self.panels, y, strict=False):
+            if own is not None:
+                plot.setYRange(*own, padding=0)
         self.set_marker(self._marker_x)
 
-    def _panel(self, row: int, group: str, curves: Sequence[Curve], last: bool) -> Any:
-        text = self._colors[1]
-        panel = self._view.addPlot(row=row, col=0)
-        names = dict.fromkeys(curve.quantity for curve in curves)
-        title = ", ".join(names) if len(names) < 3 else group
-        unit = curves[0].unit
-        if unit and f"({unit})" not in title:
-            title = f"{title} ({unit})" if len(names) < 3 else unit
-        panel.setLabel("left", _escaped(title), color=text.name())
-        if last:
-            panel.setLabel("bottom", _escaped(self._x_title), color=text.name())
-        for side in ("left", "bottom"):
-            axis = panel.getAxis(side)
-            axis.enableAutoSIPrefix(False)
-            axis.setPen(self._pg.mkPen(text, width=1))
-            axis.setTextPen(self._pg.mkPen(text))
-        panel.getAxis("left").setWidth(self.fontMetrics().averageCharWidth() * 11)
-        panel.showGrid(x=True, y=True, alpha=0.2)
-        return panel
+    # ---- what part of it is seen
 
-    def _draw(self, panel: Any, curve: Curve, color: str) -> None:
-        few = len(curve.x) <= _MOST_SYMBOLS
-        kept = np.isfinite(curve.x) & np.isfinite(curve.y)
-        # Without the gaps: each channel has a value in every other frame only.
-        item = panel.plot(
-            curve.x[kept],
-            curve.y[kept],
-            pen=self._pg.mkPen(color, width=1),
-            symbol="o" if few else None,
-            symbolSize=5,
-            symbolPen=None,
-            symbolBrush=color,
-            skipFiniteCheck=True,
-        )
-        if not few and np.all(np.diff(curve.x[kept]) >= 0):
-            # As many points as there are pixels, peaks kept.
-            item.setDownsampling(auto=True, method="peak")
-            item.setClipToView(True)
+    def _zoomed_x(self) -> _Range | None:
+        """Return what the user has zoomed into along x, None if into nothing."""
+        if not self._panels or self._given_x is None:
+            return None
+        box = self.panels[0].vb
+        low, high = (float(end) for end in box.viewRange()[0])
+        given_low, given_high = self._given_x
+        little = 1e-6 * max(abs(given_high - given_low), 1e-12)
+        same = abs(low - given_low) < little and abs(high - given_high) < little
+        return None if same or box.state["autoRange"][0] else (low, high)
+
+    def _zoomed_y(self) -> list[_Range | None]:
+        found: list[_Range | None] = []
+        for plot in self.panels:
+            low, high = plot.viewRange()[1]
+            auto = plot.vb.state["autoRange"][1]
+            found.append(None if auto else (float(low), float(high)))
+        return found
+
+    def _show_all_x(self) -> None:
+        extents = [panel.extent() for panel in self._panels]
+        known = [extent for extent in extents if extent is not None]
+        low = min((extent[0] for extent in known), default=0.0)
+        high = max((extent[1] for extent in known), default=1.0)
+        room = (high - low) * _ROOM or 0.5
+        first = self.panels[0]
+        first.setXRange(low - room, high + room, padding=0)
+        shown = first.viewRange()[0]
+        self._given_x = float(shown[0]), float(shown[1])
 
     def set_marker(self, x: float | None) -> None:
         """Show where the viewer is, or nothing."""
-        self._marker_x = x
-        for panel, line in zip(self.panels, self._markers, strict=False):
-            panel.removeItem(line)
-        self._markers.clear()
-        if x is None or not np.isfinite(x):
-            return
-        for panel in self.panels:
-            pen = self._pg.mkPen(self._colors[1], width=1, style=Qt.PenStyle.DashLine)
-            line = self._pg.InfiniteLine(x, angle=90, pen=pen)
-            panel.addItem(line, ignoreBounds=True)
-            self._markers.append(line)
+        self._marker_x = x if x is not None and np.isfinite(x) else None
+        for panel in self._panels:
+            panel.set_marker(self._marker_x)
 
     def show_all(self) -> None:
-        """Zoom out to everything."""
-        for panel in self.panels:
-            panel.enableAutoRange()
+        """Zoom out to everything, and follow it from now on."""
+        if self._panels:
+            self._show_all_x()
+        for plot in self.panels:
+            plot.enableAutoRange(y=True)
 
     # ---- clicks
 
@@ -292,30 +254,17 @@ class NumberPlot(QWidget):
         scene_point : QPointF
             A point of the scene of the plot.
         """
-        for panel, curves in self._panels:
-            box = panel.vb
-            if not box.sceneBoundingRect().contains(scene_point):
-                continue
-            at = box.mapSceneToView(scene_point)
-            wide, high = box.viewPixelSize()
-            best, found = float(_NEAR_PX), None
-            for curve in curves:
-                away = np.hypot((curve.x - at.x()) / wide, (curve.y - at.y()) / high)
-                if not np.isfinite(away).any():
-                    continue
-                place = int(np.nanargmin(away))
-                if away[place] < best:
-                    best, found = float(away[place]), int(curve.frames[place])
-            return found
+        for panel in self._panels:
+            if panel.holds(scene_point):
+                return panel.frame_near(scene_point)
         return None
 
     # ---- export
 
-    def save_picture(self, path: Path) -> bool:
-        """Save what is shown as a PNG file; returns whether that worked."""
-        return bool(self._view.grab().save(str(path), "PNG"))
+    def paint_now(self) -> None:
+        """Paint what has changed, so that it can be known how long that takes."""
+        self._view.viewport().repaint()
 
-
-def _escaped(text: str) -> str:
-    """Return a text in which nothing is markup: names come from files."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    def picture(self) -> QImage:
+        """Return what is shown; the image may be saved in any thread."""
+        return self._view.grab().toImage()  # type: ignore[no-any-return]

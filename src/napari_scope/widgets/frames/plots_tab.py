@@ -1,14 +1,16 @@
 """The tab "Plots" of the Metadata dock: any number that was saved, over frames or time.
 
 The table of frames is gone through in a thread, with progress and a button that stops
-it. The intensity of frames is only computed when it is asked for, since that reads
-pixels. What is shown can be saved as a picture or as CSV.
+it; the curves grow meanwhile. The intensity of frames is only computed when it is asked
+for, since that reads pixels. What is shown can be saved as a picture or as CSV.
 
 It knows tables of frames, not the viewer: that a point was clicked is a signal.
 """
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +30,7 @@ from qtpy.QtWidgets import (
 from napari_scope.fileio import replace_file
 from napari_scope.formats.frame_columns import INTERVAL
 from napari_scope.formats.frame_intensity import INTENSITIES
+from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.error_panel import explain
 from napari_scope.widgets.common.icons import icon
 from napari_scope.widgets.common.notices import notify
@@ -37,7 +40,9 @@ from napari_scope.widgets.frames.plot_curves import TableNumbers
 from napari_scope.widgets.frames.table_reader import TableReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from qtpy.QtGui import QImage
 
     from napari_scope.formats.frame_columns import FrameColumns
     from napari_scope.formats.frame_table import FrameSheet
@@ -46,6 +51,9 @@ if TYPE_CHECKING:
 __all__ = ["PlotsTab"]
 
 _LOOK_MS: Final = 100
+_PATIENCE_S: Final = 0.8
+_REDRAW_S: Final = 0.5
+_SHARE: Final = 10  # drawing may take one part in so many of the time
 _NO_TABLE: Final = "Select a layer of a data set."
 
 
@@ -71,12 +79,16 @@ class PlotsTab(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._grown = False
+        self._redraw_at_s = self._began_s = 0.0
         self.reader = TableReader(self)
         self.reader.finished.connect(self._on_read)
         self.reader.failed.connect(self._on_failed)
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self._show_progress)
+        self._saved_as = Path()
+        self._saving = BackgroundCall(self)
+        self._saving.failed.connect(self._on_not_saved)
         self.chooser = PlotChooser()
         self.chooser.changed.connect(self._on_choice)
         self.plot = NumberPlot()
@@ -135,7 +147,7 @@ class PlotsTab(QWidget):
     @property
     def sheet(self) -> FrameSheet | None:
         """The table, once it is open."""
-        table = self.reader.table
+        table = self.reader.so_far
         return None if table is None else table.sheet
 
     @property
@@ -169,6 +181,7 @@ class PlotsTab(QWidget):
         self.reader.set_source(key, opener)
         self.chooser.clear()
         self.plot.show_curves([], "")
+        self._show_busy(busy=False)
         self._say("" if opener else _NO_TABLE)
         self._go_on()
 
@@ -186,6 +199,7 @@ class PlotsTab(QWidget):
         """Stop everything; idempotent."""
         self._timer.stop()
         self.reader.close()
+        self._saving.close()
 
     def _go_on(self) -> None:
         """Read what is missing, in a thread."""
@@ -197,18 +211,12 @@ class PlotsTab(QWidget):
             intensities=any(name in INTENSITIES for name in self.chosen),
         )
         if self.reader.busy:
+            self._began_s = time.monotonic()
             self._timer.start()
 
     def _on_read(self) -> None:
         self._show_busy(busy=False)
-        table = self.reader.table
-        if table is None:
-            self._go_on()  # another one was asked for meanwhile
-            return
-        if not self.chosen:
-            self.chooser.set_wanted(_suggested(table.columns))
-        self.chooser.offer(table.columns)
-        self._redraw()
+        self._show_table()
         self._tell_state()
         self.read.emit()
         self._go_on()
@@ -238,7 +246,11 @@ class PlotsTab(QWidget):
     # ---- progress
 
     def _show_progress(self) -> None:
+        if time.monotonic() > self._redraw_at_s:
+            self._show_table()
         done, of = self.reader.progress
+        if time.monotonic() < self._began_s + _PATIENCE_S:
+            return  # short reads, as of a run that goes on, must not move the plot
         self._show_busy(busy=True)
         self.progress_bar.setRange(0, max(of, 0))
         self.progress_bar.setValue(done)
@@ -261,8 +273,22 @@ class PlotsTab(QWidget):
         self._redraw()
         self._go_on()
 
+    def _show_table(self) -> None:
+        """Show what was read so far; it takes a bounded share of the time."""
+        table = self.reader.so_far
+        if table is None or not table.columns.count:
+            return
+        start = time.monotonic()
+        if not self.chosen:
+            self.chooser.set_wanted(_suggested(table.columns))
+        self.chooser.offer(table.columns)
+        self._redraw()
+        self.plot.paint_now()  # most of the work, on a slow screen
+        end = time.monotonic()
+        self._redraw_at_s = end + max(_REDRAW_S, _SHARE * (end - start))
+
     def _numbers(self) -> TableNumbers | None:
-        table = self.reader.table
+        table = self.reader.so_far
         if table is None:
             return None
         return TableNumbers(table.columns, table.intensities)
@@ -289,32 +315,41 @@ class PlotsTab(QWidget):
         name, _ = QFileDialog.getSaveFileName(
             self, "Save the plot", "plot.png", "Pictures (*.png)"
         )
-        if name and not self.plot.save_picture(Path(name)):
-            notify(f"The picture could not be saved as {name}", "error")
+        if name:
+            self.save_picture(Path(name))
 
     def _on_csv(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
             self, "Save the numbers", "plot.csv", "Tables (*.csv)"
         )
-        if not name:
-            return
-        try:
+        if name:
             self.save_csv(Path(name))
-        except OSError as error:
-            notify(f"The numbers could not be saved: {error}", "error")
+
+    def save_picture(self, path: Path) -> None:
+        """Save what is shown as a PNG file, in a thread."""
+        self._save(path, partial(_save_picture, self.plot.picture(), path))
 
     def save_csv(self, path: Path) -> None:
-        """Save the numbers that are shown, one line for each frame.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        """
+        """Save the numbers that are shown, one line for each frame, in a thread."""
         numbers = self._numbers()
         if numbers is not None:
-            text = numbers.as_csv(self.chosen, over=self.chooser.over)
-            replace_file(path, text.encode())
+            names, over = self.chosen, self.chooser.over
+
+            def write() -> None:
+                replace_file(path, numbers.as_csv(names, over=over).encode())
+
+            self._save(path, write)
+
+    def _save(self, path: Path, write: Callable[[], None]) -> None:
+        if self._saving.busy:
+            notify("The file before is still being written", "warning")
+            return
+        self._saved_as = path
+        self._saving.start(write, "napari-scope plot file")
+
+    def _on_not_saved(self, error: BaseException) -> None:
+        words = explain(error).message
+        notify(f"{self._saved_as} could not be saved: {words}", "error")
 
 
 def _suggested(columns: FrameColumns) -> list[str]:
@@ -323,3 +358,8 @@ def _suggested(columns: FrameColumns) -> list[str]:
     if INTERVAL in names:
         return [INTERVAL]
     return [name for name in names if not name.startswith("axes.")][:1]
+
+
+def _save_picture(picture: QImage, path: Path) -> None:
+    if not picture.save(str(path), "PNG"):
+        raise OSError(f"no picture can be written to {path.parent}")

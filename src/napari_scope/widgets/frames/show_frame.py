@@ -45,7 +45,8 @@ def show_frame(viewer: Any, origin: LayerOrigin, place: Place) -> bool:
     first = dims.ndim - len(world)
     for number, name in enumerate(own.axes):
         axis = first + number
-        if name in wanted and axis in dims.not_displayed:
+        # An axis that the place leaves out counts as 0, wherever its slider stands.
+        if name not in ("y", "x") and axis in dims.not_displayed:
             dims.set_point(axis, float(world[number]))
     return True
 
@@ -55,7 +56,7 @@ def _layer_of(
 ) -> tuple[Any, LayerOrigin] | None:
     """Return the layer that shows a frame; the selected one if it does."""
     active = viewer.layers.selection.active
-    layers = [active, *(layer for layer in viewer.layers if layer is not active)]
+    layers = [active, *(layer for layer in viewer.layers if layer != active)]
     for layer in layers:
         if layer is None:
             continue

@@ -1,14 +1,17 @@
 """Reads a table of frames in a thread: its columns and, if wanted, its intensities.
 
 It goes on where it stopped: what was read stays when it is stopped, and of a store that
-grows only what is new is read. The outcome is handed over in the GUI thread.
+grows only what is new is read. The outcome is handed over in the GUI thread; what there
+is so far can be looked at before. A table that is not wanted any more is left behind:
+nobody waits for a store that hangs.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     Opener = Callable[[], tuple[FrameSheet, Sequence[Image]]]
 
 __all__ = ["ReadTable", "TableReader"]
+
+_LONGEST_REST_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class TableReader(QObject):
         self._key: object = None
         self._cancel = threading.Event()
         self._stopped = False
+        self._so_far: tuple[object, ReadTable] | None = None
         self.table: ReadTable | None = None
         self.progress = (0, 0)
         self._call = BackgroundCall(self, abandon=True)
@@ -95,11 +101,18 @@ class TableReader(QObject):
         """Whether it was stopped, or cannot read; until `resume`."""
         return self._stopped
 
+    @property
+    def so_far(self) -> ReadTable | None:
+        """The table with what there is of it, also while it is being read."""
+        cancel, table = self._so_far or (None, None)
+        return self.table if table is None or cancel is not self._cancel else table
+
     def set_source(self, key: object, opener: Opener | None) -> None:
         """Read another table from now on; nothing is read yet."""
         self._cancel.set()
+        self._call.close()
         self._key, self._opener = key, opener
-        self.table, self._stopped = None, False
+        self.table, self._so_far, self._stopped = None, None, False
 
     def read(self, *, grown: bool, intensities: bool) -> None:
         """Read what is missing, unless it was stopped.
@@ -118,10 +131,15 @@ class TableReader(QObject):
             return
         self._cancel = cancel = threading.Event()
         self.progress = (0, 0)
-        key = self._key
+
+        last_s = time.monotonic()
 
         def told(done: int, of: int) -> None:
+            nonlocal last_s
             self.progress = (done, of)
+            # This thread and that of the window share one Python: leave it some.
+            time.sleep(min((time.monotonic() - last_s) / 2, _LONGEST_REST_S))
+            last_s = time.monotonic()
 
         def work() -> object:
             if known is None:
@@ -132,13 +150,15 @@ class TableReader(QObject):
                 columns, scan = known.columns, known.intensities
             if grown:
                 sheet.refresh()
+            self._so_far = cancel, ReadTable(sheet, images, columns, scan)
             columns.update(told, cancel.is_set)
             if len(sheet):
                 sheet.place(0)  # what it has to learn for this it learns here
             if intensities and not cancel.is_set():
                 scan = IntensityScan(sheet, images) if scan is None else scan
+                self._so_far = cancel, ReadTable(sheet, images, columns, scan)
                 scan.update(told, cancel.is_set)
-            return key, ReadTable(sheet, images, columns, scan)
+            return ReadTable(sheet, images, columns, scan)
 
         self._call.start(work, "napari-scope frame table")
 
@@ -167,11 +187,9 @@ class TableReader(QObject):
         self._opener = None
         self._call.close()
 
-    def _on_finished(self, result: object) -> None:
-        assert isinstance(result, tuple)
-        key, table = result
-        if key == self._key and self._opener is not None:
-            self.table = table
+    def _on_finished(self, table: object) -> None:
+        assert isinstance(table, ReadTable)
+        self.table, self._so_far = table, None
         self.finished.emit()
 
     def _on_failed(self, error: object) -> None:

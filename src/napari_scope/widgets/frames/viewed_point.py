@@ -101,7 +101,7 @@ class ViewedPoint(QObject):
 
     def listen_to(self, layer: Any) -> None:
         """Hear of it when the layer gets other data or another origin."""
-        if layer is self._layer:
+        if layer == self._layer:  # not `is`: one may be a proxy of napari's menus
             return
         if self._layer is not None:
             self._layer.events.metadata.disconnect(self.soon)
