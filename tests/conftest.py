@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +48,18 @@ for _wait in (
 _BUFFER_MB, _USUAL_MB = 32, 250
 
 
-@pytest.fixture(scope="session", autouse=True)
-def small_buffers() -> Iterator[None]:
-    """Give each core that a test owns little memory for images."""
-    from napari_scope.acquire import CoreOwner
+# What an owner that lets go of its core waits for the last callbacks. The process would
+# abort without it where it ends at once; here it goes on, and waits at its own end.
+_DRAIN_S = 0.02
 
-    real = CoreOwner.__init__
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_cores() -> Iterator[None]:
+    """Give each core that a test owns little memory for images, and a quick end."""
+    from napari_scope.acquire import CoreOwner
+    from napari_scope.acquire import core as owners
+
+    real, drain = CoreOwner.__init__, owners._DRAIN_S
 
     def small(self: CoreOwner, core: Any = None) -> None:
         real(self, core)
@@ -61,8 +68,11 @@ def small_buffers() -> Iterator[None]:
             self.core.setCircularBufferMemoryFootprint(_BUFFER_MB)
 
     CoreOwner.__init__ = small  # type: ignore[method-assign]
+    owners._DRAIN_S = _DRAIN_S
     yield
     CoreOwner.__init__ = real  # type: ignore[method-assign]
+    owners._DRAIN_S = drain
+    time.sleep(drain)
 
 
 def _has_display() -> bool:
@@ -85,6 +95,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
+# Objects that the garbage collector looks at, above which it is told to pass over those
+# that stay: what was imported by the tests of a module, for the most part.
+_MANY_OBJECTS = 40_000
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over the thousands of tests that were collected.
 
@@ -93,3 +108,14 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Any:
+    """Let it pass over what the tests of a module imported, too, once they are over."""
+    done = yield
+    if nextitem is not None and nextitem.path != item.path:
+        if len(gc.get_objects()) > _MANY_OBJECTS:
+            gc.collect()
+            gc.freeze()
+    return done

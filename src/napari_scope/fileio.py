@@ -304,7 +304,6 @@ class _PosixFile(DataFile):
             self._give_back()
         return total
 
-
     def read_pieces(self, offsets: Sequence[int], size: int) -> list[bytes]:
         descriptor = self._take()
         try:

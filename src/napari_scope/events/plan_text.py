@@ -16,7 +16,7 @@ channels:
 z_plan: {range: 4.0, step: 1.0}
 >>> sequence_from_text("chanels: [DAPI]")
 Traceback (most recent call last):
-napari_scope.events.plan_text.PlanTextError: line 1: unknown key 'chanels': did ...
+napari_scope.events.plan_mistakes.PlanTextError: line 1: unknown key 'chanels': did ...
 """
 
 from __future__ import annotations
@@ -26,15 +26,21 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
-from useq import MDASequence, MultiPhaseTimePlan
+from useq import MDASequence
 
 from napari_scope.errors import PlanError
 from napari_scope.events.plan_measure import Measure
+from napari_scope.events.plan_mistakes import (
+    PlanTextError,
+    likeliest,
+    line_of,
+    unknown_keys,
+    wrong,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -48,30 +54,6 @@ __all__ = [
 
 # Aliases of aliases multiply: a few lines can stand for more than any memory holds.
 _MAX_REPEATED = 1_000_000
-
-
-class PlanTextError(PlanError):
-    """A text that is no plan.
-
-    Attributes
-    ----------
-    line : int, optional
-        The line, counted from 1, where that is known.
-    reason : str
-        The message without the line.
-    """
-
-    line: int | None = None
-    reason: str = ""
-
-
-def _wrong(
-    reason: str, line: int | None, path: Path | None, hint: str | None = None
-) -> PlanTextError:
-    message = reason if line is None else f"line {line}: {reason}"
-    error = PlanTextError(message, path=path, hint=hint)
-    error.line, error.reason = line, reason
-    return error
 
 
 def sequence_from_text(
@@ -128,7 +110,7 @@ def sequence_from_data(
         If it is no valid sequence, or has keys that useq does not know.
     """
     if not isinstance(data, dict):
-        raise _wrong(
+        raise wrong(
             f"a sequence is a mapping of keys such as time_plan and channels, found "
             f"{type(data).__name__}",
             None,
@@ -140,10 +122,10 @@ def sequence_from_data(
     try:
         sequence = MDASequence.model_validate(data)
     except ValidationError as error:
-        place, message = _likeliest(error, data)
+        place, message = likeliest(error, data)
         where = ".".join(str(part) for part in place) or "the plan"
-        raise _wrong(f"{where}: {message}", _line(node, place), path) from error
-    for place, known in _unknown_keys(data, sequence, ()):
+        raise wrong(f"{where}: {message}", line_of(node, place), path) from error
+    for place, known in unknown_keys(data, sequence, ()):
         where = ".".join(map(str, place))
         near = difflib.get_close_matches(str(place[-1]), known, 1)
         hint = f"known keys there are {', '.join(sorted(known))}"
@@ -151,7 +133,7 @@ def sequence_from_data(
             hint = f"did you mean {near[0]!r}? {hint}"
         if where == "axes":
             hint = "this is an event; a file of events holds a list of them, [{...}]"
-        raise _wrong(f"unknown key {where!r}", _line(node, place, True), path, hint)
+        raise wrong(f"unknown key {where!r}", line_of(node, place, True), path, hint)
     return sequence
 
 
@@ -218,93 +200,6 @@ def _whole(sequence: MDASequence) -> Any:
         raise PlanError(f"the plan cannot be saved, {error}") from error
 
 
-# ---- errors
-
-
-def _likeliest(
-    error: ValidationError, data: object
-) -> tuple[tuple[str | int, ...], str]:
-    """Return the place and the message of the error that the author most likely made.
-
-    Of a value that may be of several kinds, pydantic tells what is wrong with it as
-    each of them; the kind with the fewest complaints is what was meant.
-    """
-    kinds: dict[tuple[object, ...], list[tuple[tuple[str | int, ...], str, bool]]] = {}
-    for found in error.errors():
-        place = _place(data, found["loc"])
-        kind = tuple(found["loc"][: len(place) + 1])
-        missing = found["type"] == "missing"
-        kinds.setdefault(kind, []).append((place, found["msg"], missing))
-    first = next(iter(kinds.values()))[0][0]
-    same = [k for k in kinds.values() if k[0][0][:1] == first[:1]]
-    best = min(same, key=lambda k: (len(k), sum(m for _, _, m in k)))
-    place, message, _ = best[0]
-    return place, message.removeprefix("Value error, ")
-
-
-def _place(
-    data: object, location: tuple[str | int, ...] | Sequence[str | int]
-) -> tuple[str | int, ...]:
-    """Return the part of pydantic's location that stands in the text."""
-    place: list[str | int] = []
-    for part in location:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif (
-            isinstance(data, list | tuple)
-            and isinstance(part, int)
-            and part < len(data)
-        ):
-            data = data[part]
-        else:
-            continue  # the name of a kind, or what is missing
-        place.append(part)
-    return tuple(place)
-
-
-def _line(
-    node: yaml.Node | None, place: Iterable[object], of_key: bool = False
-) -> int | None:
-    """Return the line of a place in a text."""
-    if node is None:
-        return None
-    mark = node.start_mark
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            pairs = [pair for pair in node.value if pair[0].value == str(part)]
-            if not pairs:
-                break
-            key, node = pairs[-1]
-            mark = key.start_mark if of_key else node.start_mark
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part >= len(node.value):
-                break
-            node = node.value[part]
-            mark = node.start_mark
-        else:
-            break
-    return int(mark.line) + 1
-
-
-def _unknown_keys(
-    data: object, value: object, where: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], set[str]]]:
-    """Go through a file beside what became of it, and find keys that had no effect."""
-    if isinstance(value, BaseModel) and isinstance(data, dict):
-        known = set(type(value).model_fields)
-        for key, part in data.items():
-            place = (*where, str(key))
-            if key in known:
-                yield from _unknown_keys(part, getattr(value, key), place)
-            elif not (not where and key == "uid"):  # useq writes it itself
-                yield place, known
-    elif isinstance(value, MultiPhaseTimePlan):
-        yield from _unknown_keys(data, value.phases, where)
-    elif isinstance(data, list) and isinstance(value, list | tuple):
-        for number, (part, item) in enumerate(zip(data, value, strict=False)):
-            yield from _unknown_keys(part, item, (*where, number))
-
-
 # ---- reading
 
 
@@ -320,20 +215,20 @@ def _parsed(
     except PlanError:
         raise
     except RecursionError as error:
-        raise _wrong("the plan is nested too deeply", None, path) from error
+        raise wrong("the plan is nested too deeply", None, path) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         words = " ".join(w for w in (error.context, error.problem) if w)
-        raise _wrong(
+        raise wrong(
             f"the plan is not valid yaml or json, {words}", line, path
         ) from error
     except json.JSONDecodeError as error:
         reason = f"the plan is not valid yaml or json, {error.msg}"
-        raise _wrong(reason, error.lineno, path) from error
+        raise wrong(reason, error.lineno, path) from error
     except (yaml.YAMLError, ValueError) as error:
         reason = f"the plan is not valid yaml or json, {error}"
-        raise _wrong(reason, None, path) from error
+        raise wrong(reason, None, path) from error
 
 
 def _parse_yaml(text: str, path: Path | None) -> tuple[object, yaml.Node | None]:

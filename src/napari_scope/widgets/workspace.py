@@ -36,7 +36,11 @@ DOCKS: Final = (
 )
 """Display names of the docks of a workspace, in the order of their tabs."""
 
+# On the tabs of docks that share a place; the bar above a dock has its whole name.
+_SHORT: Final = {"Stage and explorer": "Stage", "Browse data": "Browse"}
+
 _STATE = "workspace"
+_CONTROLS_GROW: Final = 48  # pixels; napari's layer controls are as narrow at first
 
 
 def open_dock(viewer: napari.viewer.Viewer, name: str) -> QWidget:
@@ -56,6 +60,7 @@ def open_dock(viewer: napari.viewer.Viewer, name: str) -> QWidget:
     """
     window: Any = viewer.window
     dock, widget = window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    dock.setWindowTitle(_SHORT.get(name, name))
     dock.show()
     dock.raise_()
     return widget  # type: ignore[no-any-return]
@@ -86,8 +91,39 @@ def open_workspace(
     opened = {name: open_dock(viewer, name) for name in names}
     remembered.set_state(_STATE, {"docks": list(opened)})
     if opened:
-        open_dock(viewer, next(iter(opened)))
+        first = next(iter(opened))
+        open_dock(viewer, first)
+        make_room_for_image(viewer, opened[first])
     return opened
+
+
+def make_room_for_image(viewer: napari.viewer.Viewer, widget: QWidget) -> None:
+    """Let a dock on the right take no more width than leaves the image half of it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    widget : QWidget
+        What is in the dock, or in one of those that share a place. They get no
+        narrower than they can be.
+    """
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QApplication, QDockWidget
+
+    # A dock has its place, and with it its width, only then.
+    QApplication.processEvents()
+    dock = widget.parentWidget()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    if dock is None or dock.isFloating():
+        return
+    window: Any = viewer.window._qt_window
+    canvas: Any = viewer.window._qt_viewer.canvas.native
+    missing = (window.width() + 1) // 2 + _CONTROLS_GROW - canvas.width()
+    if missing > 0:
+        width = max(1, dock.width() - missing)
+        window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
 
 
 def show_workspace() -> None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from napari_scope.acquire import Acquisition, CoreOwner, Run
 from napari_scope.acquire.registry import loading
 from napari_scope.errors import AcquisitionError, ConfigurationError
+from napari_scope.widgets.common import configuration_loader
 from napari_scope.widgets.common import microscope as module
 from napari_scope.widgets.common.microscope import Microscope
 
@@ -156,7 +157,9 @@ def test_what_is_loaded_at_the_start(
         last.unlink()
     chosen = "last" if wanted == "gone" else wanted
     monkeypatch.setattr(
-        module, "preferences", lambda: module_preferences(startup_configuration=chosen)
+        configuration_loader,
+        "preferences",
+        lambda: module_preferences(startup_configuration=chosen),
     )
     asked: list[object] = []
     monkeypatch.setattr(microscope, "load", lambda path=None: asked.append(path))
@@ -305,7 +308,7 @@ def test_calls_that_live_may_refuse_are_made_beside_it(
         def close(self) -> None:
             """Nothing to do."""
 
-    monkeypatch.setattr(microscope, "_live", Live())
+    monkeypatch.setattr(microscope._onlookers, "_live", Live())
     core = microscope.real_core
     monkeypatch.setattr(core, "setProperty", lambda *a: order.append("-".join(a)))
     monkeypatch.setattr(core, "setROI", lambda *a: order.append("roi"))

@@ -67,7 +67,7 @@ def test_what_is_used_every_minute_is_in_sight(dock: DevicesDock) -> None:
         quick.shutter,
     ):
         assert widget is not None and widget.isVisible()
-    assert [page.built for page in dock.tabs.pages] == [True] + [False] * 4
+    assert [page.built for page in dock.tabs.pages] == [True] + [False] * 5
     assert dock.minimumSizeHint().width() <= 400
 
 
@@ -179,8 +179,10 @@ def test_everything_is_locked_with_the_reason(
         page = _see(dock, "Properties", qtbot)
         assert isinstance(page, PropertiesPage) and page.search.isEnabled()
         assert page.table is not None
-        (row,) = page.table.rows_of("Camera", "Gain")
-        editor = page.table.cellWidget(row, 1)
+        table = page.table
+        qtbot.waitUntil(lambda: table.complete, timeout=20_000)
+        (row,) = table.rows_of("Camera", "Gain")
+        editor = table.cellWidget(row, 1)
         assert editor is not None and not editor.isEnabled()
     qtbot.waitUntil(lambda: not microscope.lock_reason, timeout=5000)
     qtbot.waitUntil(lambda: not _is_said(dock, reason), timeout=5000)

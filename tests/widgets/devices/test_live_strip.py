@@ -229,6 +229,21 @@ class TestFaults:
         qtbot.waitUntil(lambda: not microscope.live.running, timeout=20_000)
         qtbot.waitUntil(lambda: not strip.live_button.isChecked(), timeout=20_000)
 
+    def test_the_outcome_of_an_earlier_click_is_not_that_of_the_last(
+        self, strip: LiveStrip, microscope: Microscope, qtbot: QtBot, settle: Any
+    ) -> None:
+        strip.set_live(False)
+        assert microscope.calls.settle(10) == ""  # made, but not told yet
+        gate = threading.Event()
+        microscope.do("wait", lambda: gate.wait(10))
+        click(qtbot, strip.live_button)
+        qtbot.wait(50)  # now it is told
+        assert strip.live_button.isChecked()
+        click(qtbot, strip.live_button)
+        gate.set()
+        settle()
+        assert not microscope.live.running and not strip.live_button.isChecked()
+
     def test_image_that_cannot_be_shown(
         self, strip: LiveStrip, microscope: Microscope, monkeypatch: Any, qtbot: QtBot
     ) -> None:

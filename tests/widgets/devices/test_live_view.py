@@ -239,6 +239,25 @@ class TestLayer:
         assert [layer.colormap.name for layer in model.layers] == ["green", "magenta"]
         assert model.layers[1].data.max() == 9
 
+    def test_a_second_camera_comes_and_goes(
+        self, view: LiveView, model: ViewerModel, fake: FakeMicroscope
+    ) -> None:
+        fake.live.deliver(ramp())
+        view.tick()
+        fake.live.deliver(ramp(), ramp())
+        view.tick()
+        assert [layer.name for layer in model.layers] == ["Live Cam0", "Live Cam1"]
+        assert [layer.colormap.name for layer in model.layers] == ["green", "magenta"]
+        assert {str(layer.blending) for layer in model.layers} == {"additive"}
+        fake.live.deliver(ramp())
+        view.tick()
+        first = model.layers[0]
+        assert (first.name, first.colormap.name) == ("Live", "gray")
+        first.name, first.colormap = "mine", "cyan"  # the user's choice stays
+        fake.live.deliver(ramp(), ramp())
+        view.tick()
+        assert (first.name, first.colormap.name) == ("mine", "cyan")
+
 
 class TestUser:
     def test_removed_layer_comes_back_with_the_next_start(

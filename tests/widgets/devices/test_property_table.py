@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,9 @@ def page(
     made.resize(380, 500)
     made.show()
     made.rebuild()
+    table = made.table
+    assert table is not None and not table.complete  # the window is not held up
+    qtbot.waitUntil(lambda: table.complete, timeout=20_000)
     yield made
     made.close_down()
 
@@ -177,6 +181,7 @@ def test_a_row_without_an_editor_leaves_the_others(
     monkeypatch.setattr(table_core, "isPropertyReadOnly", odd, raising=False)
     table = PropertyTable(table_core)
     qtbot.addWidget(table)
+    qtbot.waitUntil(lambda: table.complete, timeout=20_000)
     (row,) = table.rows_of("Camera", "Offset")
     assert isinstance(table.cellWidget(row, 1), QLabel)
     table.setPropertyWidgetsEnabled(False)
@@ -195,3 +200,26 @@ def test_icons_of_all_devices_are_shipped(
     assert not table.item(0, 0).icon().isNull()
     for kind in set(_DEVICE_TYPE_MAP.values()):
         assert not kind.icon().isNull()
+
+
+def test_editors_are_made_a_few_at_a_time(
+    table_core: TableCore, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from itertools import count
+
+    from napari_scope.widgets.devices import property_table
+
+    table = PropertyTable(table_core)
+    qtbot.addWidget(table)
+    seconds = count()
+    with monkeypatch.context() as patched:
+        clock = SimpleNamespace(perf_counter=lambda: 0.012 * next(seconds))
+        patched.setattr(property_table, "time", clock)
+        table._make_some()
+    made = [table.cellWidget(row, 1) is not None for row in range(table.rowCount())]
+    assert made == [True] + [False] * (table.rowCount() - 1) and not table.complete
+    with qtbot.waitSignal(table.completed, timeout=20_000):
+        pass
+    assert table.complete and all(
+        table.cellWidget(row, 1) is not None for row in range(table.rowCount())
+    )

@@ -74,8 +74,9 @@ def connect_directly(signal: Any, slot: Callable[..., None]) -> None:
     A plain connection to a Qt signal would put every single event into the queue of
     the GUI thread.
     """
-    if hasattr(signal, "signal"):  # psygnal's do not tell their Qt signature
-        signal.connect(slot, type=Qt.ConnectionType.DirectConnection)
+    # PyQt's tell their Qt signature, those of PySide and psygnal do not.
+    if hasattr(signal, "signal") or type(signal).__module__.startswith("PySide"):
+        signal.connect(slot, Qt.ConnectionType.DirectConnection)
     else:
         signal.connect(slot)
 

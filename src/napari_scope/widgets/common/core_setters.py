@@ -91,6 +91,10 @@ _SETTERS = {
     "setMultiROI": Setter("set the regions of the camera", "roi", stops_live=True),
     "setShutterOpen": Setter("move the shutter", "shutter"),
     "setAutoShutter": Setter("set the automatic shutter", "autoshutter"),
+    # The camera that runs would write into the buffer that is thrown away.
+    "setCircularBufferMemoryFootprint": Setter(
+        "set the memory for images", "buffer", 0, stops_live=True
+    ),
     "setCameraDevice": Setter("choose the camera", "Camera", 0, stops_live=True),
     "setShutterDevice": Setter("choose the shutter", "Shutter", 0),
     "setFocusDevice": Setter("choose the focus", "Focus", 0),
@@ -116,7 +120,6 @@ _SETTERS = {
 _MEMORY = frozenset(
     {
         "setChannelGroup",
-        "setCircularBufferMemoryFootprint",
         "setContext",
         "setDeviceAdapterSearchPaths",
         "setDeviceDelayMs",

@@ -119,6 +119,7 @@ class ErrorPanel(QFrame):
         self.details.setReadOnly(True)
         self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.details.setVisible(False)
+        self.details.setAccessibleName("Details of the error")
 
         buttons = QHBoxLayout()
         buttons.addStretch()

@@ -21,12 +21,15 @@ import shutil
 import tempfile
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtGui import QIcon, QIconEngine, QPainter, QPixmap
+
+from napari_scope.widgets.common.tones import AMBER, GREEN, NEUTRAL, RED, toned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from qtpy.QtGui import QIcon
 
 __all__ = [
     "AMBER",
@@ -39,17 +42,12 @@ __all__ = [
     "shipped_names",
 ]
 
-# Readable on napari's dark and on its light background.
-NEUTRAL: Final = "#8f98a3"
-GREEN: Final = "#3fa45b"
-AMBER: Final = "#d9902f"
-RED: Final = "#d9534f"
-
 _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]+")
 # The collections of icons whose keys the docks' widgets ask for.
-_SERVED = {"mdi", "fa6-solid"}
+_SERVED = {"mdi", "fa6-solid", "fluent", "mynaui", "carbon", "ph", "ic"}
 # The greys of pymmcore-widgets vanish on a dark background.
 _TOO_DARK = {"#666", "black", "currentColor"}
+_TONES = {**dict.fromkeys(_TOO_DARK, NEUTRAL), "#3A3": GREEN, "#C33": RED}
 
 
 @functools.cache
@@ -114,11 +112,44 @@ def icon(name: str, color: str | None = None) -> QIcon:
     name : str
         Name of the drawing, without suffix.
     color : str, optional
-        Its colour; a neutral one when None.
+        Its colour; a neutral one when None. Tones follow the theme of the viewer.
     """
-    from qtpy.QtGui import QIcon
+    return QIcon(_TonedIcon(name, color or NEUTRAL))
 
+
+@functools.cache
+def _drawn(name: str, color: str) -> QIcon:
     return QIcon(str(icon_file(name, color)))
+
+
+class _TonedIcon(QIconEngine):
+    """Draws an icon in the colour that its tone has at that moment."""
+
+    def __init__(self, name: str, color: str) -> None:
+        super().__init__()
+        self._name, self._color = name, color
+        icon_file(name, color)  # an unknown name is told here, not while painting
+
+    def paint(
+        self,
+        painter: QPainter | None,
+        rect: QRect,
+        mode: QIcon.Mode,
+        state: QIcon.State,
+    ) -> None:
+        """Paint it."""
+        self._icon().paint(painter, rect, Qt.AlignmentFlag.AlignCenter, mode, state)
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        """Return it as pixels."""
+        return self._icon().pixmap(size, mode, state)
+
+    def clone(self) -> QIconEngine:
+        """Return a copy."""
+        return _TonedIcon(self._name, self._color)
+
+    def _icon(self) -> QIcon:
+        return _drawn(self._name, toned(self._color))
 
 
 def serve_shipped_icons() -> None:
@@ -144,7 +175,8 @@ def _shipped_first(fetch: Callable[..., Path]) -> Callable[..., Path]:
     ) -> Path:
         prefix, _, name = ":".join(key).partition(":")
         if prefix in _SERVED and name in shipped_names():
-            return icon_file(name, color, _transform(flip, rotate))
+            tone = _TONES.get(color or "", NEUTRAL if color is None else color)
+            return icon_file(name, toned(tone), _transform(flip, rotate))
         return fetch(*key, color=color, flip=flip, rotate=rotate, **others)
 
     svg_path._serves_shipped_icons = True  # type: ignore[attr-defined]

@@ -23,30 +23,32 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_scope.acquire import CoreOwner
-from napari_scope.acquire.foreign_watch import ForeignWatch
-from napari_scope.acquire.registry import is_in_use, runs_of, watch_runs
-from napari_scope.widgets.common.background import BackgroundCall
+from napari_scope.acquire.registry import is_in_use
 from napari_scope.widgets.common.calls_gate import CallsGate
+from napari_scope.widgets.common.configuration_loader import (
+    ConfigurationLoader,
+    path_of_widget,
+)
 from napari_scope.widgets.common.core_events import GuiCore
-from napari_scope.widgets.common.core_repeater import connect_directly, is_alive
+from napari_scope.widgets.common.core_runs import CoreRuns
 from napari_scope.widgets.common.device_calls import DeviceCalls
 from napari_scope.widgets.common.log_book import LogBook
 from napari_scope.widgets.common.notices import notify
-from napari_scope.widgets.common.preferences import preferences
+from napari_scope.widgets.common.onlookers import Onlookers
 from napari_scope.widgets.common.remembered import Remembered
 from napari_scope.widgets.common.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pymmcore_plus import CMMCorePlus
 
@@ -57,9 +59,7 @@ __all__ = ["Microscope"]
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 100
-_MOST_WARNINGS = 20  # of a run that are logged
 _NOTICE_S = 3.0  # a slider that is dragged in vain tells so once
-_DEMO_FILE = "MMConfig_demo.cfg"
 _LOADING = "The microscope is being loaded"
 _RUNNING = "A run goes on"
 _IN_USE = "Another part of the program uses the microscope"
@@ -77,7 +77,8 @@ class Microscope(QObject):
     Attributes
     ----------
     loading, loaded : Signal
-        A configuration has begun to load; it has been loaded, by whomever.
+        A configuration has begun to load; the devices are others now: loaded, by
+        whomever, or let go.
     load_failed : Signal
         It could not be loaded; carries the exception.
     lock_changed : Signal
@@ -103,7 +104,6 @@ class Microscope(QObject):
     call_failed = Signal(object, str)
     call_refused = Signal(str, str)
     busy_changed = Signal(bool)
-    _told = Signal(str, object)
 
     _shared: ClassVar[Microscope | None] = None
 
@@ -112,13 +112,10 @@ class Microscope(QObject):
         self._owner = CoreOwner() if owner is None else owner
         self._owns_owner = owner is None
         self._users: list[object] = []
-        self._run: Any = None
-        self._open_run: Any = None  # told as started, not yet as ended
         self._lock_reason = ""
         self._closed = False
         self._awake = False
-        self._live: LiveCamera | None = None
-        self._stage: StageWatch | None = None
+        self._onlookers = Onlookers(self._owner.core)
         self._noticed_at = 0.0
         LogBook.shared()
         self.remembered = Remembered()
@@ -131,22 +128,16 @@ class Microscope(QObject):
             self.calls,
             lock=self._why_not_now,
             refused=self._on_refused,
-            load=self._load_for_widget,
-            beside_live=self._beside_live,
+            load=lambda name: self.load(path_of_widget(name)),
+            beside_live=self._onlookers.beside_live,
         )
         self._core.events.systemConfigurationLoaded.connect(self._on_other_load)
-        self._loader = BackgroundCall(self)
-        self._loader.finished.connect(self._on_loaded)
+        self._loader = ConfigurationLoader(self._owner, self.remembered, self)
+        self._loader.loaded.connect(self._on_loaded)
         self._loader.failed.connect(self._on_load_failed)
-        self._wanted: Path | None = None
-        self._told.connect(self._on_told)
-        self._foreign = ForeignWatch(
-            self._owner.core,
-            wanted=lambda: preferences().show_other_runs,
-            connect=connect_directly,
-            alive=is_alive,
-        )
-        self._stop_watching: Callable[[], None] = lambda: None
+        self._runs = CoreRuns(self._owner.core, self)
+        self._runs.started.connect(self._on_run_started)
+        self._runs.ended.connect(self._on_run_ended)
         # Runs that are not ours announce themselves to nobody: they are looked for.
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
@@ -196,12 +187,8 @@ class Microscope(QObject):
         self._awake = True
         self._core.listen()
         self._gate.open()
-        self._stop_watching = watch_runs(self._hear)
-        self._foreign.start()
+        self._runs.wake()
         self._timer.start()
-        # Told in a moment: the dock that has just begun to hold it is not built yet.
-        for run in runs_of(self._owner.core):
-            QTimer.singleShot(0, partial(self._on_told, "started", run))
         if self._owner.has_devices:
             self._learn_devices()
         self._look()
@@ -210,16 +197,10 @@ class Microscope(QObject):
         """Stop timers and threads; devices stay loaded."""
         self._awake = False
         self._gate.close()
-        self._stop_watching()
-        live, self._live = self._live, None
-        stage, self._stage = self._stage, None
-        if live is not None:
-            live.close()
-        if stage is not None:
-            stage.close()
+        self._runs.rest()
+        self._onlookers.close()
         for stop in (
             self._timer.stop,
-            self._foreign.stop,
             partial(self.calls.end, 0),
             self._core.close,
         ):
@@ -269,27 +250,12 @@ class Microscope(QObject):
     @property
     def live(self) -> LiveCamera:
         """The live view of the camera; made when first asked for."""
-        if self._live is None:
-            from napari_scope.acquire.live import LiveCamera
-
-            self._live = LiveCamera(self._owner.core, stage=self.stage)
-        return self._live
+        return self._onlookers.live
 
     @property
     def stage(self) -> StageWatch:
         """Where the stage is; made when first asked for."""
-        if self._stage is None:
-            from napari_scope.acquire.stage_watch import StageWatch
-
-            self._stage = StageWatch(
-                self._owner.core, poll_s=preferences().poll_stage_ms / 1000
-            )
-        return self._stage
-
-    def _beside_live(self) -> AbstractContextManager[object]:
-        """Return a context in which the camera does not run; on another thread."""
-        live = self._live
-        return nullcontext() if live is None else live.held()
+        return self._onlookers.stage
 
     def do(
         self,
@@ -334,10 +300,8 @@ class Microscope(QObject):
         """Load a configuration in the background; the demo microscope by default."""
         if self.is_loading or self._closed:
             return
-        self._wanted = path
         self._core.suspended = True
-        self._loader.start(lambda: self._owner.load(path), "napari-scope load")
-        _log.info("loading %s", "the demo microscope" if path is None else path)
+        self._loader.load(path)
         self.loading.emit()
         self._look()
 
@@ -345,28 +309,16 @@ class Microscope(QObject):
         """Load what the preferences say, unless devices are loaded already."""
         if self.is_loading or self._owner.has_devices:
             return
-        wanted = preferences().startup_configuration
-        latest = next(iter(self.remembered.configurations), None)
-        if wanted == "last" and latest is not None and latest.is_file():
-            self.load(latest)
-        elif wanted != "none":
-            self.load()
+        wanted = self._loader.wanted_at_start()
+        if wanted is not None:
+            self.load(*wanted)
 
-    def _load_for_widget(self, name: str) -> None:
-        self.load(None if Path(name).name == _DEMO_FILE else Path(name))
-
-    def _on_loaded(self, _result: object) -> None:
-        if self._wanted is not None:
-            self.remembered.add_configuration(self._wanted)
+    def _on_loaded(self) -> None:
         self._after_load()
-        _log.info(
-            "loaded, the camera is %s", self.real_core.getCameraDevice() or "none"
-        )
         self.loaded.emit()
 
     def _on_load_failed(self, error: object) -> None:
         self._after_load()
-        _log.error("the microscope was not loaded: %s", error)
         self.load_failed.emit(error)
 
     def _after_load(self) -> None:
@@ -410,9 +362,7 @@ class Microscope(QObject):
         for user in self._users:
             if isinstance(user, QWidget):
                 self._windows.note(user)
-        self._foreign.look()
-        if self._open_run is not None and self._open_run.done:
-            self._end(self._open_run)
+        self._runs.look()
         if self.is_loading:
             reason = _LOADING
         elif self.running:
@@ -431,57 +381,20 @@ class Microscope(QObject):
     @property
     def run(self) -> Any:
         """The run that goes on, else the latest one, else None."""
-        return self._run
+        return self._runs.latest
 
     @property
     def running(self) -> bool:
         """Whether a run goes on."""
-        return self._run is not None and not self._run.done
+        return self._runs.running
 
-    def _hear(self, what: str, run: Any) -> None:
-        """Be told of a run, on any thread."""
-        if run.core is self._owner.core:
-            with suppress(RuntimeError):  # Qt has deleted this object meanwhile
-                self._told.emit(what, run)
-
-    def _on_told(self, what: str, run: Any) -> None:
-        if self._closed or not self._awake:
-            return
-        if what == "started":
-            self._start(run)
-        elif run is self._open_run:
-            # Told while it closes its books: the very end is a moment away.
-            QTimer.singleShot(_POLL_MS // 5, self._look)
-
-    def _start(self, run: Any) -> None:
-        if run is self._run:
-            return
-        if self._open_run is not None:
-            self._end(self._open_run)  # told before the beginning of the next one
-        self._run = self._open_run = run
+    def _on_run_started(self, run: object) -> None:
         self._core.suspended = True
         self._look()
-        _log.info("run %s has started", run.name)
         self.run_started.emit(run)
 
-    def _end(self, run: Any) -> None:
-        self._open_run = None
+    def _on_run_ended(self, run: object) -> None:
         if not self.is_loading:
             self._core.suspended = False
         self._look()
-        _log_end(run)
         self.run_ended.emit(run)
-
-
-def _log_end(run: Any) -> None:
-    report = run.report
-    if run.error is not None:
-        _log.error("run %s failed: %s", run.name, run.error)
-    if report is not None:
-        _log.info(
-            "run %s is %s: %d saved, %d skipped, %d dropped in %.1f s",
-            *(run.name, report.state.value, report.saved, len(report.skipped)),
-            *(report.dropped, report.duration_s),
-        )
-        for text in report.warnings[:_MOST_WARNINGS]:
-            _log.warning("run %s: %s", run.name, text)

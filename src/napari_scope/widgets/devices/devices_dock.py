@@ -153,6 +153,8 @@ class DevicesDock(ScopeDock):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
+        # The image needs the width more than the edges of a dock do.
+        layout.setContentsMargins(4, 4, 4, 4)
         for widget in (
             self.errors,
             self.configuration,
@@ -228,10 +230,14 @@ class DevicesDock(ScopeDock):
 
 def _pages(microscope: Microscope, core: TableCore) -> list[Page]:
     from napari_scope.widgets.devices.camera_page import CameraPage
+    from napari_scope.widgets.devices.light_page import LightPage
     from napari_scope.widgets.devices.more_page import MorePage
     from napari_scope.widgets.devices.pixel_page import PixelPage
     from napari_scope.widgets.devices.presets_page import PresetsPage
     from napari_scope.widgets.devices.properties_page import PropertiesPage
 
-    kinds = (PresetsPage, PropertiesPage, CameraPage, PixelPage, MorePage)
+    kinds = (
+        *(PresetsPage, LightPage, PropertiesPage, CameraPage),
+        *(PixelPage, MorePage),
+    )
     return [kind(microscope, core) for kind in kinds]

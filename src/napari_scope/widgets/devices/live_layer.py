@@ -69,6 +69,7 @@ class LiveLayer:
         self._buffer: npt.NDArray[np.generic] = np.zeros((0, 0), "u1")
         self._placement: Placement | None = None
         self._again = True
+        self._several = False
         self.frame: LiveFrame | None = None
         self.contrast = AutoContrast(mode)
 
@@ -97,6 +98,9 @@ class LiveLayer:
             Whether the view moves with the stage.
         """
         pixels = _as_shown(frame)
+        if several != self._several:
+            self._several = several
+            self._suit_company()
         if self.layer is None:
             if not (self._again or frame.is_snap):
                 return False
@@ -177,6 +181,26 @@ class LiveLayer:
 
     # ---- the layer
 
+    def _suit_company(self) -> None:
+        """Name and colour a layer anew when other cameras come, or have gone.
+
+        What the user has chosen stays.
+        """
+        layer, color = self.layer, self._color
+        if layer is None:
+            return
+        before = live_layer_name(self._camera, several=not self._several)
+        if layer.name == before:
+            layer.name = live_layer_name(self._camera, several=self._several)
+        old, new = ("gray", color) if self._several else (color, "gray")
+        if not layer.rgb and layer.colormap.name == old:
+            layer.colormap = new
+            layer.blending = "additive" if self._several else "translucent_no_depth"
+
+    @property
+    def _color(self) -> str:
+        return _COLORS[self._number % len(_COLORS)]
+
     def _replace_buffer(
         self, frame: LiveFrame, pixels: npt.NDArray[np.generic]
     ) -> None:
@@ -217,7 +241,7 @@ class LiveLayer:
         if before is not None and before.rgb == frame.is_rgb:
             look = self._look()
         elif several and not frame.is_rgb:
-            look["colormap"] = _COLORS[self._number % len(_COLORS)]
+            look["colormap"] = self._color
             look["blending"] = "additive"
         if before is not None and before in layers:
             index = layers.index(before)

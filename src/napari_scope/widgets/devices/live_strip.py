@@ -11,25 +11,17 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QComboBox,
-    QDoubleSpinBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_scope.errors import ScopeError
-from napari_scope.widgets.common.error_panel import ErrorPanel
 from napari_scope.widgets.common.icons import GREEN, NEUTRAL, RED, icon
 from napari_scope.widgets.common.preferences import preferences
 from napari_scope.widgets.common.window_keys import window_key
+from napari_scope.widgets.devices.live_controls import LiveControls
 from napari_scope.widgets.devices.live_view import LiveView
 from napari_scope.widgets.devices.live_words import (
     brightness_text,
@@ -40,7 +32,6 @@ from napari_scope.widgets.devices.live_words import (
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_scope.layers.live_frame import ContrastMode
     from napari_scope.widgets.common.microscope import Microscope
 
 __all__ = ["LIVE_SHORTCUT", "SNAP_SHORTCUT", "LiveStrip"]
@@ -50,11 +41,6 @@ SNAP_SHORTCUT: Final = "F6"
 
 _LOOK_MS: Final = 100
 _WORDS_EVERY: Final = 3  # looks
-_MODES: Final[tuple[tuple[ContrastMode, str], ...]] = (
-    ("once", "Once"),
-    ("always", "Always"),
-    ("frozen", "Frozen"),
-)
 _NO_CAMERA: Final = "No camera is loaded"
 _START: Final = "start the live view"
 
@@ -68,14 +54,7 @@ class _Failure:
     error: BaseException
 
 
-class _ExposureBox(QDoubleSpinBox):
-    """Shows no zeros that say nothing: there is little room between the buttons."""
-
-    def textFromValue(self, value: float) -> str:
-        return f"{value:.7g}"
-
-
-class LiveStrip(QWidget):
+class LiveStrip(LiveControls):
     """Controls of the live view; shows it in a viewer.
 
     Parameters
@@ -101,8 +80,9 @@ class LiveStrip(QWidget):
         self._looks = 0
         self._told: BaseException | None = None
         self._was_live = self._starting = False
+        self._wish = 0  # which of the user's wishes for live is the latest
         self._exposure_wanted: float | None = None
-        self._build(viewer)
+        self._connect_controls(viewer)
         _strips.add(self)
         microscope.hold(self)
         self.view.failed.connect(self._on_view_failed)
@@ -131,6 +111,7 @@ class LiveStrip(QWidget):
         """Start or stop the live view."""
         live = self._microscope.live
         self.error_panel.clear()
+        self._wish += 1
         if on:
             self._starting = True
             self._do(_START, live.start, key="live", then=lambda _: self.look())
@@ -181,105 +162,26 @@ class LiveStrip(QWidget):
             signal.disconnect(slot)
         microscope.release(self)
 
-    # ---- building
+    # ---- the user's hands
 
-    def _build(self, viewer: Any) -> None:
-        self.snap_button = QPushButton(icon("snap"), "Snap")
-        self.snap_button.clicked.connect(self.snap)
-        self.live_button = QPushButton(icon("live", GREEN), "Live")
-        self.live_button.setCheckable(True)
-        self.live_button.clicked.connect(self.toggle_live)
-        for button in (self.snap_button, self.live_button):
-            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.exposure_box = _ExposureBox()
-        self.exposure_box.setRange(0.0, 999_999.0)
-        self.exposure_box.setDecimals(2)
-        self.exposure_box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-        self.exposure_box.setKeyboardTracking(False)
-        self.exposure_box.setAccessibleName("Exposure in milliseconds")
-        self.exposure_box.valueChanged.connect(self._set_exposure)
-        exposure_label = QLabel("&Exposure, ms")
-        exposure_label.setBuddy(self.exposure_box)
-
-        self.contrast_box = QComboBox()
-        for mode, words in _MODES:
-            self.contrast_box.addItem(words, mode)
-        self.contrast_box.setToolTip(
-            "When the contrast is set by itself: once, from the first frame; always, "
-            "from each frame; frozen, never"
-        )
-        self.contrast_box.setAccessibleName("Automatic contrast")
-        self.contrast_box.currentIndexChanged.connect(self._on_contrast)
-        self.contrast_button = self._tool(
-            "contrast", "Set the contrast now", self.view.set_contrast_now
-        )
-        self.fit_button = self._tool(
-            "fit-field", "Fit the view to what the camera sees", self.view.show_field
-        )
-        self.follow_button = self._tool(
-            "follow",
-            "Keep the image in place while the stage moves: the view goes along",
-            None,
-        )
-        self.follow_button.setCheckable(True)
-        self.follow_button.toggled.connect(self._on_follow)
+    def _connect_controls(self, viewer: Any) -> None:
+        for signal, slot in (
+            (self.snap_button.clicked, lambda: self.snap()),
+            (self.live_button.clicked, lambda: self.toggle_live()),
+            (self.exposure_box.valueChanged, self._set_exposure),
+            (self.contrast_box.currentIndexChanged, self._on_contrast),
+            (self.contrast_button.clicked, lambda: self.view.set_contrast_now()),
+            (self.fit_button.clicked, lambda: self.view.show_field()),
+            (self.keep_button.clicked, lambda: self._keep()),
+            (self.follow_button.toggled, self._on_follow),
+        ):
+            signal.connect(slot)
         self.follow_button.setChecked(True)
-        self.keep_button = self._tool(
-            "keep",
-            "Keep this image as a layer of its own; napari's File menu saves it",
-            self._keep,
-        )
-
-        self.rate_label = QLabel()
-        self.range_label = QLabel()
-        self.saturation_label = QLabel()
-        for label in (self.rate_label, self.range_label, self.saturation_label):
-            label.setTextFormat(Qt.TextFormat.RichText)
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.saturation_label.setSizePolicy(
-            QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed
-        )
-        self.error_panel = ErrorPanel()
-
-        first = QHBoxLayout()
-        first.addWidget(self.snap_button)
-        first.addWidget(self.live_button)
-        first.addStretch()
-        first.addWidget(self.contrast_button)
-        first.addWidget(self.contrast_box)
-        second = QHBoxLayout()
-        second.addWidget(exposure_label)
-        second.addWidget(self.exposure_box, 1)
-        second.addSpacing(6)
-        for tool in (self.fit_button, self.follow_button, self.keep_button):
-            second.addWidget(tool)
-        third = QHBoxLayout()
-        third.addWidget(self.range_label, 1)
-        third.addWidget(self.saturation_label)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for row in (first, second):
-            layout.addLayout(row)
-        layout.addWidget(self.rate_label)
-        layout.addLayout(third)
-        layout.addWidget(self.error_panel)
         for keys, action in (
             (LIVE_SHORTCUT, self._on_live_shortcut),
             (SNAP_SHORTCUT, self._on_snap_shortcut),
         ):
             window_key(self, viewer, keys, action)
-
-    def _tool(self, name: str, tip: str, action: Any) -> QToolButton:
-        button = QToolButton()
-        button.setIcon(icon(name))
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        if action is not None:
-            button.clicked.connect(lambda: action())
-        return button
-
-    # ---- the user's hands
 
     def _on_live_shortcut(self) -> None:
         if self.live_button.isEnabled() and not self._shut:
@@ -311,6 +213,7 @@ class LiveStrip(QWidget):
 
     def _do(self, what: str, function: Any, *, key: object, then: Any = None) -> None:
         """Make a call; its error is shown here and nowhere else."""
+        wish = self._wish
 
         def guarded() -> object:
             try:
@@ -321,7 +224,8 @@ class LiveStrip(QWidget):
         def told(result: object) -> None:
             if self._shut:
                 return
-            if key == "live":
+            # The outcome of an earlier click is told after the next one was made.
+            if key == "live" and wish == self._wish:
                 self._starting = False
             if isinstance(result, _Failure):
                 self._exposure_wanted = None

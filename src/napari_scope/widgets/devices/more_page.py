@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QGroupBox,
-    QHeaderView,
     QLabel,
     QPushButton,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -21,6 +19,7 @@ from napari_scope.acquire import DEMO
 from napari_scope.errors import HardwareError
 from napari_scope.widgets.devices.device_tools import DeviceTools
 from napari_scope.widgets.devices.pages import Page
+from napari_scope.widgets.devices.plain_list import PlainList
 
 if TYPE_CHECKING:
     from napari_scope.widgets.common.microscope import Microscope
@@ -75,14 +74,7 @@ class MorePage(Page):
 
     def make_body(self) -> QWidget:
         """Return the list of devices."""
-        tree = QTreeWidget()
-        tree.setHeaderLabels(["Device", "Kind", "Adapter"])
-        tree.setRootIsDecorated(False)
-        tree.setSortingEnabled(False)
-        tree.setAccessibleName("Devices that are loaded")
-        header = tree.header()
-        if header is not None:
-            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        tree = PlainList(["Device", "Kind", "Adapter"], "Devices that are loaded")
         core = self.core
         for device in core.getLoadedDevices():
             kind = str(core.getDeviceType(device).name).removesuffix("Device")

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QFormLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -24,6 +22,7 @@ from napari_scope.widgets.devices.pixel_facts import (
 )
 from napari_scope.widgets.devices.pixel_measure import PixelMeasure
 from napari_scope.widgets.devices.pixel_size_editor import PixelSizeEditor
+from napari_scope.widgets.devices.plain_list import PlainList
 
 if TYPE_CHECKING:
     from napari_scope.widgets.common.microscope import Microscope
@@ -54,7 +53,7 @@ class PixelPage(Page):
         self.editor: PixelSizeEditor | None = None
         self.edit_button: QPushButton | None = None
         self.measure: PixelMeasure | None = None
-        self.presets: QTreeWidget | None = None
+        self.presets: PlainList | None = None
         self.lines: dict[str, QLabel] = {}
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -84,13 +83,9 @@ class PixelPage(Page):
             form.addRow(text, label)
             self.lines[name] = label
         layout.addLayout(form)
-        self.presets = tree = QTreeWidget()
-        tree.setHeaderLabels(["Defined for", "µm", "Camera"])
-        tree.setRootIsDecorated(False)
-        tree.setAccessibleName("Pixel sizes that are defined")
-        header = tree.header()
-        if header is not None:
-            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.presets = tree = PlainList(
+            ["Defined for", "µm", "Camera"], "Pixel sizes that are defined"
+        )
         layout.addWidget(tree, 1)
         self.edit_button = QPushButton("&Edit pixel sizes …")
         self.edit_button.setToolTip(

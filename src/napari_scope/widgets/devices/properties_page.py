@@ -94,6 +94,7 @@ class PropertiesPage(Page):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
         self._table = PropertyTable(self.core)
+        self._table.completed.connect(self._on_completed)
         layout.addWidget(self._table)
         self._filter()
         return body
@@ -126,6 +127,10 @@ class PropertiesPage(Page):
         hidden = state.get("hidden", [_PRE_INIT])
         for name, action in self.filters.items():
             action.setChecked(name not in hidden)
+
+    def _on_completed(self) -> None:
+        # A run may have begun while the editors were made.
+        self.set_locked(self.microscope.lock_reason)
 
     def _filter(self, _: object = None) -> None:
         table = self._table

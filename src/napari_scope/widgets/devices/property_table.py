@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from pymmcore_widgets import PropertyWidget
+from pymmcore_widgets._icons import StandardIcon
 from pymmcore_widgets.device_properties import DevicePropertyTable
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QBrush
-from qtpy.QtWidgets import QAbstractScrollArea, QHeaderView, QLabel, QWidget
+from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import (
+    QAbstractScrollArea,
+    QHeaderView,
+    QLabel,
+    QTableWidgetItem,
+    QWidget,
+)
 
 from napari_scope.widgets.devices.shielding import GONE, shielded
 
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["PropertyBox", "PropertyTable", "color_again"]
 
 _NAME_PART = 0.5
+_SLICE_S = 0.02
+_PAUSE_MS = 5
 
 
 def color_again(parent: QWidget) -> None:
@@ -65,9 +75,21 @@ class PropertyBox(PropertyWidget):
 
 
 class PropertyTable(DevicePropertyTable):
-    """All properties of all devices."""
+    """All properties of all devices.
+
+    Names are there at once, their editors in the next turns of the GUI: hundreds of
+    them would hold up the window.
+
+    Attributes
+    ----------
+    completed : Signal
+        All editors are made.
+    """
+
+    completed = Signal()
 
     def __init__(self, core: TableCore) -> None:
+        self._unmade: deque[int] = deque()
         super().__init__(mmcore=cast("CMMCorePlus", core))
         self.setMinimumWidth(0)
         self.setSizeAdjustPolicy(QAbstractScrollArea.SizeAdjustPolicy.AdjustIgnored)
@@ -150,16 +172,53 @@ class PropertyTable(DevicePropertyTable):
             super()._rebuild_table()
 
     def _rebuild_table_inner(self) -> None:
-        super()._rebuild_table_inner()
-        for row in range(self.rowCount()):
-            item, widget = self.item(row, 0), self.cellWidget(row, 1)
-            if item is None:
-                continue
-            item.setBackground(QBrush())
+        """Show all names at once; their editors are made a few at a time."""
+        core = cast("Any", self._mmc)
+        props = list(core.iterProperties(as_object=True))
+        self.setRowCount(len(props))
+        for row, prop in enumerate(props):
+            extra = " 🅿" if prop.isPreInit() else ""
+            item = QTableWidgetItem(f"{prop.device}-{prop.name}{extra}")
+            item.setData(self.PROP_ROLE, prop)
+            drawing = StandardIcon.for_device_type(prop.deviceType())
+            if drawing:
+                item.setIcon(drawing.icon())
             item.setToolTip(item.text())
-            if isinstance(widget, PropertyWidget):
-                widget.setStyleSheet("")
-                widget.inner_widget.setAccessibleName(item.text())
-            elif widget is None:
-                shown = QLabel("cannot be shown")
-                self.setCellWidget(row, 1, shown)
+            self.setItem(row, 0, item)
+        self.setRowsCheckable(self._rows_checkable)
+        self._unmade.extend(range(len(props)))
+        self._slices = QTimer(self)
+        self._slices.setInterval(_PAUSE_MS)
+        self._slices.timeout.connect(self._make_some)
+        self._slices.start()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all editors are made."""
+        return not self._unmade
+
+    def _make_some(self) -> None:
+        end = time.perf_counter() + _SLICE_S
+        while self._unmade and time.perf_counter() < end:
+            self._make(self._unmade.popleft())
+        if not self._unmade:
+            self._slices.stop()
+            self.completed.emit()
+
+    def _make(self, row: int) -> None:
+        prop, item = self._property_of(row), self.item(row, 0)
+        if prop is None or item is None:
+            return
+        try:
+            box = PropertyWidget(
+                prop.device, prop.name, mmcore=self._mmc, connect_core=True
+            )
+        except Exception as error:  # whatever a driver tells of its property
+            shown = QLabel("cannot be shown")
+            shown.setToolTip(" ".join(str(error).split()))
+            self.setCellWidget(row, 1, shown)
+            return
+        box.inner_widget.setAccessibleName(item.text())
+        if not self._prop_widgets_enabled:
+            box.setEnabled(False)
+        self.setCellWidget(row, 1, box)

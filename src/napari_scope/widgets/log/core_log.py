@@ -1,8 +1,9 @@
 """The core's own log, read from its file as it grows.
 
-The core tells its log to nobody; it writes a file. `CoreLogTail` reads what is new in
-a thread of its own and writes it into a `LogBook`. Lines that Python has written into
-the same file (pymmcore-plus does) are passed over: the book has them already.
+The core tells its log to nobody; it writes files (see `own_core_log`). `CoreLogTail`
+reads what is new in a thread of its own and writes it into a `LogBook`. Lines that
+Python has written into the same file (pymmcore-plus does) are passed over: the book has
+them already; and so is what the log says of itself.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _LEVELS = {
     **{"trc": 10, "dbg": 10, "ifo": 20, "wrn": 30, "err": 40, "ftl": 50},
     **{"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50},
 }
-_PYTHON = ("pymmcore-plus", "napari_scope")
+_PASSED_OVER = ("pymmcore-plus", "napari_scope", "LogManager")
 
 
 def parse_core_line(text: str) -> LogLine | None:
@@ -69,15 +70,23 @@ class CoreLogTail:
         Returns the file, or an empty text if there is none; called in the thread.
     book : LogBook
         Where its lines are written.
+    before : callable, optional
+        Returns lines from before the file was begun; called once, after `path`.
     """
 
     _left_at: ClassVar[weakref.WeakKeyDictionary[LogBook, tuple[str, int]]] = (
         weakref.WeakKeyDictionary()
     )
 
-    def __init__(self, path: Callable[[], str], book: LogBook) -> None:
+    def __init__(
+        self,
+        path: Callable[[], str],
+        book: LogBook,
+        before: Callable[[], str] | None = None,
+    ) -> None:
         self._path = path
         self._book = book
+        self._before = before
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         # Who opens the log again has read the beginning already.
@@ -123,6 +132,7 @@ class CoreLogTail:
         name = self._path()
         if not name:
             return
+        self._look_back()
         with open(name, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if name != self._file or self._place > size:
@@ -142,11 +152,19 @@ class CoreLogTail:
         self._write()
         self._left_at[self._book] = (name, self._place - len(self._rest))
 
+    def _look_back(self) -> None:
+        before, self._before = self._before, None
+        if before is None or self._book in self._left_at:
+            return  # whoever followed before has read it
+        for line in before().splitlines():
+            self._take(line)
+        self._write()
+
     def _take(self, text: str) -> None:
         line = parse_core_line(text)
         if line is not None:
             self._write()
-            if line.source.startswith(_PYTHON):
+            if line.source.startswith(_PASSED_OVER):
                 return
             source = line.source
             if not source.startswith("Core"):  # an adapter with a log of its own

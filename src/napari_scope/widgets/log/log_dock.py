@@ -36,8 +36,11 @@ from napari_scope.widgets.common.error_panel import ErrorPanel
 from napari_scope.widgets.common.icons import icon
 from napari_scope.widgets.common.log_book import LogBook
 from napari_scope.widgets.common.microscope import Microscope
+from napari_scope.widgets.common.notices import notify
+from napari_scope.widgets.common.small_files import save_text
 from napari_scope.widgets.log.core_log import CoreLogTail
 from napari_scope.widgets.log.log_model import HEADERS, LogModel
+from napari_scope.widgets.log.own_core_log import OwnCoreLog
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -78,9 +81,13 @@ class LogDock(ScopeDock):
         self.microscope.hold(self)
         book = LogBook.shared()
         self.model = LogModel(book)
-        self._tail = CoreLogTail(self.microscope.real_core.getPrimaryLogFile, book)
+        self._core_log = OwnCoreLog(self.microscope.real_core)
+        self._tail = CoreLogTail(self._core_log.path, book, self._core_log.before)
         self._saver = BackgroundCall(self, abandon=True)
         self._saver.failed.connect(self._on_save_failed)
+        self._saver.finished.connect(
+            lambda path: notify(f"The log is saved as {path}", key="file-saved")
+        )
         self._build()
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
@@ -158,6 +165,8 @@ class LogDock(ScopeDock):
         for button in (self.pause, self.clear, self.copy, self.save):
             below.addWidget(button)
         layout = QVBoxLayout(self)
+        # The image needs the width more than the edges of a dock do.
+        layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(above)
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.error_panel)
@@ -218,6 +227,7 @@ class LogDock(ScopeDock):
     def on_shut_down(self) -> None:
         """Stop looking."""
         self._tail.stop()
+        self._core_log.close()
         self.microscope.release(self)
         self._timer.stop()
         self._saver.close()
@@ -294,10 +304,10 @@ class LogDock(ScopeDock):
             return
         lines = list(self.model.lines)
 
-        def write() -> None:
+        def write() -> Path:
             head = f"# napari-scope log, saved {time.strftime('%Y-%m-%d %H:%M:%S')}"
             text = "\n".join([head, *(line.as_text() for line in lines)])
-            path.write_text(f"{text}\n", encoding="utf-8")
+            return save_text(path, f"{text}\n", "the log")
 
         self.error_panel.clear()
         self._saver.start(write, "napari-scope save log")

@@ -12,6 +12,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QBrush, QColor
 
 from napari_scope.widgets.common.icons import AMBER, RED, icon
+from napari_scope.widgets.common.tones import toned
 
 if TYPE_CHECKING:
     from napari_scope.widgets.common.log_book import LogBook, LogLine
@@ -142,7 +143,7 @@ class LogModel(QAbstractTableModel):
             return about if index.column() != MESSAGE else line.text[:2000]
         if line.level_name in _COLORS and index.column() == MESSAGE:
             if role == Qt.ItemDataRole.ForegroundRole:
-                return QBrush(QColor(_COLORS[line.level_name]))
+                return QBrush(QColor(toned(_COLORS[line.level_name])))
             if role == Qt.ItemDataRole.DecorationRole:
                 return icon(_SIGNS[line.level_name], _COLORS[line.level_name])
             if role == Qt.ItemDataRole.AccessibleTextRole:
