@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 TEST_JOBS ?= -n logical --maxprocesses 4 --dist worksteal
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test lint bench docs clean
+.PHONY: help setup demo test lint lint-types lint-rest bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -36,9 +36,15 @@ test: ## run all tests (PYTEST_ARGS="-k name", TEST_JOBS= for one at a time)
 
 lint: ## style, types, allowed imports, plugin manifest
 	@tools/bootstrap.sh
+	@$(MAKE) --no-print-directory -j2 lint-types lint-rest
+
+# The types take as long as all the rest.
+lint-types:
+	$(BIN)/mypy
+
+lint-rest:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 # Importing the commands needs the libraries of Qt: tests/test_packaging.py does that.
 	$(BIN)/npe2 validate --no-imports napari-scope
