@@ -73,8 +73,8 @@ def cell_picture(
     return image.clip(0, 4095).astype(np.uint16), labels
 
 
-def write_plate(root: Path) -> None:
-    """Write a 96-well plate, two scans of four fields: a dose response."""
+def write_plate(root: Path, fields: int = 4) -> None:
+    """Write a 96-well plate, two scans of some fields: a dose response."""
     rows, columns = "ABCDEFGH", [f"{n:02d}" for n in range(1, 13)]
     acquisitions = [{"id": n, "name": f"scan {n + 1}"} for n in range(2)]
     _group(
@@ -90,16 +90,18 @@ def write_plate(root: Path) -> None:
                     for k, c in enumerate(columns)
                 ],
                 "acquisitions": acquisitions,
-                "field_count": 8,
+                "field_count": 2 * fields,
             }
         },
     )
     for i, row in enumerate(rows):
         _group(root / row, {})
         for k, column in enumerate(columns):
-            fields = [{"path": f"{n}", "acquisition": n // 4} for n in range(8)]
-            _group(root / row / column, {"well": {"images": fields}})
-            for n in range(8):
+            images = [
+                {"path": f"{n}", "acquisition": n // fields} for n in range(2 * fields)
+            ]
+            _group(root / row / column, {"well": {"images": images}})
+            for n in range(2 * fields):
                 dose = k / 11
                 count = int(18 - 14 * dose ** (1 + i / 3)) if k else 18
                 green = 0.05 + 0.95 / (1 + np.exp(-10 * (dose - 0.25 - i / 16)))

@@ -1,15 +1,17 @@
-"""Makes the pictures of the page on planning from the real program."""
+"""The pictures of the page on planning: the parts of the dock, by themselves."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+import stage
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from qtpy.QtWidgets import QWidget
+
+__all__ = ["pictures"]
 
 TABLES = """\
 time_plan: {interval: 600, loops: 6}
@@ -32,33 +34,26 @@ print(angels)
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Make the pictures; returns their paths."""
+    """Show a plan as tables, as text, as a script, and the advanced options."""
+    stage.keep_away()
     from napari._qt.qt_resources import get_stylesheet
     from napari.qt import get_qapp
 
-    from napari_scope.acquire import CoreOwner
     from napari_scope.events import Estimate
     from napari_scope.widgets.common.icons import serve_shipped_icons
-    from napari_scope.widgets.common.microscope import Microscope
 
     application = get_qapp()  # with the icons of napari's themes
     serve_shipped_icons()
-    from pymmcore_plus import CMMCorePlus
-
     from napari_scope.widgets.acquiring.plan_box import PlanBox
     from napari_scope.widgets.acquiring.save_box import SaveBox
 
     made: list[Path] = []
 
     def shoot(widget: QWidget, name: str) -> None:
-        _settle(application)
-        path = folder / f"planning-{name}.png"
-        widget.grab().save(str(path))
-        made.append(path)
+        stage.rest(0.6)
+        made.append(stage.save_widget(widget, folder / f"planning-{name}.png"))
 
-    with CoreOwner(CMMCorePlus()) as owner:
-        owner.load()
-        microscope = Microscope(owner)
+    with stage.demo_microscope() as microscope:
         box, save = PlanBox(microscope), SaveBox()
         for widget in (box, save):
             widget.setStyleSheet(get_stylesheet("dark"))
@@ -74,7 +69,8 @@ def pictures(folder: Path) -> list[Path]:
         box.tabs.setCurrentIndex(2)
         box.script.set_text(SCRIPT)
         box.script.check()
-        _settle(application, lambda: not box.script.code.busy)
+        stage.rest(0.6)
+        stage.until(lambda: not box.script.code.busy)
         shoot(box, "script")
         save.options.unfold_button.click()
         save.set_estimate(Estimate(648, 648 * 512 * 512 * 2, 3000))
@@ -82,13 +78,5 @@ def pictures(folder: Path) -> list[Path]:
         shoot(save, "save")
         save.close_down()
         box.close_down()
-        microscope.close()
+        application.processEvents()
     return made
-
-
-def _settle(application: object, done: Callable[[], bool] = lambda: True) -> None:
-    end = time.monotonic() + 10
-    quiet = time.monotonic() + 0.6
-    while time.monotonic() < quiet or (not done() and time.monotonic() < end):
-        application.processEvents()  # type: ignore[attr-defined]
-        time.sleep(0.01)

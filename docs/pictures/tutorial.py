@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
+
+import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["pictures", "walk"]
 
-_SIZE = (1600, 1000)
-_COLORS = 200
-_PATIENCE_S = 20.0
 _PAGE = Path(__file__).parents[1] / "tutorial.md"
 # Corners of the region, in micrometers of the stage.
 _REGION = ((-200.0, -180.0), (1100.0, 620.0))
@@ -33,16 +30,10 @@ _REGION = ((-200.0, -180.0), (1100.0, 620.0))
 
 def pictures(folder: Path) -> list[Path]:
     """Walk through the tutorial and make its pictures."""
-    from PIL import Image
-
     made: list[Path] = []
 
     def shoot(viewer: Any, name: str) -> None:
-        _wait(0.8)
-        path = folder / f"tutorial-{name}.png"
-        pixels = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False))
-        pixels.convert("RGB").quantize(_COLORS).save(path, optimize=True)
-        made.append(path)
+        made.append(stage.shoot(viewer, folder / f"tutorial-{name}.png"))
 
     with tempfile.TemporaryDirectory() as data:
         walk(Path(data), shoot)
@@ -59,51 +50,50 @@ def walk(data: Path, shoot: Callable[[Any, str], None] | None = None) -> None:
     shoot : callable, optional
         Called with the viewer and a name where the page has a picture.
     """
-    from qtpy.QtCore import QSettings
-
-    QSettings.setPath(
-        QSettings.Format.IniFormat,
-        QSettings.Scope.UserScope,
-        tempfile.mkdtemp(prefix="napari-scope-tutorial-"),
-    )
+    stage.keep_away()
+    # A small window is drawn in less time.
+    size = stage.SMALL if shoot is None else stage.LARGE
     shoot = shoot or (lambda viewer, name: None)
-    path = _acquire(data, shoot)
-    _look_again(path, shoot)
+    path = _acquire(data, shoot, size)
+    _look_again(path, shoot, size)
 
 
 # ---- the first session: from an empty window to a file
 
 
-def _acquire(data: Path, shoot: Callable[[Any, str], None]) -> Path:
-    viewer = _napari()
+def _acquire(
+    data: Path, shoot: Callable[[Any, str], None], size: tuple[int, int]
+) -> Path:
+    viewer = _napari(size)
     docks = _open_docks(viewer)
     devices, explorer, acquire = (
         docks[name] for name in ("Devices", "Stage and explorer", "Acquire")
     )
     core = devices.microscope.real_core
-    until(lambda: core.getCameraDevice() == "Camera")
-    until(lambda: not devices.microscope.is_loading)
+    stage.until(lambda: core.getCameraDevice() == "Camera")
+    stage.until(lambda: not devices.microscope.is_loading)
+    stage.until(lambda: devices.tabs.page.built)
     shoot(viewer, "docks")
     _see(viewer, devices)
     shoot(viewer, "live")
     click(devices.live.live_button)
-    until(lambda: not devices.microscope.live.going_on)
+    stage.until(lambda: not devices.microscope.live.going_on)
     _move(viewer, devices, explorer)
     _draw(viewer, explorer)
     shoot(viewer, "region")
     click(explorer.planner.offer_button)
     path = _run(viewer, acquire, data, shoot)
     viewer.close()
-    _wait(0.2)
+    stage.rest(0.2)
     return path
 
 
-def _napari() -> Any:
+def _napari(size: tuple[int, int]) -> Any:
     import napari
 
     viewer = napari.Viewer(show=True, show_welcome_screen=False)
-    viewer.window.resize(*_SIZE)
-    _wait(0.2)
+    viewer.window.resize(*size)
+    stage.rest(0.2)
     return viewer
 
 
@@ -124,6 +114,10 @@ def _open_docks(viewer: Any) -> dict[str, Any]:
     }
 
 
+def _width(viewer: Any) -> int:
+    return int(viewer.window._qt_window.width())
+
+
 def _see(viewer: Any, devices: Any) -> None:
     """Choose a sample, look at it live, snap."""
     from qtpy.QtWidgets import QComboBox
@@ -131,20 +125,22 @@ def _see(viewer: Any, devices: Any) -> None:
     core = devices.microscope.real_core
     devices.show_page("Properties")
     page = devices.page("Properties")
-    until(lambda: page.table is not None)
+    stage.until(lambda: page.table is not None)
     keys(page.search, "Camera-Mode")
     table = page.table
     (row,) = table.rows_of("Camera", "Mode")
-    until(lambda: not table.isRowHidden(row))
+    stage.until(lambda: not table.isRowHidden(row) and table.cellWidget(row, 1))
     (choice,) = table.cellWidget(row, 1).findChildren(QComboBox)
     pick(choice, "Fluorescent Beads")
-    until(lambda: core.getProperty("Camera", "Mode") == "Fluorescent Beads")
+    stage.until(lambda: core.getProperty("Camera", "Mode") == "Fluorescent Beads")
     keys(devices.live.exposure_box.lineEdit(), "20\r")
-    until(lambda: core.getExposure() == 20)
+    stage.until(lambda: core.getExposure() == 20)
     click(devices.live.live_button)
-    until(lambda: "Live" in viewer.layers and viewer.layers["Live"].data.max() > 0)
+    stage.until(
+        lambda: "Live" in viewer.layers and viewer.layers["Live"].data.max() > 0
+    )
     click(devices.live.snap_button)
-    _wait(0.5)
+    stage.rest(0.5)
     layer = viewer.layers["Live"]
     assert layer.data.shape == (512, 512), layer.data.shape
     assert str(layer.data.dtype) == "uint16"
@@ -153,30 +149,30 @@ def _see(viewer: Any, devices: Any) -> None:
 
 def _move(viewer: Any, devices: Any, explorer: Any) -> None:
     """Go two steps to the right, and home again by typing."""
-    _raise(viewer, explorer)
+    stage.to_front(viewer, explorer)
     core = devices.microscope.real_core
-    until(lambda: explorer.driver.facts.grid is not None)
+    stage.until(lambda: explorer.driver.facts.grid is not None)
     control = explorer.control
     keys(control.xy_step.lineEdit(), "100\r")
     from qtpy.QtCore import Qt
 
     for _ in range(2):
         keys(control, Qt.Key.Key_Right)
-    until(lambda: round(core.getXPosition()) == 200)
+    stage.until(lambda: round(core.getXPosition()) == 200)
     states("x = 200")
-    until(control.x_box.isEnabled)
+    stage.until(control.x_box.isEnabled)
     keys(control.x_box.lineEdit(), "0\r")
-    until(lambda: round(core.getXPosition()) == 0 and not core.systemBusy())
+    stage.until(lambda: round(core.getXPosition()) == 0 and not core.systemBusy())
 
 
 def _draw(viewer: Any, explorer: Any) -> None:
     """Draw a rectangle with the mouse; tiles lie over it."""
     viewer.scene.camera.center = (0, 250, 450)
-    viewer.scene.camera.zoom = 0.5
-    _wait(0.3)
+    viewer.scene.camera.zoom = 0.5 * _width(viewer) / stage.LARGE[0]
+    stage.rest(0.3)
     click(explorer.planner.draw_buttons["rectangle"])
     drag(viewer, *_REGION)
-    until(lambda: explorer.planner.plan is not None)
+    stage.until(lambda: explorer.planner.plan is not None)
     tiles = explorer.planner.plan.tiles
     assert len(tiles) == 6, len(tiles)
     states("6 tiles")
@@ -187,9 +183,9 @@ def _draw(viewer: Any, explorer: Any) -> None:
 def _run(
     viewer: Any, acquire: Any, data: Path, shoot: Callable[[Any, str], None]
 ) -> Path:
-    _raise(viewer, acquire)
+    stage.to_front(viewer, acquire)
     editor, save = acquire.editor, acquire.save_box
-    until(lambda: len(editor.value().stage_positions) == 6)
+    stage.until(lambda: len(editor.value().stage_positions) == 6)
     tabs = editor.tab_wdg
     assert tabs.isChecked(editor.stage_positions) and tabs.isChecked(editor.channels)
     tabs.setCurrentWidget(editor.channels)
@@ -205,13 +201,13 @@ def _run(
     states("DAPI and FITC, with 20 ms each")
     keys(save.folder_edit, f"{data}\t")
     keys(save.name_edit, "beads\t")
-    until(lambda: "12 frames" in save.estimate_label.text())
-    until(acquire.run_bar.run_button.isEnabled)
+    stage.until(lambda: "12 frames" in save.estimate_label.text())
+    stage.until(acquire.run_bar.run_button.isEnabled)
     shoot(viewer, "plan")
     click(acquire.run_bar.run_button)
-    until(lambda: acquire.run is not None and acquire.run.progress().saved >= 5)
+    stage.until(lambda: acquire.run is not None and acquire.run.progress().saved >= 5)
     viewer.reset_view()
-    until(lambda: not acquire.running and not acquire.live.active)
+    stage.until(lambda: not acquire.running and not acquire.live.active)
     report = acquire.run.report
     assert (report.state.value, report.saved) == ("finished", 12), report
     states("12 frames")
@@ -243,37 +239,39 @@ def _choose_channel(table: Any, row: int, channel: str) -> None:
 # ---- the second session: from the file to a table
 
 
-def _look_again(path: Path, shoot: Callable[[Any, str], None]) -> None:
-    viewer = _napari()
+def _look_again(
+    path: Path, shoot: Callable[[Any, str], None], size: tuple[int, int]
+) -> None:
+    viewer = _napari(size)
     docks = _open_docks(viewer)
     browse, metadata = docks["Browse data"], docks["Metadata"]
-    _raise(viewer, browse)
+    stage.to_front(viewer, browse)
     page = browse.folder_page
     browse.tabs.setCurrentWidget(page)
     keys(page.place_field.box.lineEdit(), f"{path.parent}\r")
-    until(lambda: page.model.count == 1 and page.model.rows[0].looked)
+    stage.until(lambda: page.model.count == 1 and page.model.rows[0].looked)
     page.view.icon_view.setCurrentIndex(page.model.index(0, 0))
     click(page.open_button)
-    until(lambda: sum("DAPI" in layer.name for layer in viewer.layers) == 6)
+    stage.until(lambda: sum("DAPI" in layer.name for layer in viewer.layers) == 6)
     viewer.reset_view()
     shoot(viewer, "browse")
-    _raise(viewer, metadata)
+    stage.to_front(viewer, metadata)
     viewer.layers.selection.active = next(
         layer for layer in viewer.layers if "DAPI" in layer.name
     )
-    until(lambda: metadata.frame_tab.shown.facts.get("exposure_ms") == 20)
+    stage.until(lambda: metadata.frame_tab.shown.facts.get("exposure_ms") == 20)
     states("exposure_ms")
     shoot(viewer, "metadata")
     metadata.frame_tab.export(path.parent / "frames.csv")
-    until(lambda: not metadata.frame_tab.busy)
+    stage.until(lambda: not metadata.frame_tab.busy)
     lines = (path.parent / "frames.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + 12, lines
     _measure(path.parent, viewer)
     viewer.reset_view()
-    _raise(viewer, browse)
+    stage.to_front(viewer, browse)
     shoot(viewer, "measured")
     viewer.close()
-    _wait(0.2)
+    stage.rest(0.2)
 
 
 def _measure(data: Path, viewer: Any) -> None:
@@ -304,7 +302,7 @@ def click(button: Any) -> None:
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    until(button.isEnabled)
+    stage.until(button.isEnabled)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
@@ -325,7 +323,7 @@ def pick(choice: Any, text: str) -> None:
 
     choice.setFocus()
     QTest.keyClicks(choice, text[:8])
-    until(lambda: choice.currentText() == text)
+    stage.until(lambda: choice.currentText() == text)
 
 
 def drag(viewer: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -347,41 +345,15 @@ def drag(viewer: Any, start: tuple[float, float], end: tuple[float, float]) -> N
     for part in (0.3, 0.6, 1.0):
         x, y = (a + part * (b - a) for a, b in zip(start, end, strict=True))
         QTest.mouseMove(canvas, pixel((x, y)))
-        _wait(0.05)
+        stage.rest(0.05)
     QTest.mouseRelease(canvas, left, Qt.KeyboardModifier.NoModifier, pixel(end))
-    _wait(0.1)
-
-
-def _raise(viewer: Any, widget: Any) -> None:
-    """Bring the tab of a dock to the front."""
-    for dock in viewer.window._wrapped_dock_widgets.values():
-        if dock.inner_widget() is widget:
-            dock.raise_()
-    until(lambda: not widget.visibleRegion().isEmpty())
+    stage.rest(0.1)
 
 
 def states(*words: str) -> None:
     """Fail unless the page says these words."""
     for word in words:
         assert word in _page(), f"the page does not say {word!r}"
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Let the window live until something is so."""
-    end = time.monotonic() + _PATIENCE_S
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("it did not happen")
-        _wait(0.02)
-
-
-def _wait(seconds: float) -> None:
-    from qtpy.QtWidgets import QApplication
-
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        QApplication.processEvents()
-        time.sleep(0.002)
 
 
 def _plain(text: str) -> str:
@@ -393,8 +365,4 @@ def _page() -> str:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as settings:
-        # napari reads this once, when it is imported.
-        os.environ["NAPARI_CONFIG"] = str(Path(settings) / "napari.yaml")
-        os.environ["NAPARI_SCOPE_CONFIG_DIR"] = settings
-        walk(Path(sys.argv[1]))
+    walk(Path(sys.argv[1]))

@@ -1,9 +1,4 @@
-"""Make the pictures of adaptive.md by running its example.
-
-    python docs/make_adaptive_pictures.py
-
-Writes ``docs/images/adaptive-overview.png`` and ``docs/images/adaptive-cells.png``.
-"""
+"""The pictures of the page on adaptive acquisition: what its example acquires."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import stage
 from PIL import Image, ImageDraw
 
 from napari_scope.formats.ndtiff import Dataset
@@ -20,8 +16,9 @@ from napari_scope.formats.ndtiff import Dataset
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-DOCS = Path(__file__).parent
-EXAMPLE = DOCS.parent / "examples" / "adaptive_cells.py"
+__all__ = ["pictures"]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "adaptive_cells.py"
 COLOR = (255, 170, 0)
 SHOWN = 6  # cells
 HALF = 40  # pixels around a cell
@@ -74,17 +71,16 @@ def stacks(dataset: Dataset, count: int) -> Image.Image:
     return picture
 
 
-def main() -> None:
+def pictures(folder: Path) -> list[Path]:
     """Run the example and draw what it has taken."""
     example: dict[str, Any] = runpy.run_path(str(EXAMPLE))
-    with tempfile.TemporaryDirectory() as folder:
-        path, cells = example["main"](folder)
+    with tempfile.TemporaryDirectory() as data:
+        path, cells = example["main"](data)
         with Dataset(path) as dataset:
-            overview(dataset, cells).save(DOCS / "images" / "adaptive-overview.png")
-            stacks(dataset, min(SHOWN, len(cells))).save(
-                DOCS / "images" / "adaptive-cells.png"
-            )
-
-
-if __name__ == "__main__":
-    main()
+            return [
+                stage.save(overview(dataset, cells), folder / "adaptive-overview.png"),
+                stage.save(
+                    stacks(dataset, min(SHOWN, len(cells))),
+                    folder / "adaptive-cells.png",
+                ),
+            ]
