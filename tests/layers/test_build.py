@@ -95,7 +95,7 @@ def test_one_layer_for_each_channel_with_everything_said() -> None:
         "axis_labels": ("t", "z", "y", "x"),
         "colormap": "#0000FF",
         "contrast_limits": (3.0, 77.0),
-        "blending": "additive",
+        "blending": "translucent_no_depth",
         "multiscale": False,
         "rgb": False,
         "visible": True,

@@ -58,7 +58,7 @@ def test_one_multiscale_layer_for_each_channel(
         assert arguments["translate"] == (0, 0)
         assert arguments["units"] == ("micrometer", "micrometer")
         assert arguments["contrast_limits"] == (0, 250)
-        assert arguments["blending"] == "additive"
+        assert arguments["blending"] == ["translucent_no_depth", "additive"][n]
         assert arguments["visible"] is True
     assert layers["DAPI"][1]["colormap"] != layers["GFP"][1]["colormap"]
 

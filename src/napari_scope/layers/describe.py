@@ -89,7 +89,9 @@ def look_of(
         or full_range(image.levels[0].dtype)
     )
     if count > 1:
-        look["blending"] = "additive"
+        # As napari does it: light that is added to the white canvas of the light theme
+        # cannot be seen, so the first channel brings its own black.
+        look["blending"] = "additive" if index else "translucent_no_depth"
     return look | saved
 
 

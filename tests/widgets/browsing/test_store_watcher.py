@@ -210,7 +210,8 @@ def test_a_second_channel_and_position_come_later(bench: Bench) -> None:
     bench.store.grow(cells(1, "DAPI", "FITC", name="Pos0"))
     bench.look()
     assert bench.names == ["DAPI", "FITC"]
-    assert str(first.blending) == "additive" and first.colormap.name != "gray"
+    assert str(first.blending) == "translucent_no_depth"
+    assert first.colormap.name != "gray"
     bench.viewer.layers.selection.active = first
     place = {"y": 100.0}
     bench.store.grow(

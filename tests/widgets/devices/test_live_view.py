@@ -248,7 +248,10 @@ class TestLayer:
         view.tick()
         assert [layer.name for layer in model.layers] == ["Live Cam0", "Live Cam1"]
         assert [layer.colormap.name for layer in model.layers] == ["green", "magenta"]
-        assert {str(layer.blending) for layer in model.layers} == {"additive"}
+        assert [str(layer.blending) for layer in model.layers] == [
+            "translucent_no_depth",
+            "additive",
+        ]
         fake.live.deliver(ramp())
         view.tick()
         first = model.layers[0]

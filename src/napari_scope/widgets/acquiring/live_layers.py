@@ -236,6 +236,7 @@ class LiveLayers(QObject):
         self.stop()
         if self._shown is not None:
             self._shown.drop_empty()
+            self._shown.set_last_contrasts()
         for layer in self.layers.values():
             if layer.visible:
                 layer.refresh(extent=False, highlight=False)

@@ -208,6 +208,19 @@ class RunLayers:
             index = {**dict(shown.index), "c": key.channel}
         else:
             return
+        self._contrast_from(key, index)
+
+    def set_last_contrasts(self) -> None:
+        """Set the contrast of layers that have none when no more frames come.
+
+        Where looks are rare, the frames of a layer may all come between two of them.
+        """
+        for key in self._without_contrast & self.present.keys():
+            if self._state.has_begun(key):
+                index = dict(self._state.first_plane(key).index)
+                self._contrast_from(key, {**index, "c": key.channel})
+
+    def _contrast_from(self, key: LayerKey, index: Mapping[str, int]) -> None:
         image = self._view.images[index.get("p", key.image)]
         limits = contrast_of(_read(image, index))
         if limits is not None:

@@ -195,11 +195,19 @@ class LiveLayer:
         old, new = ("gray", color) if self._several else (color, "gray")
         if not layer.rgb and layer.colormap.name == old:
             layer.colormap = new
-            layer.blending = "additive" if self._several else "translucent_no_depth"
+            layer.blending = self._blending if self._several else "translucent_no_depth"
 
     @property
     def _color(self) -> str:
         return _COLORS[self._number % len(_COLORS)]
+
+    @property
+    def _blending(self) -> str:
+        """Blending of one camera among several.
+
+        The first one brings black with it: what is added to a white canvas is not seen.
+        """
+        return "additive" if self._number else "translucent_no_depth"
 
     def _replace_buffer(
         self, frame: LiveFrame, pixels: npt.NDArray[np.generic]
@@ -242,7 +250,7 @@ class LiveLayer:
             look = self._look()
         elif several and not frame.is_rgb:
             look["colormap"] = self._color
-            look["blending"] = "additive"
+            look["blending"] = self._blending
         if before is not None and before in layers:
             index = layers.index(before)
             layers.remove(before)
