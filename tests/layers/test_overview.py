@@ -65,6 +65,20 @@ def test_a_range_that_hides_the_picture_is_not_believed() -> None:
     assert frame(dark=False).max() >= 254
 
 
+@pytest.mark.parametrize("bit_depth", [None, 16])
+def test_a_few_bright_spots_on_black_are_not_flat(bit_depth: int | None) -> None:
+    from dataclasses import replace
+
+    from napari_scope.arrays import LazyArray, MemorySource
+
+    values = np.zeros((64, 64), "u2")
+    values[3, 5] = 200
+    image = make_image(names="yx", shape=(64, 64), bit_depth=bit_depth)
+    picture = picture_of(replace(image, levels=(LazyArray(MemorySource(values)),)))
+    assert np.median(picture) == 0
+    assert picture.max() == 255
+
+
 def test_a_damaged_one_says_why(tmp_path: Path) -> None:
     store = tmp_path / "a.zarr"
     store.mkdir()

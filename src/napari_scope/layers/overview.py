@@ -319,6 +319,9 @@ def _gray(
     if finite.size == 0:
         return np.zeros(values.shape, np.float32)
     low, high = np.percentile(finite, (_LOWEST, _HIGHEST))
+    if not low < high:
+        # A few bright spots on black, as beads are.
+        low, high = finite.min(), finite.max()
     if limits is not None and limits[0] < limits[1]:
         used = (high - low) / (limits[1] - limits[0])
         # A range that the file tells is believed unless the picture vanished in it.
