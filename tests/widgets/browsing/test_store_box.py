@@ -46,6 +46,8 @@ def test_a_data_set_and_nothing(box: StoreBox) -> None:
     box.show_nothing("spots")
     assert box.name_label.text() == "spots" and box.path_edit.isHidden()
     assert "not opened from" in box.facts_label.text()
+    box.show_nothing("cells", of_run=True)
+    assert "shows a run" in box.facts_label.text()
     box.show_nothing(None)
     assert "open a data set" in box.facts_label.text()
 

@@ -26,6 +26,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QTabWidget, QVBoxLayout, QWidget
 
 from napari_scope.layers import origin_of
+from napari_scope.layers.live_origin import run_origin_of
 from napari_scope.layers.preferences import load_preferences
 from napari_scope.widgets.browsing.activity_page import ActivityPage, ask_to_end_jobs
 from napari_scope.widgets.browsing.browse_tree import BrowseTree
@@ -270,7 +271,10 @@ class BrowseDock(ScopeDock):
         if origin is None or dataset is None:
             self._dataset = None
             self.frame_tab.point.cursor_counts = False
-            self.store_box.show_nothing(None if layer is None else str(layer.name))
+            self.store_box.show_nothing(
+                None if layer is None else str(layer.name),
+                of_run=layer is not None and run_origin_of(layer.metadata) is not None,
+            )
             self.store_view.set_document({}, _NOTHING)
             return
         if dataset is self._dataset:

@@ -205,8 +205,11 @@ class StoreBox(QGroupBox):
         self.facts_label.setText(facts_line(dataset))
         self._show_problems(dataset.problems)
 
-    def show_nothing(self, layer_name: str | None) -> None:
-        """Show that there is no data set: of a layer of others, or without any."""
+    def show_nothing(self, layer_name: str | None, *, of_run: bool = False) -> None:
+        """Show that there is no data set: of a layer of others, or without any.
+
+        The layer of a run shows frames that come from the microscope, not from a store.
+        """
         self.name_label.setText("No data" if layer_name is None else layer_name)
         self.name_label.setToolTip("")
         self.path_edit.setVisible(False)
@@ -215,11 +218,12 @@ class StoreBox(QGroupBox):
         self.state_icon.clear()
         self.state_label.clear()
         self.note_label.clear()
-        self.facts_label.setText(
-            "Select a layer, or open a data set."
-            if layer_name is None
-            else "This layer was not opened from a data set of a microscope."
-        )
+        words = "This layer was not opened from a data set of a microscope."
+        if layer_name is None:
+            words = "Select a layer, or open a data set."
+        elif of_run:
+            words = "This layer shows a run. Open the folder that it is saved in."
+        self.facts_label.setText(words)
         self._show_problems(())
 
     def show_run(self, state: StoredRun) -> None:

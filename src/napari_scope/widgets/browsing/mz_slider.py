@@ -1,0 +1,207 @@
+"""The slider of a mass-spectrometry image: it shows m/z, not the number of a channel.
+
+napari's sliders show numbers of steps. `MzSlider` writes the m/z onto the slider's name
+and into the status bar, and shows the stack of channels when its slider is moved for
+the first time: at first only the sums of all intensities are seen. The Spectra dock
+moves the slider with `MzSlider.show_mz`. One for each viewer is enough, however many
+files it shows; it lives as long as the viewer's window.
+
+Examples
+--------
+>>> viewer.open("brain.imzML", plugin="napari-scope")  # doctest: +SKIP
+>>> mz_slider(viewer).show_mz(885.55)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer
+
+from napari_scope.layers.msi_build import MZ
+from napari_scope.widgets.browsing.msi_painter import MSIPainter, stack_of
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from qtpy.QtWidgets import QWidget
+
+__all__ = ["MzSlider", "mz_slider", "mz_text"]
+
+_MARK: Final = "  ·  "
+
+
+def mz_text(mz: float) -> str:
+    """Return an m/z as people read it.
+
+    Examples
+    --------
+    >>> mz_text(885.549612), mz_text(12000.4)
+    ('m/z 885.5496', 'm/z 12000.40')
+    """
+    return f"{MZ} {mz:.{4 if mz < 10_000 else 2}f}"
+
+
+class MzSlider(QObject):
+    """Ties the m/z slider of one viewer to its stacks.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    parent : QWidget
+        Its window.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._viewer: Any = viewer
+        self._status: object = None
+        self._offered: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._step: int | None = None
+        self.painter = MSIPainter(viewer, parent)
+        self.painter.painted.connect(self._write)
+        # napari moves the sliders itself while layers are added.
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.timeout.connect(self._settle)
+        viewer.layers.events.inserted.connect(self._on_layers, position="last")
+        viewer.layers.events.removed.connect(self._on_layers, position="last")
+        viewer.dims.events.current_step.connect(self._on_step, position="last")
+        viewer.layers.selection.events.active.connect(self._on_active)
+        viewer.events.status.connect(self._on_status, position="last")
+        self._on_layers()
+
+    def stop(self) -> None:
+        """Leave slider and status as they are from now on; idempotent."""
+        viewer, self._viewer = self._viewer, None
+        if viewer is None:
+            return
+        self._settled.stop()
+        self.painter.stop()
+        viewer.layers.events.inserted.disconnect(self._on_layers)
+        viewer.layers.events.removed.disconnect(self._on_layers)
+        viewer.dims.events.current_step.disconnect(self._on_step)
+        viewer.layers.selection.events.active.disconnect(self._on_active)
+        viewer.events.status.disconnect(self._on_status)
+
+    @property
+    def layer(self) -> Any:
+        """The stack that the slider speaks of, or None.
+
+        The active layer, else the highest one that is seen, else the first one.
+        """
+        if self._viewer is None:
+            return None
+        stacks = [layer for layer in self._viewer.layers if stack_of(layer) is not None]
+        active = self._viewer.layers.selection.active
+        if active is not None and any(layer is active for layer in stacks):
+            return active
+        seen = [layer for layer in stacks if layer.visible]
+        return seen[-1] if seen else stacks[0] if stacks else None
+
+    @property
+    def mz(self) -> float | None:
+        """The m/z that the slider stands at."""
+        layer = self.layer
+        stack = None if layer is None else stack_of(layer)
+        if stack is None:
+            return None
+        channel = round(float(layer.world_to_data(self._viewer.dims.point)[0]))
+        axis = stack.mz
+        return float(axis[channel]) if 0 <= channel < len(axis) else None
+
+    def show_mz(self, mz: float) -> None:
+        """Move the slider to the channel nearest to an m/z; nothing without a stack."""
+        layer = self.layer
+        stack = None if layer is None else stack_of(layer)
+        if stack is None or not len(stack.mz):
+            return
+        channel = int(np.abs(stack.mz - mz).argmin())
+        world = layer.data_to_world((channel, *(0,) * (layer.ndim - 1)))
+        self._viewer.dims.set_point(self._axis_of(layer), float(world[0]))
+
+    # ---- the slider
+
+    def _axis_of(self, layer: Any) -> int:
+        return int(self._viewer.dims.ndim - layer.ndim)
+
+    def _on_layers(self, event: Any = None) -> None:
+        self._step = None
+        self._settled.start(0)
+
+    def _settle(self) -> None:
+        layer = self.layer
+        if layer is not None:
+            self._step = self._viewer.dims.current_step[self._axis_of(layer)]
+        self._write()
+
+    def _on_active(self, event: Any) -> None:
+        self._write()
+
+    def _on_step(self, event: Any) -> None:
+        layer = self.layer
+        if layer is None:
+            return
+        step = self._viewer.dims.current_step[self._axis_of(layer)]
+        if self._step is not None and step != self._step:
+            self._step = step
+            if not layer.visible and layer not in self._offered:
+                self._offered.add(layer)
+                layer.visible = True
+        self._write()
+
+    def _write(self) -> None:
+        """Write the m/z onto the slider."""
+        layer, mz = self.layer, self.mz
+        stack = None if layer is None else stack_of(layer)
+        if stack is None or mz is None:
+            return
+        waits = layer.visible and stack.owed is not None
+        text = mz_text(mz) + (" …" if waits else "")
+        axis, names = self._axis_of(layer), list(self._viewer.dims.axis_labels)
+        if names[axis] != text:
+            names[axis] = text
+            self._viewer.dims.axis_labels = tuple(names)
+
+    # ---- the status bar
+
+    def _on_status(self, event: Any) -> None:
+        status = event.value
+        if status == self._status or not self._viewer.mouse_over_canvas:
+            return
+        layer, mz = self.layer, self.mz
+        if mz is None or not layer.visible:
+            return
+        words = mz_text(mz)
+        if isinstance(status, dict):
+            coordinates = status.get("coordinates", "")
+            changed: object = {**status, "coordinates": f"{words}{_MARK}{coordinates}"}
+        elif isinstance(status, str) and status not in ("", "Ready"):
+            changed = f"{words}{_MARK}{status}"
+        else:
+            return
+        self._status = changed
+        self._viewer.status = changed
+
+
+def mz_slider(viewer: napari.viewer.Viewer | None = None) -> MzSlider | None:
+    """Return the m/z slider of a viewer, made when it is first asked for.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer, optional
+        The viewer; by default the current one. None is returned without a window.
+    """
+    if viewer is None:
+        import napari
+
+        viewer = napari.current_viewer()
+    if viewer is None or getattr(viewer, "window", None) is None:
+        return None
+    window = viewer.window.main_menu.window()
+    if window is None:
+        return None
+    found: MzSlider | None = window.findChild(MzSlider)
+    return found or MzSlider(viewer, window)
