@@ -17,6 +17,7 @@ from benchmarks import (
     docks,
     explorer,
     live,
+    msi,
     ndtiff,
     ndtiff_view,
     ndtiff_write,
@@ -51,12 +52,14 @@ BENCHMARKS: dict[str, Callable[[], Sequence[Benchmark | Camera | GuiBenchmark]]]
     "opening": opening.benchmarks,
     "conversion": conversion.benchmarks,
     "nodes": nodes.benchmarks,
+    "msi": msi.benchmarks,
     "live": live.benchmarks,
     "explorer": explorer.benchmarks,
     "docks": docks.benchmarks,
+    "msi_large": msi.large_benchmarks,
     "sustained": pace.sustained_benchmarks,
 }
-ON_DEMAND = {"sustained"}
+ON_DEMAND = {"msi_large", "sustained"}
 """Those that are run only when they are named."""
 
 DATA_FOLDER = Path(__file__).parent / "results"

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from napari_scope.formats.detect import detect
+from napari_scope.formats.msi_sniff import is_msi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ def napari_get_reader(
         What the user opens. napari asks for every folder, so the answer is cheap.
     """
     paths = _as_list(path)
-    if paths and all(detect(p) is not None for p in paths):
+    if paths and all(detect(p) is not None or is_msi(p) for p in paths):
         return read
     return None
 
@@ -48,6 +49,10 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
     the current viewer, if there is one and the user has not switched it off. Of a run
     that was interrupted it is said so, with the offer to finish it.
 
+    Of mass-spectrometry images nothing but what says where the spectra lie is read
+    before this returns: where there is a window, the sums that the file does not tell
+    are painted as they are computed.
+
     Raises
     ------
     ScopeError
@@ -60,6 +65,9 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
     preferences = load_preferences()
     layers: list[LayerData] = []
     for one in _as_list(path):
+        if detect(one) is None and is_msi(one):
+            layers += _msi_layers(one)
+            continue
         view = None if preferences.positions == "slider" else _plate(one)
         if view is not None:
             layers += _plate_layers(view)
@@ -77,7 +85,8 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
         from napari_scope.widgets.browsing.first_view import show_all_when_added
 
         show_all_when_added()
-    return layers
+    # What belongs to a data set that is shown brings no layers: napari's word for it.
+    return layers or [(None,)]  # type: ignore[list-item]
 
 
 def _as_list(path: Path | Sequence[Path]) -> list[Path]:
@@ -110,6 +119,28 @@ def _plate_layers(view: PlateView) -> list[LayerData]:
 
         show_wells()
     _tell_of_interruption(view.dataset())
+    return layers
+
+
+def _msi_layers(path: Path) -> list[LayerData]:
+    """Return the layers of mass-spectrometry images, and tie the m/z slider to them."""
+    from napari_scope.formats.msi import open_msi
+    from napari_scope.layers.msi_build import reader_to_layers
+    from napari_scope.widgets.browsing.plate_views import warn_of
+
+    if not _may_use_qt():
+        reader = open_msi(path)
+        layers = reader_to_layers(reader)
+    else:
+        from napari_scope.widgets.browsing.msi_opening import is_shown_already
+        from napari_scope.widgets.browsing.mz_slider import mz_slider
+
+        if is_shown_already(path):
+            return []
+        reader = open_msi(path)
+        layers = reader_to_layers(reader, wait=mz_slider() is None)
+    if reader.problems:
+        warn_of(reader.basename, reader.problems)
     return layers
 
 

@@ -35,8 +35,12 @@ def info(
     ] = False,
 ) -> None:
     """Say what a data set holds."""
+    from napari_scope.cli.msi import is_msi, print_msi
     from napari_scope.formats.tree import open_tree
 
+    if is_msi(path):
+        print_msi(path, as_json, show_all)
+        return
     root = open_tree(path)
     if root.kind == "folder":
         _print_folder(root, as_json)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_scope.widgets.frames.metadata_dock import MetadataDock
     from napari_scope.widgets.log.log_dock import LogDock
     from napari_scope.widgets.space.explorer_dock import ExplorerDock
+    from napari_scope.widgets.spectrum.spectrum_dock import SpectrumDock
 
 __all__ = [
     "AcquireDock",
@@ -20,6 +21,7 @@ __all__ = [
     "ExplorerDock",
     "LogDock",
     "MetadataDock",
+    "SpectrumDock",
 ]
 
 
@@ -32,6 +34,7 @@ def __getattr__(name: str) -> object:
         "ExplorerDock": "space.explorer_dock",
         "LogDock": "log.log_dock",
         "MetadataDock": "frames.metadata_dock",
+        "SpectrumDock": "spectrum.spectrum_dock",
     }
     if name in modules:
         return getattr(

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_scope.formats.msi.axes import BinnedAxis, InterpolatedAxis
+from napari_scope.formats.msi import PixelTable, Spectrum
+from napari_scope.formats.msi.axes import (
+    BinnedAxis,
+    CommonAxis,
+    CubeAxis,
+    InterpolatedAxis,
+    axis_of,
+)
+from napari_scope.formats.msi.memory import MemorySpectra
 
 numbers = st.floats(50, 2000, allow_nan=False)
 
@@ -48,3 +56,51 @@ def test_profiles_are_interpolated() -> None:
     assert placed.tolist() == [0, 2, 3, 4, 0]
     assert axis.place(np.zeros(0), np.zeros(0)).tolist() == [0] * 5
     assert len(InterpolatedAxis(10, 10, 0)) == 1
+
+
+AXES = [
+    BinnedAxis.between(90, 700, ppm=5000),
+    InterpolatedAxis(100, 600, 7),
+    CommonAxis(np.linspace(100, 600, 50)),
+]
+
+
+@given(st.lists(numbers, max_size=12), st.data())
+@pytest.mark.parametrize("axis", AXES, ids=lambda one: type(one).__name__)
+def test_some_bins_are_those_of_all(
+    axis: CubeAxis, values: list[float], data: st.DataObject
+) -> None:
+    mz = np.sort(values)
+    if isinstance(axis, CommonAxis):
+        mz = axis.mz
+    heights = np.arange(1.0, len(mz) + 1)
+    wanted = data.draw(st.lists(st.integers(0, len(axis) - 1), max_size=6))
+    bins = np.array(wanted, np.int64)
+    found = axis.place_at(mz, heights, bins)
+    assert found.tolist() == axis.place(mz, heights)[bins].tolist()
+
+
+def _profile(step: float, n: int) -> MemorySpectra:
+    mz = 100 + step * np.arange(n)
+    values = np.zeros(n, "f4")
+    values[n // 3] = 8
+    one = Spectrum(mz, values)
+    return MemorySpectra("", PixelTable.of([0], [0]), [one], is_profile=True)
+
+
+def test_no_peak_is_lost_between_steps_that_are_too_wide() -> None:
+    assert isinstance(axis_of(_profile(0.5, 100)), InterpolatedAxis)
+    fine = _profile(0.001, 200_000)
+    axis = axis_of(fine)
+    assert isinstance(axis, BinnedAxis)
+    assert axis.place(*fine.spectrum(0)).sum() == 8
+
+
+def test_the_width_of_bins_is_that_of_the_data_set() -> None:
+    each = [Spectrum(np.array([100.0, 120.0]), np.array([1.0, 2.0]))]
+    table = PixelTable.of([0], [0])
+    coarse = axis_of(MemorySpectra("", table, each, cube_ppm=100.0))
+    fine = axis_of(MemorySpectra("", table, each))
+    assert isinstance(coarse, BinnedAxis)
+    assert coarse.edges[1] / coarse.edges[0] - 1 == pytest.approx(1e-4, rel=1e-3)
+    assert fine.mz[1] / fine.mz[0] - 1 == pytest.approx(15e-6, rel=1e-3)

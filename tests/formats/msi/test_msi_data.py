@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.formats.msi import msi_brute as brute
 
-from napari_scope.formats.msi import MSIData, PixelTable, Spectrum, mz_window
+from napari_scope.formats.msi import MSIData, PixelTable, Spectrum, cube, mz_window
 from napari_scope.formats.msi.memory import MemorySpectra
+from napari_scope.formats.msi.windows import edges_in
 
 MZ = np.array([100.0, 101.0, 102.5, 104.0])
 
@@ -48,7 +49,7 @@ axis_index = st.one_of(
 
 @given(st.lists(axis_index, max_size=4))
 def test_slices_are_those_of_numpy(index: list[Any]) -> None:
-    data, cube = MSIData(_common()), _cube()
+    data, whole = MSIData(_common()), _cube()
     if sum(isinstance(part, list) for part in index) > 1:
         with pytest.raises(IndexError):
             data[tuple(index)]
@@ -60,14 +61,14 @@ def test_slices_are_those_of_numpy(index: list[Any]) -> None:
         np.array(part, np.int64) if isinstance(part, list) else part for part in index
     )
     try:
-        expected = cube[key]
+        expected = whole[key]
     except IndexError:
         with pytest.raises(IndexError):
             data[tuple(index)]
         return
     found = data[tuple(index)]
     if not pointwise:
-        assert found.dtype == cube.dtype
+        assert found.dtype == whole.dtype
         assert found.tolist() == expected.tolist()
     else:
         assert sorted(found.ravel()) == sorted(expected.ravel())
@@ -161,6 +162,61 @@ def test_totals_that_the_file_tells_are_taken() -> None:
     spectra.totals = np.arange(5.0)
     assert MSIData(spectra).tic_image().tolist() == [[0, 1, 2], [3, 0, 4]]
     assert MSIData(spectra).of_regions([1]).totals().tolist() == [2, 4]
+
+
+@given(
+    st.floats(0, 1e38), st.floats(0, 1e38), st.lists(st.floats(0, 2.0**120, width=32))
+)
+def test_a_window_holds_the_same_values_in_any_type(
+    low: float, high: float, more: list[float]
+) -> None:
+    for value in (low, high):
+        near = np.float32(value)
+        more += [float(near), float(np.nextafter(near, np.float32(0)))]
+    mz = np.array(more, "f4")
+    first, last = edges_in(mz.dtype, low, high)
+    found = (mz >= first) & (mz <= last)
+    exact = mz.astype(float)
+    assert found.tolist() == ((exact >= low) & (exact <= high)).tolist()
+    for dtype in ("f8", "i4"):
+        assert edges_in(np.dtype(dtype), low, high) == (low, high)
+    assert not (mz >= edges_in(mz.dtype, 1e300, 1e301)[0]).any()
+
+
+def test_bins_of_the_cube_come_from_the_index_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(1)
+    each = [
+        Spectrum(random.choice([100.0, 100.2, 180.0, 250.0], 3), random.random(3))
+        for _ in range(12)
+    ]
+    table = PixelTable.of(np.arange(12) % 4, np.arange(12) // 4)
+    memory = MemorySpectra("", table, each, cube_ppm=500.0)
+    data = MSIData(memory)
+    bins = np.flatnonzero(data[:].sum(axis=(0, 1)))
+    keys: list[Any] = [
+        (..., int(bins[0])), (..., slice(bins[0], bins[0] + 9)), (..., bins.tolist()),
+        (1, 2, bins.tolist()), (slice(2), 1, slice(None)),
+    ]  # fmt: skip
+    expected = [data[key] for key in keys]
+    assert data.prepare_index()
+    monkeypatch.setattr(cube, "_MANY", 0)
+    for key, one in zip(keys, expected, strict=True):
+        np.testing.assert_allclose(data[key], one, rtol=1e-6)
+    # Nothing else is read for them.
+    monkeypatch.setattr(cube, "_MANY", 12)
+    memory.blocks = None  # type: ignore[method-assign, assignment]
+    for key, one in zip(keys[:3], expected[:3], strict=True):
+        np.testing.assert_allclose(data[key], one, rtol=1e-6)
+
+
+def test_choosing_reads_nothing() -> None:
+    memory, _ = _ragged()
+    memory.spectrum = memory.blocks = memory.mz_range = None  # type: ignore
+    data = MSIData(memory).of_regions([0])
+    assert data.pixels.shape == (2, 2, 1)
+    assert data.ndim == 3
 
 
 def test_windows() -> None:

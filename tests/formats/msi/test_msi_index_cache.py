@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +24,12 @@ def _memory(identity: str = "a", n: int = 30) -> MemorySpectra:
     ]
     table = PixelTable.of(range(n), [0] * n, region=[i % 2 for i in range(n)])
     return MemorySpectra("", table, spectra, identity=identity)
+
+
+@pytest.fixture(autouse=True)
+def there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the disk of the tests has left is not the question."""
+    monkeypatch.setattr(index_cache, "free_bytes", lambda _: 1 << 40)
 
 
 def test_a_small_table_stays_in_memory(tmp_path: Path) -> None:
@@ -116,3 +124,21 @@ def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder().parts == ("elsewhere", "peaks")
     monkeypatch.delenv("NAPARI_SCOPE_CACHE_DIR")
     assert cache_folder().name == "peaks"
+
+
+def test_two_may_make_the_same_table_at_once(tmp_path: Path) -> None:
+    start = threading.Barrier(4)
+
+    def make(_: int) -> list[float]:
+        memory = _memory(n=200)
+        start.wait(10)
+        index = prepare(memory, memory_bytes=10, folder=tmp_path)
+        assert index is not None
+        found = index.window(300, 400).tolist()
+        index.close()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(make, range(4)))
+    assert found == [found[0]] * 4
+    assert [file.suffix for file in tmp_path.iterdir()] == [".peaks"]

@@ -76,3 +76,21 @@ def test_hotspots_are_clipped() -> None:
 def test_an_image_without_hotspots(spectra: MemorySpectra) -> None:
     data = MSIData(spectra)
     assert data.ion_image(100, 0.1, hotspot=0.0).tolist() == [[3, 0, 3, 0]]
+
+
+def test_a_reference_comes_from_the_index_and_few_are_kept() -> None:
+    table = PixelTable.of(range(4), [0] * 4)
+    each = [Spectrum(np.array(m), np.array(v, "f4")) for m, v in OF_EACH]
+    spectra = MemorySpectra("", table, each)
+    data = MSIData(spectra)
+    expected = data.factors(Reference(100, 1)).tolist()
+    data = MSIData(spectra)
+    data.prepare_index()
+    spectra.blocks = None  # type: ignore[method-assign, assignment]
+    assert data.factors(Reference(100, 1)).tolist() == expected
+    first = data.factors(Reference(100, 1))
+    for mz in range(20):
+        data.factors(Reference(100 + mz, 1))
+    assert len(data._factors) == 8
+    assert data.factors(Reference(100, 1)) is not first
+    assert data.factors(Reference(100, 1)).tolist() == expected

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.formats.msi import msi_brute as brute
 
 from napari_scope.errors import CancelledError
-from napari_scope.formats.msi import PixelTable, Spectrum, peak_index
+from napari_scope.formats.msi import PixelTable, Spectrum, peak_index, peak_store
 from napari_scope.formats.msi.memory import MemorySpectra
 from napari_scope.formats.msi.peak_index import PeakIndex
 
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_no_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(peak_index._FileStore, "put", full)
+    monkeypatch.setattr(peak_store.FileStore, "put", full)
     with pytest.raises(OSError, match="No space"):
         PeakIndex.build(_memory(1), path)
     assert not path.exists()

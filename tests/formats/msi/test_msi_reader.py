@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def only_for_this_test() -> Iterator[None]:
+    available_formats()  # a module that is imported tells of its format only once
     known = dict(registry._KNOWN)
     yield
     registry._KNOWN.clear()
@@ -151,6 +152,68 @@ def test_regions_of_several_data_sets() -> None:
     reader.set_dataset_selection(0)
     assert reader.select_region is None
     assert reader.shape == (3, 2, 2)
+
+
+def test_regions_are_listed_for_each_data_set() -> None:
+    reader = _reader(MultiDataRegionReader)("place")
+    assert isinstance(reader, MultiDataRegionReader)
+    assert reader.regions_of(0) == reader.regions_of(1) == reader.region_dicts
+    with pytest.raises(ValueError, match="no data set 2 in place; there are 0 to 1"):
+        reader.regions_of(2)
+    # Without a chosen data set, a choice of regions is about all of them.
+    reader.set_region_selection(np.int64(1))
+    assert reader.select_region == 1
+    assert type(reader.select_region) is int
+    assert reader.shape == [(1, 1, 2), (1, 1, 1)]
+    reader.set_region_selection(np.array([0, 1]))
+    assert reader.select_region == (0, 1)
+    reader.set_dataset_selection(np.int64(1))  # type: ignore[arg-type]
+    assert reader.select_dataset == 1
+    with pytest.raises(TypeError):
+        reader.set_dataset_selection(0.5)  # type: ignore[arg-type]
+
+
+def test_what_is_looked_at_keeps_its_reader() -> None:
+    kind: Any = _reader(MSIReader, sets=1)
+    data = kind("place").data
+    assert kind.closed == 0
+    assert data.ion_image(1, 0.1).tolist() == [[1, 0, 0], [0, 0, 0]]
+    data = data.of_regions([0])
+    assert kind.closed == 0
+    assert data.tic_image().tolist() == [[1, 1]]
+    del data
+    assert kind.closed == 1
+
+
+def test_what_was_computed_once_is_there_again() -> None:
+    reader = _reader(RegionReader, sets=1)("place")
+    assert isinstance(reader, RegionReader)
+    assert reader.data.totals() is reader.data.totals()
+    assert reader.data.factors("rms") is reader.data.factors("rms")
+    assert reader.data.pixels is reader.data.pixels
+    reader.set_region_selection(0)
+    assert reader.data.totals() is reader.data.totals()
+    assert len(reader.data.totals()) == 2
+
+
+def test_a_file_that_is_refused_is_closed_at_once() -> None:
+    closed = []
+
+    class Refused(MSIReader):
+        def _open(self) -> Any:
+            raise FormatError("odd")
+
+        def _close(self) -> None:
+            closed.append(self.basename)
+            self._file.close()  # type: ignore[attr-defined]
+
+        @classmethod
+        def is_valid_dataset(cls, name: str | os.PathLike[str]) -> bool:
+            return False
+
+    with pytest.raises(FormatError, match="odd"):
+        Refused("place")
+    assert closed == ["place"]
 
 
 def test_closing() -> None:

@@ -10,6 +10,7 @@ from tests.formats.msi import msi_brute as brute
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi import PixelTable, Spectrum
+from napari_scope.formats.msi import memory as memory_module
 from napari_scope.formats.msi.blocks import RaggedBlock
 from napari_scope.formats.msi.memory import MemorySpectra
 
@@ -103,3 +104,25 @@ def test_spectra_that_fit_nothing_are_refused() -> None:
         MemorySpectra("", table, [])
     with pytest.raises(FormatError, match="2 m/z values and 1 intensities"):
         MemorySpectra("", table, [Spectrum(np.zeros(2), np.zeros(1))])
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_many_spectra_come_in_several_blocks(
+    common: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_module, "BLOCK_BYTES", 100)
+    table = PixelTable.of(range(7), [0] * 7)
+    rows = np.arange(35.0).reshape(7, 5)
+    each = [Spectrum(np.arange(5.0), row) for row in rows]
+    memory = (
+        MemorySpectra.over(np.arange(5.0), rows, table)
+        if common
+        else MemorySpectra("", table, each)
+    )
+    blocks = list(memory.blocks())
+    assert [len(block) for block in blocks] == ([3, 3, 1] if common else [2, 2, 2, 1])
+    assert np.concatenate([b.totals() for b in blocks]).tolist() == rows.sum(1).tolist()
+    wanted = np.array([6, 0, 3])
+    assert (
+        memory.window(1, 2, "sum", wanted).tolist() == rows[wanted, 1:3].sum(1).tolist()
+    )

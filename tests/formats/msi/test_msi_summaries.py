@@ -73,6 +73,17 @@ def test_a_common_axis_is_kept() -> None:
     assert right.mean_spectrum(np.array([0])).intensities.tolist() == [250, 1]
 
 
+def test_noise_below_zero_moves_no_point_out_of_its_bin() -> None:
+    memory = _memory([[(100.0, 500), (150.0, 1)], [(100.0003, -499), (150.0, -1)]])
+    summary = summarise(memory, ppm=5)
+    assert summary.mean.mz == pytest.approx([100, 150], rel=6e-6)
+    assert summary.mean.intensities.tolist() == [0.5, 0]
+    assert summary.skyline.intensities.tolist() == [500, 1]
+    table = PixelTable.of([0, 1], [0, 0])
+    below = MemorySpectra.over([1.0, 2.0], [[-3, 1], [-2, -1]], table)
+    assert summarise(below).skyline.intensities.tolist() == [-2, 1]
+
+
 def test_no_spectrum_gives_an_empty_mean() -> None:
     data = MSIData(_memory([[(100.0, 1)]]))
     summary = data.summary(np.zeros(0, np.int64))

@@ -77,8 +77,11 @@ def made_dock(
 
 def begun(dock: AcquireDock, qtbot: QtBot) -> Any:
     """Press Run; returns the run once it has begun, or could not."""
-    qtbot.waitUntil(dock.run_bar.run_button.isEnabled, timeout=30_000)
-    qtbot.waitUntil(dock.run_bar.run_button.isEnabled, timeout=10_000)
+    button, microscope = dock.run_bar.run_button, dock.microscope
+    # The button hears of the end of a run a moment after it.
+    qtbot.waitUntil(
+        lambda: button.isEnabled() and not microscope.lock_reason, timeout=30_000
+    )
     dock.run_bar.run_button.click()
     qtbot.waitUntil(lambda: not dock._starting, timeout=30_000)
     return dock.run

@@ -20,7 +20,6 @@ from tests.widgets.acquiring.dock_runs import (
 from napari_scope.acquire import RunState, registry
 from napari_scope.errors import AcquisitionError
 from napari_scope.formats import open_dataset
-from napari_scope.widgets.acquiring.live_layers import LiveLayers
 from napari_scope.widgets.common.microscope import Microscope
 
 if TYPE_CHECKING:
@@ -57,8 +56,6 @@ def test_both_press_run_at_once_and_one_window_closes(
 ) -> None:
     """With one microscope object, as napari's menu gives them, and with two of them."""
     small_camera(owner.core)
-    # Two windows that draw in one process are not what is tried here.
-    monkeypatch.setattr(LiveLayers, "start", lambda *args, **more: None)
     microscope = Microscope(owner)
     viewers = [make_napari_viewer(show=True) for _ in range(2)]
     docks = [

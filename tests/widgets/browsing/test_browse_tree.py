@@ -270,6 +270,7 @@ def test_show_in_folder(
     select(tree, find(tree, qtbot, "A", "A1"))
     tree.menu()
     tree.show_action.trigger()
+    qtbot.waitUntil(lambda: bool(opened))  # the disk is looked at in a thread
     assert [url.toLocalFile() for url in opened] == [str(plate / "A" / "1")]
     tree.show_root(Node("image", "far", place="https://example.org/a.zarr"))
     select(tree, tree.filtered.index(0, 0))

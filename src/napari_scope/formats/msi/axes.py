@@ -27,10 +27,13 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_scope.formats.msi.spectra import Spectra
+
     Floats = npt.NDArray[np.float64]
+    Numbers = npt.NDArray[np.int64]
     Values = npt.NDArray[Any]
 
-__all__ = ["BinnedAxis", "CommonAxis", "CubeAxis", "InterpolatedAxis"]
+__all__ = ["BinnedAxis", "CommonAxis", "CubeAxis", "InterpolatedAxis", "axis_of"]
 
 MOST_BINS = 50_000
 """Largest number of bins; their width grows to keep it."""
@@ -57,6 +60,10 @@ class CubeAxis(ABC):
     @abstractmethod
     def window(self, index: int) -> tuple[float, float]:
         """Return the closed window of m/z whose values decide on one bin."""
+
+    def place_at(self, mz: Values, intensities: Values, bins: Numbers) -> Values:
+        """Return the values of one spectrum in some bins, as `place` has them."""
+        return self.place(mz, intensities)[bins]
 
 
 class CommonAxis(CubeAxis):
@@ -125,6 +132,17 @@ class BinnedAxis(CubeAxis):
         below_next = np.nextafter(self.edges[index + 1], -np.inf)
         return float(self.edges[index]), float(below_next)
 
+    def place_at(self, mz: Values, intensities: Values, bins: Numbers) -> Values:
+        """See `CubeAxis.place_at`."""
+        if not len(bins):
+            return np.zeros(0)
+        first, last = int(bins.min()), int(bins.max())
+        edges = self.edges[first : last + 2]
+        near = (mz >= edges[0]) & (mz < edges[-1])
+        within = np.searchsorted(edges, mz[near], "right") - 1
+        sums = np.bincount(within, intensities[near], minlength=last + 1 - first)
+        return sums[bins - first]
+
 
 class InterpolatedAxis(CubeAxis):
     """Even steps at which profiles are interpolated; 0 outside of a profile.
@@ -150,3 +168,35 @@ class InterpolatedAxis(CubeAxis):
         half = (self.mz[1] - self.mz[0]) / 2 if len(self) > 1 else 0.5
         value = float(self.mz[index])
         return value - half, value + half
+
+    def place_at(self, mz: Values, intensities: Values, bins: Numbers) -> Values:
+        """See `CubeAxis.place_at`."""
+        if not len(mz):
+            return np.zeros(len(bins))
+        return np.interp(self.mz[bins], mz, intensities, left=0.0, right=0.0)
+
+
+def axis_of(spectra: Spectra) -> CubeAxis:
+    """Return the axis for the cube of a data set.
+
+    Profiles whose steps are so narrow that an axis of them would have too many values
+    are added up in bins, as peaks are: between wider steps a peak could vanish.
+    """
+    if spectra.common_mz is not None:
+        return CommonAxis(spectra.common_mz)
+    low, high = spectra.mz_range()
+    if spectra.is_profile:
+        step = _smallest_step(spectra)
+        if step and (high - low) / step < MOST_BINS:
+            return InterpolatedAxis(low, high, step)
+    return BinnedAxis.between(low, high, spectra.cube_ppm)
+
+
+def _smallest_step(spectra: Spectra) -> float:
+    """Return the smallest distance of m/z in the first spectrum with values."""
+    for number in range(min(len(spectra), 16)):
+        steps = np.diff(spectra.spectrum(number).mz)
+        steps = steps[steps > 0]
+        if len(steps):
+            return float(steps.min())
+    return 0.0

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from napari_scope.formats.msi.windows import edges_in
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -194,6 +196,7 @@ class RaggedBlock(Block):
 
     def window(self, low: float, high: float, how: How) -> Floats:
         """See `Block.window`."""
+        low, high = edges_in(self.mz.dtype, low, high)
         inside = np.flatnonzero((self.mz >= low) & (self.mz <= high))
         owner = np.searchsorted(self.starts, inside, "right") - 1
         return reduce_owned(self.intensities[inside], owner, len(self), how)
@@ -218,6 +221,7 @@ class RaggedBlock(Block):
 
 def columns_in(mz: Values, low: float, high: float) -> slice | Numbers:
     """Return where low <= m/z <= high of an axis: a slice if the axis ascends."""
+    low, high = edges_in(mz.dtype, low, high)
     inside = np.flatnonzero((mz >= low) & (mz <= high))
     if not len(inside):
         return slice(0, 0)

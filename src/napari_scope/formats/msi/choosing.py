@@ -11,13 +11,13 @@ Examples
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from napari_scope.formats.msi.reader import MSIReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     Dependency = dict[str, Any]
 
 __all__ = ["MultiDataReader", "MultiDataRegionReader", "RegionReader"]
@@ -40,6 +40,8 @@ class MultiDataReader(MSIReader):
             If there is no such data set.
         """
         n = len(self._spectra)
+        if dataset_index is not None:
+            dataset_index = operator.index(dataset_index)
         if dataset_index is not None and not 0 <= dataset_index < n:
             raise ValueError(
                 f"no data set {dataset_index} in {self.basename}; there are 0 to "
@@ -86,14 +88,18 @@ class RegionReader(MSIReader):
         ValueError
             If there is no such region.
         """
-        if region_index is not None and not isinstance(region_index, int):
-            region_index = tuple(region_index)
-        if region_index is not None:
-            wanted = (region_index,) if isinstance(region_index, int) else region_index
+        chosen: int | tuple[int, ...] | None = None
+        if isinstance(region_index, Iterable):
+            chosen = tuple(operator.index(one) for one in region_index)
+        elif region_index is not None:
+            chosen = operator.index(region_index)
+        if chosen is not None:
+            wanted = (chosen,) if isinstance(chosen, int) else chosen
             if not wanted:
                 raise ValueError("no region is named; None stands for all of them")
-            self._spectra[self.select_dataset or 0].pixels.numbers_of(wanted)
-        self.select_region = region_index
+            for spectra in self._affected:
+                spectra.pixels.numbers_of(wanted)
+        self.select_region = chosen
         self._chosen.clear()
 
     def get_region_selection(self) -> int | tuple[int, ...] | None:
@@ -102,23 +108,8 @@ class RegionReader(MSIReader):
 
     @property
     def region_dicts(self) -> list[dict[str, Any]]:
-        """Each region as a dict.
-
-        The keys are ``index``, ``name``, ``origin`` and ``extend`` (x and y, of a
-        volume also z; the extend is the number of pixels) and ``count``.
-        """
-        volume = self._spectra[self.select_dataset or 0].pixels.is_volume
-        axes = 3 if volume else 2
-        return [
-            {
-                "index": region.index,
-                "name": region.name,
-                "origin": list(region.origin[:axes]),
-                "extend": list(region.shape[:axes]),
-                "count": region.count,
-            }
-            for region in self._regions
-        ]
+        """Each region of the chosen data set, or of the first one: `regions_of`."""
+        return self.regions_of(self.select_dataset or 0)
 
     def get_regions(self) -> list[dict[str, Any]]:
         """Return `region_dicts`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_scope.formats.msi.axes import InterpolatedAxis
+from napari_scope.formats.msi.axes import BinnedAxis
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,16 +22,24 @@ if TYPE_CHECKING:
     from napari_scope.formats.msi.axes import CubeAxis
     from napari_scope.formats.msi.blocks import Numbers
     from napari_scope.formats.msi.pixels import PixelTable
+    from napari_scope.formats.msi.shared import Shared
     from napari_scope.formats.msi.spectra import Spectra
 
 __all__ = ["Cube", "picks_of", "read_cube"]
+
+# Windows of sorted peaks are quicker for a few bins of many spectra.
+_FEW, _MANY = 64, 1000
 
 
 class Cube(Protocol):
     """What is needed of a data set to read its cube."""
 
-    spectra: Spectra
+    shared: Shared
     numbers: Numbers | None
+
+    @property
+    def spectra(self) -> Spectra:
+        """The data set."""
 
     @property
     def axis(self) -> CubeAxis:
@@ -80,15 +88,18 @@ def _values(cube: Cube, chosen: Numbers, bins: Numbers) -> npt.NDArray[Any]:
     numbers = chosen if cube.numbers is None else cube.numbers[chosen]
     if cube.spectra.common_mz is not None:
         return cube.spectra.columns(bins, numbers)
-    if len(bins) == 1 and not isinstance(cube.axis, InterpolatedAxis):
-        low, high = cube.axis.window(int(bins[0]))
-        return cube.spectra.window(low, high, "sum", numbers)[:, np.newaxis]
-    rows = [
-        cube.axis.place(*block.spectrum(k))[bins]
-        for block in cube.spectra.blocks(numbers)
-        for k in range(len(block))
-    ]
-    return np.array(rows)
+    few = 1 if not cube.shared.has_index or len(numbers) < _MANY else _FEW
+    if len(bins) <= few and isinstance(cube.axis, BinnedAxis):
+        windows = [cube.axis.window(number) for number in bins.tolist()]
+        columns = [cube.shared.window(*one, "sum", numbers) for one in windows]
+        return np.stack(columns, axis=1)
+    rows = np.empty((len(numbers), len(bins)), cube.dtype)
+    done = 0
+    for block in cube.spectra.blocks(numbers):
+        for k in range(len(block)):
+            rows[done] = cube.axis.place_at(*block.spectrum(k), bins)
+            done += 1
+    return rows
 
 
 def picks_of(index: Any, shape: tuple[int, ...]) -> tuple[list[Numbers], set[int]]:

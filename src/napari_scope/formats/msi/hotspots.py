@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["clip_hotspots"]
+__all__ = ["check_quantile", "clip_hotspots"]
 
 Value = TypeVar("Value", bound=np.floating[Any])
 
@@ -35,11 +35,22 @@ def clip_hotspots(image: npt.NDArray[Value], quantile: float) -> npt.NDArray[Val
     ValueError
         If the quantile lies outside of 0 to 1.
     """
-    if not 0 <= quantile <= 1:
-        raise ValueError(f"a quantile from 0 to 1 was expected, not {quantile}")
+    check_quantile(quantile)
     above = image[image > 0]
     if not len(above):
         return image
     highest = image.dtype.type(np.quantile(above, quantile))
     clipped: npt.NDArray[Value] = np.minimum(image, highest)
     return clipped
+
+
+def check_quantile(quantile: float | None) -> None:
+    """Raise unless it is a quantile, or None.
+
+    Raises
+    ------
+    ValueError
+        If the quantile lies outside of 0 to 1.
+    """
+    if quantile is not None and not 0 <= quantile <= 1:
+        raise ValueError(f"a quantile from 0 to 1 was expected, not {quantile}")

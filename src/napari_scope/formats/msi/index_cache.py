@@ -15,15 +15,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_scope.fileio import free_bytes
+from napari_scope.formats.msi.passes import never, silent
 from napari_scope.formats.msi.peak_index import PeakIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from napari_scope.formats.msi.passes import Cancelled, Progress
     from napari_scope.formats.msi.spectra import Spectra
 
 __all__ = ["MEMORY_BYTES", "cache_folder", "prepare"]
@@ -56,8 +57,8 @@ def prepare(
     *,
     memory_bytes: int = MEMORY_BYTES,
     folder: Path | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
-    progress: Callable[[float], None] = lambda done: None,
+    cancelled: Cancelled = never,
+    progress: Progress = silent,
 ) -> PeakIndex | None:
     """Return the peaks of a data set by their m/z.
 
@@ -106,18 +107,17 @@ def prepare(
 def _on_disk(
     spectra: Spectra,
     path: Path,
-    cancelled: Callable[[], bool],
-    progress: Callable[[float], None],
+    cancelled: Cancelled,
+    progress: Progress,
 ) -> PeakIndex | None:
     """Make the file of a table, or return None if there is no room for it."""
-    # Two programs may make the same table at once; the last one's name stays.
-    part = path.with_suffix(f".{os.getpid()}.part")
+    # Others may make the same table at once; that of the last one stays.
+    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         room = min(_MOST_BYTES, free_bytes(path.parent) - _SPARE_BYTES)
         if room <= 0:
             return None
-        part.unlink(missing_ok=True)
         index = PeakIndex.build(
             spectra, part, most_bytes=room, cancelled=cancelled, progress=progress
         )

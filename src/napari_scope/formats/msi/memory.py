@@ -2,6 +2,7 @@
 
 Examples
 --------
+>>> from napari_scope.formats.msi.pixels import PixelTable
 >>> table = PixelTable.of([0, 1], [0, 0])
 >>> spectra = MemorySpectra.over([100.0, 101.0], [[1, 2], [3, 4]], table)
 >>> spectra.window(101.0, 101.0).tolist()
@@ -16,7 +17,7 @@ import numpy as np
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.blocks import CommonBlock, RaggedBlock, Spectrum
-from napari_scope.formats.msi.spectra import Spectra
+from napari_scope.formats.msi.spectra import BLOCK_BYTES, Spectra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,18 +114,25 @@ class MemorySpectra(Spectra):
         return self._of_each[number]
 
     def blocks(self, numbers: Numbers | None = None) -> Iterator[Block]:
-        """Yield everything that is asked for in one block."""
+        """See `Spectra.blocks`."""
         wanted = np.arange(len(self)) if numbers is None else np.asarray(numbers)
-        if not len(wanted):
-            return
+        begin = size = 0
+        for end, number in enumerate(wanted.tolist(), start=1):
+            one = self._of_each[number]
+            size += one.intensities.nbytes
+            size += 0 if self.common_mz is not None else one.mz.nbytes
+            if size >= BLOCK_BYTES or end == len(wanted):
+                yield self._block(wanted[begin:end])
+                begin, size = end, 0
+
+    def _block(self, wanted: Numbers) -> Block:
         chosen = [self._of_each[number] for number in wanted.tolist()]
         values = [one.intensities for one in chosen]
         if self.common_mz is not None:
-            yield CommonBlock(wanted, self.common_mz, np.stack(values))
-            return
+            return CommonBlock(wanted, self.common_mz, np.stack(values))
         starts = np.concatenate([[0], np.cumsum([len(v) for v in values])])
         mz = np.concatenate([one.mz for one in chosen])
-        yield RaggedBlock(wanted, starts, mz, np.concatenate(values))
+        return RaggedBlock(wanted, starts, mz, np.concatenate(values))
 
     def mz_range(self) -> tuple[float, float]:
         """See `Spectra.mz_range`."""

@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from napari_scope.errors import CancelledError
+from napari_scope.formats.msi.maps import totals_of
+from napari_scope.formats.msi.passes import never, silent, watched
 from napari_scope.formats.msi.windows import ToleranceUnit, mz_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
     from napari_scope.formats.msi.blocks import Block, Floats, Numbers
+    from napari_scope.formats.msi.passes import Cancelled, Progress
     from napari_scope.formats.msi.spectra import Spectra
 
 __all__ = ["Normalisation", "Reference", "factors_of", "norms"]
@@ -74,7 +74,8 @@ def norms(
     spectra: Spectra,
     kind: Normalisation,
     numbers: Numbers | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Cancelled = never,
+    progress: Progress = silent,
 ) -> Floats:
     """Return the norm of each spectrum.
 
@@ -86,8 +87,8 @@ def norms(
         Which norm.
     numbers : ndarray of int64, optional
         Which spectra; all if not given.
-    cancelled : callable
-        Asked from time to time whether to end.
+    cancelled, progress : callable
+        See `napari_scope.formats.msi.passes`.
 
     Raises
     ------
@@ -101,25 +102,20 @@ def norms(
         return spectra.window(low, high, "sum", numbers)
     if kind == "none":
         return np.ones(len(spectra) if numbers is None else len(numbers))
-    if kind == "tic" and spectra.totals is not None:
-        totals = spectra.totals if numbers is None else spectra.totals[numbers]
-        return np.nan_to_num(totals)
-    of_block = {"tic": _totals, "rms": _root_mean_squares, "median": _medians}
+    if kind == "tic":
+        return totals_of(spectra, numbers, cancelled, progress)
+    of_block = {"rms": _root_mean_squares, "median": _medians}
     if kind not in of_block:
         raise ValueError(
-            f"no normalisation {kind!r}; there are none, {', '.join(of_block)} and "
-            "Reference"
+            f"no normalisation {kind!r}; there are none, tic, {', '.join(of_block)} "
+            "and Reference"
         )
-    parts: list[Floats] = []
-    for block in spectra.blocks(numbers):
-        if cancelled():
-            raise CancelledError("the normalisation was cancelled")
-        parts.append(of_block[kind](block))
+    count = len(spectra) if numbers is None else len(numbers)
+    blocks = watched(
+        spectra.blocks(numbers), count, "normalising the spectra", cancelled, progress
+    )
+    parts = [of_block[kind](block) for block in blocks]
     return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _totals(block: Block) -> Floats:
-    return block.totals()
 
 
 def _root_mean_squares(block: Block) -> Floats:

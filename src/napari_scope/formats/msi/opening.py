@@ -9,6 +9,7 @@ Examples
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import FormatError
@@ -24,9 +25,16 @@ __all__ = ["format_of", "open_msi"]
 
 def format_of(path: Path) -> type[MSIReader] | None:
     """Return the reader of a path, or None if no format knows it."""
-    for reader in available_formats().values():
-        if reader.is_valid_dataset(path):
-            return reader
+    for name, reader in available_formats().items():
+        # Anything may be wrong with the reader of somebody else.
+        try:
+            if reader.is_valid_dataset(path):
+                return reader
+        except Exception as error:
+            warnings.warn(
+                f"the format {name!r} cannot tell whether {path} is its own: {error}",
+                stacklevel=2,
+            )
     return None
 
 

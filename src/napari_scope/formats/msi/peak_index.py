@@ -19,102 +19,36 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_scope.errors import CancelledError, FormatError
 from napari_scope.fileio import DataFile
+from napari_scope.formats.msi.passes import never, silent
+from napari_scope.formats.msi.peak_store import (
+    HEAD_BYTES,
+    FileStore,
+    MemoryStore,
+    Peaks,
+    Store,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_scope.formats.msi.blocks import Floats, How, Numbers, Values
+    from napari_scope.formats.msi.passes import Cancelled, Progress
     from napari_scope.formats.msi.spectra import Spectra
 
-__all__ = ["PeakIndex", "Peaks", "peak_count"]
+__all__ = ["PeakIndex", "peak_count"]
 
 MAGIC: Final = b"napari-scope peaks 1\n"
-_HEAD: Final = 4096  # bytes of a file before the tables
 _BINS: Final = 1 << 16  # of m/z, to find buckets of equal size
 _BUCKETS: Final = 64
 _SAMPLE: Final = 1024  # peaks between two m/z values that are kept in memory
 _PIECE: Final = 1 << 20  # peaks that are looked at at once; a multiple of _SAMPLE
-
-
-class Peaks(NamedTuple):
-    """Columns of the table: types of m/z, number of the spectrum, intensity."""
-
-    mz: np.dtype[Any]
-    owner: np.dtype[Any]
-    intensity: np.dtype[Any]
-
-    @property
-    def width(self) -> int:
-        """Bytes of one peak."""
-        return self.mz.itemsize + self.owner.itemsize + self.intensity.itemsize
-
-
-class _Store(Protocol):
-    """Three long columns that are written and read in parts."""
-
-    def put(self, column: int, at: int, values: Values) -> None:
-        """Write values from a place on."""
-
-    def take(self, column: int, start: int, stop: int) -> Values:
-        """Return the values of some places."""
-
-    def close(self) -> None:
-        """Let go of what is held."""
-
-
-class _MemoryStore:
-    """The columns as arrays."""
-
-    def __init__(self, types: Peaks, n: int) -> None:
-        self._columns = [np.empty(n, dtype) for dtype in types]
-
-    def put(self, column: int, at: int, values: Values) -> None:
-        self._columns[column][at : at + len(values)] = values
-
-    def take(self, column: int, start: int, stop: int) -> Values:
-        return self._columns[column][start:stop]
-
-    def close(self) -> None:
-        self._columns = [np.empty(0, column.dtype) for column in self._columns]
-
-
-class _FileStore:
-    """The columns one after the other in a file."""
-
-    def __init__(self, file: DataFile, types: Peaks, n: int) -> None:
-        self._file = file
-        self._types = types
-        sizes = [n * dtype.itemsize for dtype in types]
-        self._begin = [_HEAD, _HEAD + sizes[0], _HEAD + sizes[0] + sizes[1]]
-        self.size = _HEAD + sum(sizes)
-
-    def put(self, column: int, at: int, values: Values) -> None:
-        place = self._begin[column] + at * self._types[column].itemsize
-        self._file.write_at(place, np.ascontiguousarray(values))
-
-    def take(self, column: int, start: int, stop: int) -> Values:
-        dtype = self._types[column]
-        values = np.empty(max(0, stop - start), dtype)
-        if len(values):
-            place = self._begin[column] + start * dtype.itemsize
-            read = self._file.read_into(place, values.view("u1").data)
-            if read < values.nbytes:
-                raise FormatError(
-                    f"the index of peaks ends at byte {place + read:,}",
-                    path=self._file.path,
-                    hint="it is made anew when the data are opened again",
-                )
-        return values
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def peak_count(spectra: Spectra) -> int:
@@ -135,9 +69,7 @@ class PeakIndex:
         Number of peaks.
     """
 
-    def __init__(
-        self, store: _Store, spectra: int, peaks: int, samples: Floats
-    ) -> None:
+    def __init__(self, store: Store, spectra: int, peaks: int, samples: Floats) -> None:
         self._store = store
         self._samples = samples
         self.spectra = spectra
@@ -150,8 +82,8 @@ class PeakIndex:
         path: Path | None = None,
         *,
         most_bytes: int | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-        progress: Callable[[float], None] = lambda done: None,
+        cancelled: Cancelled = never,
+        progress: Progress = silent,
     ) -> PeakIndex | None:
         """Make the table of all peaks.
 
@@ -188,10 +120,10 @@ class PeakIndex:
         if most_bytes is not None and n * types.width > most_bytes:
             return None
         if path is None:
-            return cls._fill(_MemoryStore(types, n), spectra, types, bins, steps)
+            return cls._fill(MemoryStore(types, n), spectra, types, bins, steps)
         file = DataFile.create(path)
         try:
-            store = _FileStore(file, types, n)
+            store = FileStore(file, types, n)
             file.truncate(store.size)
             index = cls._fill(store, spectra, types, bins, steps)
             head = {
@@ -217,12 +149,12 @@ class PeakIndex:
         except OSError:
             return None
         try:
-            head = file.read_at(0, _HEAD)
+            head = file.read_at(0, HEAD_BYTES)
             (length,) = struct.unpack_from("<I", head, len(MAGIC))
             begin = len(MAGIC) + 4
             said = json.loads(head[begin : begin + length])
             types = Peaks(*(np.dtype(text) for text in said["types"]))
-            store = _FileStore(file, types, int(said["peaks"]))
+            store = FileStore(file, types, int(said["peaks"]))
             fits = (
                 head.startswith(MAGIC)
                 and said["identity"] == spectra.identity
@@ -242,7 +174,7 @@ class PeakIndex:
     @classmethod
     def _fill(
         cls,
-        store: _Store,
+        store: Store,
         spectra: Spectra,
         types: Peaks,
         bins: _Bins,
@@ -312,7 +244,10 @@ class PeakIndex:
         return start + int(np.searchsorted(near, mz, side))  # type: ignore[call-overload]
 
     def close(self) -> None:
-        """Let go of the memory, or of the file."""
+        """Let go of the memory, or of the file.
+
+        A window that another thread is asking for may raise `DatasetClosedError` then.
+        """
         self._store.close()
 
 
@@ -354,8 +289,8 @@ class _Steps:
     def __init__(
         self,
         n: int,
-        cancelled: Callable[[], bool],
-        progress: Callable[[float], None],
+        cancelled: Cancelled,
+        progress: Progress,
     ) -> None:
         self._n = n
         self._cancelled = cancelled
@@ -363,7 +298,7 @@ class _Steps:
 
     def tell(self, done: float) -> None:
         if self._cancelled():
-            raise CancelledError("the index of peaks was cancelled")
+            raise CancelledError("sorting the peaks was cancelled")
         self._progress(min(1.0, done))
 
     def watch(self, blocks: Iterator[Any], begin: float, part: float) -> Iterator[Any]:
@@ -379,7 +314,7 @@ def _flat(block: Any) -> tuple[Values, Values, Numbers, Numbers]:
     return block.mz, block.intensities, block.counts(), block.numbers
 
 
-def _samples_of(store: _Store, n: int) -> Floats:
+def _samples_of(store: Store, n: int) -> Floats:
     """Return the m/z values of a table in order that are kept in memory."""
     samples = [
         store.take(0, begin, min(n, begin + _PIECE))[::_SAMPLE].astype(np.float64)

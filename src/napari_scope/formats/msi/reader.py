@@ -25,6 +25,7 @@ Examples
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -100,9 +101,15 @@ class MSIReader(ABC):
         self.select_region: int | tuple[int, ...] | None = None
         self._spectra: tuple[Spectra, ...] = ()
         self._whole: list[MSIData] = []
-        self._chosen: dict[int, MSIData] = {}
+        self._chosen: dict[object, MSIData] = {}
         self._closed = False
-        self._spectra = tuple(self._open())
+        try:
+            self._spectra = tuple(self._open())
+        except BaseException:
+            # What was not opened yet may not even have a name.
+            with contextlib.suppress(AttributeError):
+                self.close_file()
+            raise
         self._whole = [MSIData(spectra) for spectra in self._spectra]
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -129,7 +136,7 @@ class MSIReader(ABC):
         return None
 
     def _close(self) -> None:  # noqa: B027 - there may be nothing to close
-        """Close what `_open` has opened; called once."""
+        """Close what `_open` has opened; called once, also after `_open` raised."""
 
     def get_instrument_metadata(self) -> Metadata:
         """Return what is known of the instrument."""
@@ -194,13 +201,27 @@ class MSIReader(ABC):
             index = 0
         return self._data_of(index)
 
+    def whole(self, dataset: int) -> MSIData:
+        """Return all of one data set, whatever is chosen; always the same object."""
+        return self._whole[dataset]
+
     def _data_of(self, index: int) -> MSIData:
         """Return the chosen regions of one data set."""
-        if index not in self._chosen:
-            chosen = self.select_region
+        chosen = self.select_region
+        # Another thread may choose other regions meanwhile.
+        found = self._chosen.get((index, chosen))
+        if found is None:
             regions = (chosen,) if isinstance(chosen, int) else chosen
-            self._chosen[index] = self._whole[index].of_regions(regions)
-        return self._chosen[index]
+            found = self._whole[index].of_regions(regions)
+            self._chosen[index, chosen] = found
+        # Kept with what is chosen, the reader would never be let go of by itself.
+        return found.kept_by(self)
+
+    @property
+    def _affected(self) -> tuple[Spectra, ...]:
+        """The data sets that a choice of regions is about."""
+        index = self.select_dataset
+        return self._spectra if index is None else (self._spectra[index],)
 
     def _each(self) -> list[MSIData]:
         return [self._data_of(index) for index in range(len(self._spectra))]
@@ -261,6 +282,35 @@ class MSIReader(ABC):
     def get_numbers_of_regions(self) -> list[int]:
         """Return the number of regions of each data set."""
         return [len(spectra.pixels.regions) for spectra in self._spectra]
+
+    def regions_of(self, dataset: int = 0) -> list[dict[str, Any]]:
+        """Return each region of a data set as a dict.
+
+        The keys are ``index``, ``name``, ``origin`` and ``extend`` (x and y, of a
+        volume also z; the extend is the number of pixels) and ``count``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such data set.
+        """
+        n = len(self._spectra)
+        if not 0 <= dataset < n:
+            raise ValueError(
+                f"no data set {dataset} in {self.basename}; there are 0 to {n - 1}"
+            )
+        pixels = self._spectra[dataset].pixels
+        axes = 3 if pixels.is_volume else 2
+        return [
+            {
+                "index": region.index,
+                "name": region.name,
+                "origin": list(region.origin[:axes]),
+                "extend": list(region.shape[:axes]),
+                "count": region.count,
+            }
+            for region in pixels.regions
+        ]
 
     @property
     def _regions(self) -> tuple[Region, ...]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import threading
 import warnings
 from functools import cache
 
@@ -25,11 +26,16 @@ GROUP = "napari_scope.msi_formats"
 """Entry points of other packages."""
 
 _OURS: tuple[str, ...] = (
+    "napari_scope.formats.msi.folder",
     "napari_scope.formats.msi.imzml.reader",
-    "napari_scope.formats.msi.analyze",
+    "napari_scope.formats.msi.mzml.reader",
+    "napari_scope.formats.msi.analyze.reader",
+    "napari_scope.formats.msi.bruker.reader",
+    "napari_scope.formats.msi.openmsi.reader",
 )
 
 _KNOWN: dict[str, type[object]] = {}
+_LOCK = threading.RLock()
 
 
 def remember(name: str, reader: type[object]) -> None:
@@ -41,15 +47,26 @@ def remember(name: str, reader: type[object]) -> None:
 
 
 def known_classes() -> dict[str, type[object]]:
-    """Return the class of each format by its name."""
+    """Return the class of each format by its name, in the order of asking.
+
+    Ours come first, in the order above, whatever was imported first; then those of
+    others.
+    """
     for module in _OURS:
         importlib.import_module(module)
-    _load_foreign()
-    return {
-        name: reader
-        for name, reader in _KNOWN.items()
-        if not inspect.isabstract(reader)
-    }
+    with _LOCK:
+        _load_foreign()
+    found = [one for one in list(_KNOWN.items()) if not inspect.isabstract(one[1])]
+    return dict(sorted(found, key=lambda one: _place(one[1])))
+
+
+def _place(reader: type[object]) -> int:
+    """Return which of our modules a reader comes from; their number for none."""
+    parts = reader.__module__
+    for place, module in enumerate(_OURS):
+        if parts == module or parts.startswith(module + "."):
+            return place
+    return len(_OURS)
 
 
 @cache

@@ -100,6 +100,9 @@ class Spectra(ABC):
     identity : str
         What tells these spectra from any others, for what is kept on disk about them;
         empty if they are not to be recognised again.
+    cube_ppm : float
+        Width of the bins of the cube where there is no common axis, in millionths of
+        the m/z (`napari_scope.formats.msi.axes`).
     """
 
     name: str
@@ -112,6 +115,7 @@ class Spectra(ABC):
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     totals: Floats | None = None
     identity: str = ""
+    cube_ppm: float = 15.0
 
     def __len__(self) -> int:
         return len(self.pixels)

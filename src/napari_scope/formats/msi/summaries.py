@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_scope.errors import CancelledError
 from napari_scope.formats.msi.axes import BinnedAxis
 from napari_scope.formats.msi.blocks import CommonBlock, RaggedBlock, Spectrum
+from napari_scope.formats.msi.passes import never, silent, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_scope.formats.msi.blocks import Floats, Numbers, Values
+    from napari_scope.formats.msi.passes import Cancelled, Progress
     from napari_scope.formats.msi.spectra import Spectra
 
 __all__ = ["Summary", "summarise"]
@@ -55,8 +54,8 @@ def summarise(
     numbers: Numbers | None = None,
     *,
     ppm: float = _PPM,
-    cancelled: Callable[[], bool] = lambda: False,
-    progress: Callable[[float], None] = lambda done: None,
+    cancelled: Cancelled = never,
+    progress: Progress = silent,
 ) -> Summary:
     """Return the mean and the highest spectrum.
 
@@ -68,10 +67,8 @@ def summarise(
         Which spectra; all if not given.
     ppm : float
         Width of the bins of spectra without a common axis, in millionths of the m/z.
-    cancelled : callable
-        Asked from time to time whether to end.
-    progress : callable
-        Told from time to time what part is done, from 0 to 1.
+    cancelled, progress : callable
+        See `napari_scope.formats.msi.passes`.
 
     Raises
     ------
@@ -81,13 +78,9 @@ def summarise(
     count = len(spectra) if numbers is None else len(numbers)
     common = spectra.common_mz
     collect = _Ragged(spectra, ppm) if common is None else _Common(common)
-    done = 0
-    for block in spectra.blocks(numbers):
-        if cancelled():
-            raise CancelledError("the mean spectrum was cancelled")
+    blocks = spectra.blocks(numbers)
+    for block in watched(blocks, count, "averaging the spectra", cancelled, progress):
         collect.add(block)
-        done += len(block)
-        progress(done / count)
     mean, skyline = collect.result(count)
     return Summary(mean, skyline, count)
 
@@ -98,7 +91,7 @@ class _Common:
     def __init__(self, mz: Values) -> None:
         self._mz = mz
         self._sum = np.zeros(len(mz))
-        self._highest = np.zeros(len(mz))
+        self._highest = np.full(len(mz), -np.inf)
 
     def add(self, block: object) -> None:
         assert isinstance(block, CommonBlock)
@@ -109,7 +102,8 @@ class _Common:
 
     def result(self, count: int) -> tuple[Spectrum, Spectrum]:
         mean = self._sum / max(1, count)
-        return Spectrum(self._mz, mean), Spectrum(self._mz, self._highest)
+        highest = self._highest if count else np.zeros(len(self._mz))
+        return Spectrum(self._mz, mean), Spectrum(self._mz, highest)
 
 
 class _Ragged:
@@ -150,8 +144,8 @@ class _Ragged:
             _MOST_BINS,
         )
         n = len(self._axis)
-        filled = np.flatnonzero(sums)
-        bins = self._bins_of(moments[filled] / sums[filled])
+        filled, mz = _middles(old, sums, moments, highest)
+        bins = self._bins_of(mz)
         self._sum, self._moment, self._highest = np.zeros((3, n))
         self._sum += np.bincount(bins, sums[filled], minlength=n)
         self._moment += np.bincount(bins, moments[filled], minlength=n)
@@ -162,7 +156,21 @@ class _Ragged:
         return np.clip(bins, 0, len(self._axis) - 1)
 
     def result(self, count: int) -> tuple[Spectrum, Spectrum]:
-        filled = np.flatnonzero(self._sum)
-        mz = self._moment[filled] / self._sum[filled]
+        filled, mz = _middles(self._axis, self._sum, self._moment, self._highest)
         mean = self._sum[filled] / max(1, count)
         return Spectrum(mz, mean), Spectrum(mz, self._highest[filled])
+
+
+def _middles(
+    axis: BinnedAxis, sums: Floats, moments: Floats, highest: Floats
+) -> tuple[Numbers, Floats]:
+    """Return the bins with values, and the mean m/z of each.
+
+    Noise around 0 has negative values; a mean that these would pull out of the bin
+    stays at its edge.
+    """
+    filled = np.flatnonzero((sums != 0) | (highest > 0))
+    total = sums[filled]
+    safe = np.where(total != 0, total, 1.0)
+    mz = np.where(total != 0, moments[filled] / safe, axis.mz[filled])
+    return filled, np.clip(mz, axis.edges[filled], axis.edges[filled + 1])

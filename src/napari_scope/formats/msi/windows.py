@@ -8,9 +8,11 @@ Examples
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-__all__ = ["ToleranceUnit", "mz_window"]
+import numpy as np
+
+__all__ = ["ToleranceUnit", "edges_in", "mz_window"]
 
 ToleranceUnit: TypeAlias = Literal["Da", "ppm"]
 
@@ -40,3 +42,26 @@ def mz_window(
         raise ValueError(f"the unit of a tolerance is 'Da' or 'ppm', not {unit!r}")
     half = tolerance * mz * 1e-6 if unit == "ppm" else tolerance
     return mz - half, mz + half
+
+
+def edges_in(dtype: np.dtype[Any], low: float, high: float) -> tuple[Any, Any]:
+    """Return a closed window in a type, so that it holds the same values of that type.
+
+    numpy compares an array of float32 with a float that it rounds first: a value below
+    an edge could be inside.
+
+    Examples
+    --------
+    >>> low, high = edges_in(np.dtype("f4"), 0.1, 0.3)
+    >>> bool(low >= 0.1), bool(high <= 0.3), type(low).__name__
+    (True, True, 'float32')
+    """
+    if dtype.kind != "f" or dtype.itemsize >= 8:
+        return low, high
+    with np.errstate(over="ignore"):
+        first, last = dtype.type(low), dtype.type(high)
+    if float(first) < low:
+        first = np.nextafter(first, dtype.type(np.inf))
+    if float(last) > high:
+        last = np.nextafter(last, dtype.type(-np.inf))
+    return first, last

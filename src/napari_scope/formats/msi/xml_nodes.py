@@ -144,6 +144,11 @@ class NodeParser:
         """The outermost element, as far as it has been read."""
         return self._root
 
+    @property
+    def open_at(self) -> int:
+        """Where the tag of the innermost element that is still open begins; or -1."""
+        return self._stack[-1].at if self._stack else -1
+
     def _parse(self, data: bytes, *, last: bool) -> None:
         try:
             self._parser.Parse(data, last)
@@ -159,6 +164,12 @@ class NodeParser:
                 ) from error
             raise FormatError(
                 f"the XML is damaged at {place}: {reason}", path=self._path
+            ) from error
+        except (LookupError, ValueError) as error:
+            # Encodings that Python does not know, or that have several bytes a letter.
+            raise FormatError(
+                f"the XML is in an encoding that cannot be read: {error}",
+                path=self._path,
             ) from error
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ import useq
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
-from napari_scope.errors import ScopeError
+from napari_scope.errors import AcquisitionError, ScopeError
 from napari_scope.widgets.acquiring.kept_state import KeptState
 from napari_scope.widgets.acquiring.live_layers import LiveLayers
 from napari_scope.widgets.acquiring.plan_estimate import PlanEstimate
@@ -156,9 +156,12 @@ class AcquireDock(ScopeDock):
 
     def start(self) -> None:
         """Start the plan as it is shown now; an error goes to the error panel."""
-        if self.running or self.microscope.lock_reason:
+        if self.running:
             return
         self._clear_errors()
+        if reason := self.microscope.lock_reason:  # the button does not know yet
+            self._show_refusal(AcquisitionError(reason, hint="wait for its end"))
+            return
         try:
             planned = self._planned()
         except _START_ERRORS as error:

@@ -51,6 +51,7 @@ class _Sorting:
 
     def __init__(self, data: MSIData) -> None:
         self.cancelled = threading.Event()
+        weakref.finalize(self, self.cancelled.set)  # when the window goes, too
         threading.Thread(
             target=_sort,
             args=(data, self.cancelled),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
+from napari_scope.layers.msi import msi_of
 from napari_scope.layers.msi_build import MZ
 from napari_scope.widgets.browsing.msi_painter import MSIPainter, stack_of
 
@@ -90,16 +91,25 @@ class MzSlider(QObject):
     def layer(self) -> Any:
         """The stack that the slider speaks of, or None.
 
-        The active layer, else the highest one that is seen, else the first one.
+        The active layer if it is seen, else the highest one that is; if none is, that
+        of the data set whose other layers are seen.
         """
         if self._viewer is None:
             return None
-        stacks = [layer for layer in self._viewer.layers if stack_of(layer) is not None]
-        active = self._viewer.layers.selection.active
-        if active is not None and any(layer is active for layer in stacks):
-            return active
+        layers = list(self._viewer.layers)
+        stacks = [layer for layer in layers if stack_of(layer) is not None]
         seen = [layer for layer in stacks if layer.visible]
-        return seen[-1] if seen else stacks[0] if stacks else None
+        active = self._viewer.layers.selection.active
+        if any(layer is active for layer in seen):
+            return active
+        if seen or not stacks:
+            return seen[-1] if seen else None
+        others = [_data_set(layer) for layer in reversed(layers) if layer.visible]
+        for data_set in (each for each in others if each is not None):
+            for layer in stacks:
+                if _data_set(layer) == data_set:
+                    return layer
+        return stacks[0]
 
     @property
     def mz(self) -> float | None:
@@ -184,6 +194,12 @@ class MzSlider(QObject):
             return
         self._status = changed
         self._viewer.status = changed
+
+
+def _data_set(layer: Any) -> tuple[int, int] | None:
+    """Return what tells the data set of a layer from others; None of other layers."""
+    origin = msi_of(layer.metadata)
+    return None if origin is None else (id(origin.reader), origin.dataset)
 
 
 def mz_slider(viewer: napari.viewer.Viewer | None = None) -> MzSlider | None:

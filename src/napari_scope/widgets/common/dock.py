@@ -19,6 +19,8 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_scope.widgets.common.closing import main_window_of
+from napari_scope.widgets.common.drawing_context import finish_in_own_context
+from napari_scope.widgets.common.keyboard_focus import KeyboardFocus
 from napari_scope.widgets.common.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -46,8 +48,10 @@ class ScopeDock(QWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer, name: str) -> None:
         super().__init__()
         self.viewer = napari_viewer
+        finish_in_own_context(napari_viewer)
         self.remembered = Remembered()
         self._name = name
+        self._keyboard = KeyboardFocus(self)
         self._docked = False
         self._shut = False
         # Weak: a dock that somebody still holds must not keep the window alive.
@@ -121,6 +125,7 @@ class ScopeDock(QWidget):
         """Notice where the dock is."""
         super().showEvent(event)
         self._look_around()
+        self._keyboard.put_into_order()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Keep the state also when the program is ended from outside later."""

@@ -55,7 +55,7 @@ class LightPage(Page):
         self.off_button = QPushButton("All &off")
         self.off_button.setToolTip("Switch off everything that has a switch here")
         self.off_button.clicked.connect(self.switch_off)
-        self.choose_button = QPushButton("C&hoose …")
+        self.choose_button = QPushButton("Choose …")
         self.choose_button.setCheckable(True)
         self.choose_button.setToolTip("Choose which properties are shown here")
         self.choose_button.toggled.connect(self._on_choose)
@@ -232,7 +232,7 @@ class LightPage(Page):
         return box
 
     def _on_choose(self, on: bool) -> None:
-        self.choose_button.setText("&Done" if on else "C&hoose …")
+        self.choose_button.setText("&Done" if on else "Choose …")
         if self.tree is not None:
             self.tree.setVisible(on)
 

@@ -199,7 +199,7 @@ class ExploreSession(QObject):
         explorer = self._explorer
         if explorer is not None and not self._closer.busy:
             explorer.acquisition.set_paused(False)
-            self._closer.start(explorer.close, "napari-scope explorer ends")
+            self._closer.start(lambda: _closed(explorer), "napari-scope explorer ends")
 
     def close(self) -> None:
         """End at once; what was taken is saved. Waits, but not for a dead camera."""
@@ -268,7 +268,7 @@ class ExploreSession(QObject):
             self._opener.start(lambda: _opened(path), "napari-scope mosaic")
         if explored.state.is_final and not self._closer.busy:
             # It failed, or somebody else has cancelled the run.
-            self._closer.start(explorer.close, "napari-scope explorer ends")
+            self._closer.start(lambda: _closed(explorer), "napari-scope explorer ends")
 
     def _on_no_progress(self, error: object) -> None:
         self.failed.emit(error, "The state of the exploration is not known")
@@ -292,8 +292,9 @@ class ExploreSession(QObject):
         self._has_layers = True  # not again every third of a second
         self.failed.emit(error, "The mosaic cannot be shown")
 
-    def _on_closed(self, _result: object) -> None:
-        self._end(None)
+    def _on_closed(self, ended: tuple[Explored, Exception | None]) -> None:
+        self._latest, error = ended  # tiles may have come since it was asked last
+        self._end(error)
 
     def _on_closed_badly(self, error: object) -> None:
         self._end(error)
@@ -317,6 +318,16 @@ def _opened(path: Path) -> tuple[Dataset, list[LayerData]]:
 
     dataset = open_dataset(path)
     return dataset, dataset_to_layers(dataset)
+
+
+def _closed(explorer: Explorer) -> tuple[Explored, Exception | None]:
+    """Close the files; returns what there is in the end, and what went wrong."""
+    error: Exception | None = None
+    try:
+        explorer.close()
+    except (ScopeError, RuntimeError, OSError) as raised:
+        error = raised
+    return explorer.explored(), error
 
 
 def _abort(explorer: Explorer) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_scope.layers import origin_of
-from napari_scope.widgets.space.kept_mesh import keep_mesh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +59,6 @@ def show_mosaic(
         if old is not None:  # of one resolution, and now there are several
             for name in _LOOK:
                 setattr(new, name, getattr(old, name))
-            keep_mesh(viewer, old)  # the next picture beside a map would be the last
             viewer.layers.remove(old)
             new.name = old.name
         made.append(new)

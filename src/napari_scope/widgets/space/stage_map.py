@@ -26,7 +26,6 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_scope.layers.helping import helping_metadata
-from napari_scope.widgets.space.kept_mesh import keep_mesh
 from napari_scope.widgets.space.map_geometry import Mesh, frames, joined, moved
 
 if TYPE_CHECKING:
@@ -251,7 +250,6 @@ class StageMap(QObject):
             axis_labels=("y", "x"),
             metadata=helping_metadata(),
         )
-        keep_mesh(self._viewer, layer)
         if had_layers:
             layers.selection = selected
             layers.selection.active = active

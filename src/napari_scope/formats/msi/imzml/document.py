@@ -22,6 +22,7 @@ import numpy as np
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.imzml.entry import FIELDS, Form, read_entry
 from napari_scope.formats.msi.xml_nodes import Node, NodeParser, XMLCutError
+from napari_scope.formats.msi.xml_terms import groups_of
 
 if TYPE_CHECKING:
     import os
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["MISSING", "Columns", "Document", "groups_of", "read_strictly"]
+__all__ = ["MISSING", "PASSED", "Columns", "Document", "read_strictly"]
 
 MISSING: Final = np.iinfo(np.int64).min
 """What stands for an integer that a spectrum does not have; a total is NaN then."""
+
+PASSED: Final = {"offset": lambda node: None, "chromatogram": lambda node: None}
+"""Elements that tell nothing of images; there may be one of each spectrum."""
 
 _PIECE: Final = 1 << 20
 
@@ -122,13 +126,6 @@ class Columns:
         return Document(root, columns, form, tuple(self._forms), problems)
 
 
-def groups_of(root: Node | None) -> dict[str, Node]:
-    """Return the groups of terms by their ids."""
-    if root is None:
-        return {}
-    return {node.get("id"): node for node in root.all("referenceableParamGroup")}
-
-
 def read_strictly(path: PathLike) -> Document:
     """Read the XML of an imzML file with an XML parser.
 
@@ -140,20 +137,25 @@ def read_strictly(path: PathLike) -> Document:
         If it cannot be read as XML, or a number is none.
     """
     columns = Columns(path)
-    groups: dict[str, Node] = {}
+    groups: dict[str, Node] | None = None
 
     def take(node: Node) -> None:
-        if not groups:
-            groups.update(groups_of(parser.root))
+        nonlocal groups
+        if groups is None:
+            groups = groups_of(parser.root)
         columns.add(read_entry(node, groups))
 
-    parser = NodeParser(path, {"spectrum": take})
+    parser = NodeParser(path, {"spectrum": take, **PASSED})
     problems: tuple[str, ...] = ()
     try:
         with Path(path).open("rb") as file:
             while piece := file.read(_PIECE):
                 parser.feed(piece)
         root: Node | None = parser.close()
+    except OSError as error:
+        raise FormatError(
+            f"the file cannot be read: {error.strerror}", path=path
+        ) from error
     except XMLCutError as error:
         root = parser.root
         problems = (error.message,)

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from napari_scope.formats.msi.imzml import terms
+from napari_scope.formats.msi.xml_terms import params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     Groups = Mapping[str, "Node"]
 
-__all__ = ["FIELDS", "ArrayForm", "Entry", "Form", "Number", "params", "read_entry"]
+__all__ = ["FIELDS", "ArrayForm", "Entry", "Form", "Number", "read_entry"]
 
 FIELDS: Final = (
     "x", "y", "z", "total",
@@ -90,18 +91,6 @@ class Entry(NamedTuple):
 
     form: Form
     numbers: dict[str, Number]
-
-
-def params(node: Node, groups: Groups) -> Iterator[tuple[Node, bool]]:
-    """Yield the terms of an element, and whether each stands in a group."""
-    for child in node.children:
-        if child.tag == "cvParam":
-            yield child, False
-        elif child.tag == "referenceableParamGroupRef":
-            group = groups.get(child.get("ref"))
-            for one in group.children if group is not None else ():
-                if one.tag == "cvParam":
-                    yield one, True
 
 
 def read_entry(node: Node, groups: Groups) -> Entry:

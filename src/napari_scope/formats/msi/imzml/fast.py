@@ -6,8 +6,10 @@ which the values that are wanted are caught, values that mean nothing (ids, indi
 be anything, and every other byte has to be as it is. What fits the pattern means the
 same as its first spectrum, by construction; a spectrum that does not fit is read with
 the parser and makes a pattern of its own. Files with too many kinds of spectra, with
-comments in them or with other quotation marks are left to the strict way (None is
-returned), and so is all that is not as it should be: errors are found there.
+comments or letters beyond ASCII in them, or with other quotation marks are left to the
+strict way (None is returned), and so is all that is not as it should be: errors are
+found there. What was caught becomes numbers piece by piece, so that little more memory
+is needed than the columns have.
 
 Examples
 --------
@@ -26,9 +28,14 @@ import numpy as np
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.imzml import terms
-from napari_scope.formats.msi.imzml.document import MISSING, Document, groups_of
+from napari_scope.formats.msi.imzml.document import (
+    MISSING,
+    PASSED,
+    Document,
+)
 from napari_scope.formats.msi.imzml.entry import FIELDS, read_entry
 from napari_scope.formats.msi.xml_nodes import NodeParser
+from napari_scope.formats.msi.xml_terms import groups_of
 
 if TYPE_CHECKING:
     import os
@@ -47,14 +54,19 @@ _LONGEST: Final = 8 << 20  # bytes of the head of a file, and of one spectrum
 _MOST_PATTERNS: Final = 24
 _LIST: Final = re.compile(rb"<spectrumList(?:\s[^<>]*)?>")
 _END: Final = b"</spectrum>"
+_LIST_END: Final = b"</spectrumList"
+_WHITE: Final = b" \t\r\n"
 # Values of these attributes, in elements that are no terms, decide nothing.
 _FREE: Final = (
     "id", "index", "defaultArrayLength", "encodedLength", "arrayLength", "spotID",
-    "nativeID", "scanNumber",
+    "nativeID", "scanNumber", "spectrumRef", "spectrumID", "externalSpectrumID",
+    "externalNativeID", "sourceFileRef",
 )  # fmt: skip
 # Values of these terms are a part of the form.
 _DECIDING: Final = (terms.LEVEL.encode(),)
 _ATTRIBUTE: Final = re.compile(rb'\s([A-Za-z:]+)="([^"]*)"')
+# What a value may hold that is the same in every encoding and needs no second look.
+_VALUE: Final = rb"[ !#-%'-;=-~]*"
 _TAG: Final = re.compile(rb'<[A-Za-z:]+(?:\s+[A-Za-z:]+="[^"]*")*\s*/?>')
 
 
@@ -80,25 +92,20 @@ def read_fast(path: PathLike) -> Document | None:
     try:
         with Path(path).open("rb") as file:
             return _read(path, file)
-    except (_GiveUpError, FormatError):
+    except (_GiveUpError, FormatError, OSError):
         return None
 
 
 def _read(path: PathLike, file: BinaryIO) -> Document:
-    parser = NodeParser(path, {"spectrum": _one_elsewhere})
+    parser = NodeParser(path, {"spectrum": _one_elsewhere, **PASSED})
     buffer = bytearray()
-    begin = None
-    while begin is None:
+    while (begin := _list_in(buffer, parser)) is None:
         piece = file.read(_PIECE)
         if not piece or len(buffer) > _LONGEST or b"\0" in piece[:64]:
             raise _GiveUpError
         buffer += piece
-        begin = _LIST.search(buffer)
-    if b"<!" in buffer[: begin.start()]:  # a comment may hide a list
-        raise _GiveUpError
-    parser.feed(bytes(buffer[: begin.end()]))
     reader = _SpectrumReader(groups_of(parser.root), path)
-    del buffer[: begin.end()]
+    del buffer[:begin]
     end = _read_spectra(file, buffer, reader)
     # The strict parser sees to it that what is around the spectra is whole.
     rest = bytes(buffer[end:])
@@ -107,6 +114,23 @@ def _read(path: PathLike, file: BinaryIO) -> Document:
         rest = file.read(_PIECE)
     root = parser.close()
     return reader.document(root)
+
+
+def _list_in(buffer: bytearray, parser: NodeParser) -> int | None:
+    """Return where the spectra begin; the parser has been fed what is before them."""
+    done = 0
+    # Of what is not whole yet nothing is fed, so that this can be tried again.
+    if (last := _LIST.search(buffer)) is None:
+        return None
+    # Declarations may add attributes that do not stand in the text.
+    if b"<!DOCTYPE" in buffer[: last.start()]:
+        raise _GiveUpError
+    for begin in _LIST.finditer(buffer):
+        parser.feed(bytes(buffer[done : begin.end()]))
+        done = begin.end()
+        if parser.open_at == begin.start():  # it stands in no comment
+            return done
+    raise _GiveUpError
 
 
 def _one_elsewhere(node: Node) -> None:
@@ -122,7 +146,9 @@ def _read_spectra(file: BinaryIO, buffer: bytearray, reader: _SpectrumReader) ->
     at, is_last = 0, False
     while True:
         at = reader.read(buffer, at)
-        # What follows is another kind of spectrum, the end, or not all there yet.
+        # What follows is the end, another kind of spectrum, or not all there yet.
+        if buffer[at : at + 256].lstrip(_WHITE).startswith(_LIST_END):
+            return at
         end = buffer.find(_END, at)
         if end >= 0:
             end += len(_END)
@@ -132,6 +158,7 @@ def _read_spectra(file: BinaryIO, buffer: bytearray, reader: _SpectrumReader) ->
             return at
         if len(buffer) - at > _LONGEST:
             raise _GiveUpError
+        reader.settle()
         del buffer[:at]
         at = 0
         piece = file.read(_PIECE)
@@ -149,6 +176,7 @@ class _SpectrumReader:
         # What each pattern has caught, and as which spectrum of the file.
         self._caught: list[list[tuple[bytes, ...]]] = []
         self._numbers: list[list[int]] = []
+        self._settled: list[dict[str, npt.NDArray[np.generic]]] = []
         self._n = 0
         self._forms: dict[Form, int] = {}
 
@@ -182,27 +210,44 @@ class _SpectrumReader:
         self._numbers.append([])
         return at
 
-    def document(self, root: Node) -> Document:
-        """Return all that was read."""
-        form = np.zeros(self._n, np.int64)
+    def settle(self) -> None:
+        """Turn what was caught so far into numbers."""
+        begin = sum(len(columns["x"]) for columns in self._settled)
+        n = self._n - begin
+        if not n:
+            return
         columns: dict[str, npt.NDArray[np.generic]] = {
-            field: np.full(self._n, np.nan)
-            if field == "total"
-            else np.full(self._n, MISSING)
+            field: np.full(n, np.nan) if field == "total" else np.full(n, MISSING)
             for field in FIELDS
         }
+        form = np.zeros(n, np.int64)
         for pattern, rows, numbers in zip(
             self._patterns, self._caught, self._numbers, strict=True
         ):
-            form[numbers] = self._forms[pattern.form]
-            fixed = [(name, text.encode()) for name, text in pattern.fixed.items()]
-            for name, text in fixed:
-                columns[name][numbers] = _column(name, [text])[0]
-            if rows:
-                for name, texts in zip(
-                    pattern.caught, zip(*rows, strict=True), strict=True
-                ):
-                    columns[name][numbers] = _column(name, texts)
+            if not rows:
+                continue
+            mine = np.array(numbers) - begin
+            form[mine] = self._forms[pattern.form]
+            for name, text in pattern.fixed.items():
+                columns[name][mine] = _column(name, [text.encode()])[0]
+            for name, texts in zip(
+                pattern.caught, zip(*rows, strict=True), strict=True
+            ):
+                columns[name][mine] = _column(name, texts)
+            rows.clear()
+            numbers.clear()
+        self._settled.append({**columns, "form": form})
+
+    def document(self, root: Node) -> Document:
+        """Return all that was read."""
+        self.settle()
+        if not self._settled:  # a list without spectra
+            raise _GiveUpError
+        columns = {
+            name: np.concatenate([settled[name] for settled in self._settled])
+            for name in (*FIELDS, "form")
+        }
+        form = columns.pop("form").astype(np.int64, copy=False)
         return Document(root, columns, form, tuple(self._forms))
 
 
@@ -223,7 +268,8 @@ def _column(
 def _pattern(text: bytes, groups: Groups, path: PathLike) -> _Pattern:
     """Make a pattern of the text of a spectrum and what is before it."""
     begin = text.find(b"<spectrum")
-    if begin < 0 or text[:begin].strip() or b"<!" in text:
+    odd = b"<!" in text or b"<?" in text or not text.isascii()
+    if begin < 0 or text[:begin].strip(_WHITE) or odd:
         raise _GiveUpError
     entry = _parsed(text[begin:], groups, path)
     wanted = {
@@ -242,10 +288,13 @@ def _pattern(text: bytes, groups: Groups, path: PathLike) -> _Pattern:
         for attribute in _ATTRIBUTE.finditer(text, tag.start(), tag.end()):
             name = attribute.group(1).decode()
             if field is not None and name == "value":
-                parts += [re.escape(text[done : attribute.start(2)]), rb'([^"<&]*)']
+                parts += [
+                    re.escape(text[done : attribute.start(2)]),
+                    b"(" + _VALUE + b")",
+                ]
                 caught.append(field)
             elif (name == "value" and not decides) if is_term else (name in _FREE):
-                parts += [re.escape(text[done : attribute.start(2)]), rb'[^"<]*']
+                parts += [re.escape(text[done : attribute.start(2)]), _VALUE]
             else:
                 continue
             done = attribute.end(2)
@@ -261,8 +310,9 @@ def _parsed(text: bytes, groups: Groups, path: PathLike) -> Entry:
     # The parser counts the bytes of what it is fed: the outer element comes last.
     parser.feed(b"<a>" + text + b"</a>")
     parser.close()
-    (node,) = nodes
-    entry = read_entry(node, groups)
+    if len(nodes) != 1:
+        raise _GiveUpError
+    entry = read_entry(nodes[0], groups)
     ahead = len(b"<a>")
     return entry._replace(
         numbers={

@@ -9,7 +9,6 @@ Examples
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,27 +16,35 @@ import numpy as np
 
 from napari_scope.errors import FormatError
 from napari_scope.fileio import DataFile
+from napari_scope.formats.msi.described import described
 from napari_scope.formats.msi.imzml import terms
-from napari_scope.formats.msi.imzml.document import groups_of, read_strictly
-from napari_scope.formats.msi.imzml.entry import params
+from napari_scope.formats.msi.imzml.document import read_strictly
 from napari_scope.formats.msi.imzml.fast import read_fast
+from napari_scope.formats.msi.imzml.files import (
+    find_ibd,
+    find_imzml,
+    identity,
+    imzml_in,
+    namesakes,
+)
+from napari_scope.formats.msi.imzml.head import pixel_size, terms_of
 from napari_scope.formats.msi.imzml.layout import lay_out
+from napari_scope.formats.msi.imzml.mixed import MixedSpectra
 from napari_scope.formats.msi.imzml.spectra import ImzMLSpectra
 from napari_scope.formats.msi.reader import MSIReader
-from napari_scope.formats.msi.spectra import MetadataValue, PixelSize
+from napari_scope.formats.msi.spectra import MetadataValue
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
 
     from napari_scope.formats.msi.imzml.layout import Layout
     from napari_scope.formats.msi.spectra import Spectra
-    from napari_scope.formats.msi.xml_nodes import Node
 
     PathLike = str | os.PathLike[str]
 
 __all__ = ["ImzMLReader"]
 
-_SUFFIX = ".imzml"
 _HEAD = 4096
 _PIECE = 1 << 20
 _PARTS = (
@@ -56,6 +63,8 @@ class ImzMLReader(MSIReader):
         by name, if it has several).
     requires_slicing : bool
         See `MSIReader`.
+    resolution : float
+        Width of the bins of the cube of processed files, in millionths of the m/z.
     strict : bool
         Read the XML with an XML parser only; takes several times as long and finds the
         same.
@@ -76,16 +85,24 @@ class ImzMLReader(MSIReader):
     name: ClassVar[str] = "imzml"
 
     def __init__(
-        self, basename: PathLike, requires_slicing: bool = True, *, strict: bool = False
+        self,
+        basename: PathLike,
+        requires_slicing: bool = True,
+        resolution: float = 15.0,
+        *,
+        strict: bool = False,
     ) -> None:
+        self._resolution = resolution
         self._strict = strict
         self._file: DataFile | None = None
+        self._found: ImzMLSpectra | MixedSpectra | None = None
+        self._problems: tuple[str, ...] = ()
         super().__init__(basename, requires_slicing)
 
     @classmethod
     def is_valid_dataset(cls, name: PathLike) -> bool:
         """See `MSIReader.is_valid_dataset`."""
-        found = _find(name)
+        found = find_imzml(name)
         if found is None:
             return False
         try:
@@ -99,65 +116,132 @@ class ImzMLReader(MSIReader):
     @classmethod
     def size(cls, name: PathLike) -> int | None:
         """Return the bytes of the .ibd file."""
-        found = _find(name)
-        ibd = None if found is None else _ibd_of(found)
+        found = find_imzml(name)
+        ibd = None if found is None else find_ibd(found)
         return None if ibd is None else ibd.stat().st_size
 
     @classmethod
     def get_files_from_dir(cls, dirname: PathLike) -> list[str]:
         """Return the .imzML files of a folder."""
-        return [str(path) for path in _imzml_in(Path(dirname))]
+        return [str(path) for path in imzml_in(Path(dirname))]
 
     def _open(self) -> Sequence[Spectra]:
-        path = _find(self.basename)
+        path = find_imzml(self.basename)
         if path is None:
             raise FormatError("no .imzML file", path=self.basename)
         self.path = path
-        self.document = (None if self._strict else read_fast(path)) or read_strictly(
-            path
-        )
-        if not len(self.document.form):
-            raise FormatError("there is no spectrum", path=path)
-        ibd = _ibd_of(path)
+        ibd = find_ibd(path)
         if ibd is None:
             raise FormatError(
                 f"the file {path.with_suffix('.ibd').name} is missing",
                 path=path,
                 hint="it has the spectra and lies in the same folder",
             )
+        self.document = (None if self._strict else read_fast(path)) or read_strictly(
+            path
+        )
+        if not len(self.document.form):
+            raise FormatError("there is no spectrum", path=path)
         self.ibd_path = ibd
-        self._file = DataFile.open(ibd)
+        try:
+            self._file = DataFile.open(ibd)
+        except OSError as error:
+            raise FormatError(
+                f"{ibd.name} cannot be opened: {error.strerror}", path=ibd
+            ) from error
         layout = lay_out(self.document, self._file.size(), path)
         root = self.document.root
-        self._terms = _terms(root)
-        spectra = ImzMLSpectra(
-            self._file,
-            layout,
-            is_profile=self._is_profile(layout),
-            pixel_size=_pixel_size(self._terms),
-            metadata=_metadata(root, _PARTS[:1] + _PARTS[4:5]),
-            totals=None if np.isnan(layout.total).any() else layout.total,
-            identity=_identity(ibd, path),
-        )
+        self._terms = terms_of(root)
+        known: dict[str, Any] = {
+            "is_profile": self._is_profile(),
+            "pixel_size": pixel_size(self._terms),
+            "metadata": self._dataset_metadata(),
+            "totals": None if np.isnan(layout.total).any() else layout.total,
+            "identity": identity(ibd, path),
+            "cube_ppm": self._resolution,
+        }
+        spectra = _spectra(self._file, layout, known)
+        self._found = spectra
         self.problems = (
+            *self._choice(),
             *self.document.problems,
             *layout.problems,
             *self._doubts(spectra),
         )
         return (spectra,)
 
-    def _is_profile(self, layout: Layout) -> bool | None:
-        said = self.document.forms[int(layout.form[0])].is_profile
-        if said is None and (terms.PROFILE in self._terms):
-            return True
-        if said is None and (terms.CENTROID in self._terms):
-            return False
-        return said
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was wrong and could be passed over, so far, in words.
 
-    def _doubts(self, spectra: ImzMLSpectra) -> list[str]:
+        Spectra that cannot be unpacked are found when they are read.
+        """
+        damaged = {} if self._found is None else self._found.damaged
+        if not damaged:
+            return self._problems
+        first = min(damaged)
+        return (
+            *self._problems,
+            f"{len(damaged)} spectra could not be unpacked so far and are empty, the "
+            f"first is number {first}: {damaged[first]}",
+        )
+
+    @problems.setter
+    def problems(self, problems: tuple[str, ...]) -> None:
+        self._problems = problems
+
+    @property
+    def damaged(self) -> dict[int, str]:
+        """Spectra that could not be unpacked so far, and why."""
+        return {} if self._found is None else dict(self._found.damaged)
+
+    def _is_profile(self) -> bool | None:
+        """Return what the spectra say, otherwise what the file says."""
+        for form in self.document.forms:
+            if form.is_profile is not None:
+                return form.is_profile
+        if terms.PROFILE in self._terms:
+            return True
+        return False if terms.CENTROID in self._terms else None
+
+    def _dataset_metadata(self) -> dict[str, MetadataValue]:
+        found = described(self.document.root, _PARTS[:1] + _PARTS[4:5])
+        said = {form.polarity for form in self.document.forms if form.polarity}
+        said |= {
+            name
+            for name, accession in (
+                ("positive", terms.POSITIVE),
+                ("negative", terms.NEGATIVE),
+            )
+            if not said and accession in self._terms
+        }
+        if len(said) == 1:
+            found["polarity"] = MetadataValue(said.pop())
+        return found
+
+    def _choice(self) -> list[str]:
+        """Return which file was chosen where there were several."""
+        problems = []
+        given = Path(self.basename)
+        others = imzml_in(given) if given.is_dir() else []
+        if len(others) > 1:
+            problems.append(
+                f"the folder has {len(others)} .imzML files, {self.path.name} is "
+                f"opened; the next one is {others[1].name}"
+            )
+        alike = namesakes(self.path, ".ibd")
+        if self.ibd_path.stem != self.path.stem and len(alike) > 1:
+            problems.append(
+                f"{', '.join(one.name for one in alike)} could belong to "
+                f"{self.path.name}: {self.ibd_path.name} is taken"
+            )
+        return problems
+
+    def _doubts(self, spectra: ImzMLSpectra | MixedSpectra) -> list[str]:
         """Return what the file says of itself and is not so."""
         doubts = []
-        if terms.CONTINUOUS in self._terms and spectra.common_mz is None:
+        called = terms.CONTINUOUS in self._terms
+        if called and spectra.common_mz is None and spectra.mz_range() != (0, 0):
             doubts.append(
                 "the file is called continuous, but each spectrum has m/z values of "
                 "its own; these are used"
@@ -204,148 +288,26 @@ class ImzMLReader(MSIReader):
 
     def get_instrument_metadata(self) -> dict[str, MetadataValue]:
         """Return what is known of the instrument."""
-        return _metadata(self.document.root, _PARTS[5:6])
+        return described(self.document.root, _PARTS[5:6])
 
     def get_method_metadata(self) -> dict[str, MetadataValue]:
         """Return what is known of the sample, the software and the processing."""
         parts = (*_PARTS[1:4], *_PARTS[6:])
-        return _metadata(self.document.root, parts)
+        return described(self.document.root, parts)
 
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
 
 
-def _identity(*files: Path) -> str:
-    """Return what changes when one of the files does."""
+def _spectra(
+    file: DataFile, layout: Layout, known: dict[str, Any]
+) -> ImzMLSpectra | MixedSpectra:
+    if len(layout.parts) == 1:
+        return ImzMLSpectra(file, layout.parts[0], layout.pixels, **known)
     parts = [
-        f"{one.resolve()}|{(f := one.stat()).st_size}|{f.st_mtime_ns}" for one in files
+        ImzMLSpectra(file, part, layout.pixels.only(part.numbers))
+        for part in layout.parts
     ]
-    return "imzml|" + "|".join(parts)
-
-
-def _find(name: PathLike) -> Path | None:
-    """Return the .imzML file that a path stands for."""
-    path = Path(name)
-    try:
-        if path.is_dir():
-            return next(iter(_imzml_in(path)), None)
-        if path.suffix.lower() == ".ibd":
-            return _beside(path, _SUFFIX)
-        if path.suffix.lower() == _SUFFIX and path.is_file():
-            return path
-    except (OSError, ValueError):
-        return None
-    return None
-
-
-def _imzml_in(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        names = [one.name for one in entries if one.name.lower().endswith(_SUFFIX)]
-    return [folder / name for name in sorted(names)]
-
-
-def _ibd_of(path: Path) -> Path | None:
-    return _beside(path, ".ibd")
-
-
-def _beside(path: Path, suffix: str) -> Path | None:
-    """Return the file of the same name with another suffix, in any case."""
-    plain = path.with_suffix(suffix)
-    if plain.is_file():
-        return plain
-    wanted = plain.name.lower()
-    with os.scandir(path.parent) as entries:
-        for entry in entries:
-            if entry.name.lower() == wanted and entry.is_file():
-                return Path(entry.path)
-    return None
-
-
-def _terms(root: Node) -> dict[str, Node]:
-    """Return the terms of the head of the document by their accessions."""
-    found: dict[str, Node] = {}
-    for node in root.all("cvParam"):
-        found.setdefault(node.get("accession"), node)
-    return found
-
-
-def _pixel_size(found: dict[str, Node]) -> PixelSize | None:
-    """Return the size of a pixel and where the first one lies, if the file says so."""
-
-    def length(accession: str) -> float | None:
-        node = found.get(accession)
-        try:
-            value = float(node.get("value")) if node is not None else np.nan
-        except ValueError:
-            return None
-        um = terms.length_um(value, node.get("unitAccession")) if node else np.nan
-        return um if np.isfinite(um) else None
-
-    def count(accession: str) -> float | None:
-        node = found.get(accession)
-        text = "" if node is None else node.get("value")
-        return float(text) if text.isdigit() and int(text) else None
-
-    sizes: list[float | None] = []
-    for size, extent, pixels in (
-        ("IMS:1000046", "IMS:1000044", "IMS:1000042"),
-        ("IMS:1000047", "IMS:1000045", "IMS:1000043"),
-    ):
-        one, whole, n = length(size), length(extent), count(pixels)
-        if one is None and whole is not None and n is not None:
-            one = whole / n
-        sizes.append(one if one and one > 0 else None)
-    x, y = sizes[0] or sizes[1], sizes[1] or sizes[0]
-    if x is None or y is None:
-        return None
-    left, top = length("IMS:1000053") or 0.0, length("IMS:1000054") or 0.0
-    return PixelSize(x, y, left_um=left, top_um=top)
-
-
-def _metadata(root: Node, parts: tuple[str, ...]) -> dict[str, MetadataValue]:
-    """Return the terms of some parts of the document by their names.
-
-    One of a name that is there already gets the id of its element in front.
-    """
-    groups = groups_of(root)
-    found: dict[str, MetadataValue] = {}
-    for part in (node for node in root.all(*parts) if node.children):
-        for owner in (part, *part.all(*{child.tag for child in _below(part)})):
-            for node, _ in params(owner, groups):
-                _add(found, owner, node)
-            for node in owner.children:
-                if node.tag == "userParam":
-                    _add(found, owner, node)
-    return found
-
-
-def _below(node: Node) -> list[Node]:
-    below = [child for child in node.children if "Param" not in child.tag]
-    return below + [deep for child in below for deep in _below(child)]
-
-
-def _add(found: dict[str, MetadataValue], owner: Node, node: Node) -> None:
-    name, value = node.get("name"), node.get("value")
-    if name in found:
-        name = f"{owner.get('id') or owner.tag}: {name}"
-    unit, ontology = node.get("unitName"), node.get("accession")
-    found[name] = MetadataValue(_typed(value), unit, "", ontology)
-
-
-def _typed(text: str) -> Any:
-    """Return a number where a text is one, True where a term stands for itself.
-
-    Examples
-    --------
-    >>> _typed("3"), _typed("0.5"), _typed("DHB"), _typed("")
-    (3, 0.5, 'DHB', True)
-    """
-    if not text:
-        return True
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    numbers = [part.numbers for part in layout.parts]
+    return MixedSpectra(parts, numbers, layout.pixels, **known)

@@ -20,6 +20,7 @@ from napari_scope.formats.msi.blocks import (
     columns_in,
     reduce_columns,
 )
+from napari_scope.formats.msi.imzml.gather import flatten, runs, span_of
 from napari_scope.formats.msi.imzml.scan import can_scan, scan_window
 from napari_scope.formats.msi.spectra import BLOCK_BYTES, Spectra
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
         Numbers,
         Values,
     )
-    from napari_scope.formats.msi.imzml.layout import Arrays, Layout
+    from napari_scope.formats.msi.imzml.arrays import Arrays
+    from napari_scope.formats.msi.imzml.layout import Part
+    from napari_scope.formats.msi.pixels import PixelTable
 
 __all__ = ["ImzMLSpectra"]
 
@@ -51,8 +54,10 @@ class ImzMLSpectra(Spectra):
     ----------
     file : DataFile
         The .ibd file; closed by whoever opened it.
-    layout : Layout
-        Where the spectra lie in it.
+    part : Part
+        Where the arrays lie in it.
+    pixels : PixelTable
+        Where the spectra lie in the image.
     **known
         What else is known, see `Spectra`.
 
@@ -62,33 +67,37 @@ class ImzMLSpectra(Spectra):
         Spectra that could not be unpacked so far, and why.
     """
 
-    def __init__(self, file: DataFile, layout: Layout, **known: Any) -> None:
-        super().__init__(
-            "",
-            layout.pixels,
-            layout.intensity.dtype,
-            layout.mz.dtype,
-            **known,
-        )
+    def __init__(
+        self, file: DataFile, part: Part, pixels: PixelTable, **known: Any
+    ) -> None:
+        super().__init__("", pixels, part.intensity.dtype, part.mz.dtype, **known)
         self._file = file
-        self._layout = layout
+        self._mz, self._intensity = part.mz, part.intensity
+        self._part = part
         self.damaged: dict[int, str] = {}
-        if layout.mz.all_the_same:
-            self.common_mz = self._unpacked(0, layout.mz, "m/z")
+        shared = part.mz.shared
+        if shared is not None:
+            self.common_mz = self._unpacked(shared, part.mz, "m/z")
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest spectrum, not packed."""
+        width = self._intensity.dtype.itemsize + self._mz.dtype.itemsize
+        return int(self._intensity.length.max(initial=0)) * width
 
     def spectrum(self, number: int) -> Spectrum:
         """See `Spectra.spectrum`."""
-        intensities = self._unpacked(number, self._layout.intensity, "intensity")
-        if self.common_mz is not None:
-            if not len(intensities):
-                return Spectrum(self.common_mz[:0], intensities)
-            return Spectrum(self.common_mz, intensities)
-        return Spectrum(self._unpacked(number, self._layout.mz, "m/z"), intensities)
+        intensities = self._unpacked(number, self._intensity, "intensity")
+        mz = self.common_mz
+        if mz is None:
+            mz = self._unpacked(number, self._mz, "m/z")
+        n = min(len(mz), len(intensities))
+        return Spectrum(mz[:n], intensities[:n])
 
     def blocks(self, numbers: Numbers | None = None) -> Iterator[Block]:
         """See `Spectra.blocks`."""
         wanted = np.arange(len(self)) if numbers is None else np.asarray(numbers)
-        mz, intensity = self._layout.mz, self._layout.intensity
+        mz, intensity = self._mz, self._intensity
         common = self.common_mz
         width = intensity.length * intensity.dtype.itemsize
         if common is None:
@@ -113,11 +122,11 @@ class ImzMLSpectra(Spectra):
         numbers: Numbers | None = None,
     ) -> Floats:
         """See `Spectra.window`."""
-        if self.common_mz is None and can_scan(self._layout):
+        if self.common_mz is None and can_scan(self._part):
             wanted = np.arange(len(self)) if numbers is None else np.asarray(numbers)
-            found = scan_window(self._read_into, self._layout, wanted, low, high, how)
+            found = scan_window(self._read_into, self._part, wanted, low, high, how)
             return super().window(low, high, how, numbers) if found is None else found
-        if self.common_mz is None or self._layout.intensity.compression != "none":
+        if self.common_mz is None or self._intensity.compression != "none":
             return super().window(low, high, how, numbers)
         bins = np.arange(len(self.common_mz))[columns_in(self.common_mz, low, high)]
         n = len(self) if numbers is None else len(numbers)
@@ -127,17 +136,19 @@ class ImzMLSpectra(Spectra):
 
     def columns(self, bins: Numbers, numbers: Numbers | None = None) -> Values:
         """See `Spectra.columns`."""
-        arrays = self._layout.intensity
+        arrays = self._intensity
         wanted = np.arange(len(self)) if numbers is None else np.asarray(numbers)
         if not len(bins) or not len(wanted):
             return np.zeros((len(wanted), len(bins)), arrays.dtype)
         first, last = int(bins.min()), int(bins.max())
         width = (last + 1 - first) * arrays.dtype.itemsize
         # One read a spectrum costs about as much as copying 4 kB more.
-        small = width < arrays.length[0] * arrays.dtype.itemsize - 4096
-        if arrays.compression != "none" or not small:
+        small = width < int(arrays.length.max()) * arrays.dtype.itemsize - 4096
+        length = arrays.length[wanted]
+        cut = bool(((length > first) & (length <= last)).any())
+        if arrays.compression != "none" or not small or cut:
             return super().columns(bins, numbers)
-        filled = arrays.length[wanted] > last
+        filled = length > last
         offsets = arrays.offset[wanted[filled]] + first * arrays.dtype.itemsize
         pieces = self._pieces(offsets.tolist(), width)
         found = np.frombuffer(pieces, arrays.dtype).reshape(-1, last + 1 - first)
@@ -157,21 +168,23 @@ class ImzMLSpectra(Spectra):
         if self.common_mz is not None:
             filled = self.common_mz
             return (float(filled.min()), float(filled.max())) if len(filled) else (0, 0)
-        numbers = np.flatnonzero(self._layout.mz.length)
+        numbers = np.flatnonzero(self._mz.length)
         if not len(numbers):
             return 0.0, 0.0
-        if self._layout.mz.compression == "none":
+        if self._mz.compression == "none":
             return self._range_of_ends(numbers)
         step = max(1, len(numbers) // _SAMPLE)
-        ranges = [
+        sample = [
             (float(values.min()), float(values.max()))
-            for number in numbers[::step].tolist()
-            if len(values := self.spectrum(number).mz)
+            for (values,) in self._values(numbers[::step], [self._mz])
+            if len(values)
         ]
-        return min(r[0] for r in ranges), max(r[1] for r in ranges)
+        if not sample:
+            return 0.0, 0.0
+        return min(low for low, _ in sample), max(high for _, high in sample)
 
     def _range_of_ends(self, numbers: Numbers) -> tuple[float, float]:
-        arrays = self._layout.mz
+        arrays = self._mz
         width = arrays.dtype.itemsize
         first = arrays.offset[numbers]
         last = first + (arrays.length[numbers] - 1) * width
@@ -183,21 +196,25 @@ class ImzMLSpectra(Spectra):
 
     def _rows(self, numbers: Numbers, bins: int) -> Values:
         """Return intensities over the common axis, (spectra, bins)."""
-        arrays = self._layout.intensity
+        arrays = self._intensity
         width = bins * arrays.dtype.itemsize
         offset = arrays.offset[numbers]
         even = bool((np.diff(offset) == width).all())
-        if arrays.compression == "none" and even and arrays.length[numbers].all():
-            whole = self._piece(int(offset[0]), width * len(numbers))
-            return np.frombuffer(whole, arrays.dtype).reshape(len(numbers), bins)
+        whole_rows = bool((arrays.length[numbers] == bins).all())
+        if arrays.compression == "none" and even and whole_rows:
+            rows = np.empty((len(numbers), bins), arrays.dtype)
+            self._read_into(int(offset[0]), rows.reshape(-1).view(np.uint8).data)
+            return rows
         rows = np.zeros((len(numbers), bins), arrays.dtype)
         for row, values in zip(rows, self._values(numbers, [arrays]), strict=True):
-            row[: len(values[0])] = values[0]
+            n = min(bins, len(values[0]))
+            row[:n] = values[0][:n]
         return rows
 
     def _ragged(self, numbers: Numbers) -> RaggedBlock:
-        kinds = [self._layout.mz, self._layout.intensity]
-        found = self._values(numbers, kinds)
+        if can_scan(self._part) and (block := self._gathered(numbers)) is not None:
+            return block
+        found = self._values(numbers, [self._mz, self._intensity])
         mz = [values[0] for values in found]
         intensities = [values[1] for values in found]
         starts = np.zeros(len(found) + 1, np.int64)
@@ -205,6 +222,30 @@ class ImzMLSpectra(Spectra):
         return RaggedBlock(
             numbers, starts, np.concatenate(mz), np.concatenate(intensities)
         )
+
+    def _gathered(self, numbers: Numbers) -> RaggedBlock | None:
+        """Return spectra that are not packed; None if they lie far apart."""
+        mz, intensity = self._mz, self._intensity
+        starts = np.zeros(len(numbers) + 1, np.int64)
+        np.cumsum(mz.length[numbers], out=starts[1:])
+        filled = np.flatnonzero(mz.length[numbers])
+        flat_mz = np.empty(int(starts[-1]), mz.dtype)
+        flat = np.empty(int(starts[-1]), intensity.dtype)
+        buffer = np.empty(0, np.uint8)
+        for run in runs(mz, intensity, numbers[filled]):
+            mine = numbers[filled[run]]
+            span = span_of(mz, intensity, mine)
+            if span is None:
+                return None
+            begin, end = span
+            if len(buffer) < end - begin:
+                buffer = np.empty(end - begin, np.uint8)
+            self._read_into(begin, buffer[: end - begin].data)
+            part = slice(int(starts[filled[run][0]]), int(starts[filled[run][-1] + 1]))
+            length = mz.length[mine]
+            flatten(buffer, mz.offset[mine] - begin, length, flat_mz[part])
+            flatten(buffer, intensity.offset[mine] - begin, length, flat[part])
+        return RaggedBlock(numbers, starts, flat_mz, flat)
 
     def _values(self, numbers: Numbers, kinds: list[Arrays]) -> list[list[Values]]:
         """Return the arrays of each spectrum; empty ones where they are damaged."""
@@ -258,20 +299,19 @@ class ImzMLSpectra(Spectra):
     ) -> Values:
         length = int(arrays.length[number])
         size = length * arrays.dtype.itemsize
+        name = f"{words} array".strip()
         place = f"spectrum {number}, byte {int(arrays.offset[number]):,}"
         try:
             # A damaged array must not unpack to more than it should.
             plain = zlib.decompressobj().decompress(data, size + 1)
         except zlib.error as error:
             raise FormatError(
-                f"an array {words} cannot be unpacked at {place}: {error}".replace(
-                    "  ", " "
-                ),
+                f"the {name} cannot be unpacked at {place}: {error}",
                 path=self._file.path,
             ) from error
         if len(plain) != size:
             raise FormatError(
-                f"an array unpacks to {len(plain)} bytes at {place}, {length} values "
+                f"the {name} unpacks to {len(plain)} bytes at {place}, {length} values "
                 f"have {size}",
                 path=self._file.path,
             )

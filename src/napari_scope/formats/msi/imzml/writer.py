@@ -17,40 +17,35 @@ import contextlib
 import hashlib
 import os
 import uuid
-import zlib
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from napari_scope.errors import FormatError, OutputExistsError
-from napari_scope.formats.msi.imzml import terms
+from napari_scope.errors import CancelledError, FormatError, OutputExistsError
+from napari_scope.formats.msi.imzml.files import give_names
+from napari_scope.formats.msi.imzml.packing import pack, stored_type
+from napari_scope.formats.msi.imzml.written_xml import Facts, xml_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
     import numpy.typing as npt
 
     from napari_scope.formats.msi.imzml.terms import Compression
-    from napari_scope.formats.msi.spectra import Spectra
+    from napari_scope.formats.msi.imzml.written_xml import Row
+    from napari_scope.formats.msi.spectra import MetadataValue, Spectra
 
     PathLike = str | os.PathLike[str]
+    Metadata = Mapping[str, MetadataValue]
 
 __all__ = ["ImzMLWriter", "write_imzml"]
 
-_TYPE_TERMS: Final = {
-    np.dtype("<f4"): ("MS", "MS:1000521", "32-bit float"),
-    np.dtype("<f8"): ("MS", "MS:1000523", "64-bit float"),
-    np.dtype("i1"): ("IMS", "IMS:1100000", "8-bit integer"),
-    np.dtype("<i2"): ("IMS", "IMS:1100001", "16-bit integer"),
-    np.dtype("<i4"): ("IMS", "IMS:1000141", "32-bit integer"),
-    np.dtype("<i8"): ("IMS", "IMS:1000142", "64-bit integer"),
-}
-_WIDER: Final = {"u1": "<i2", "u2": "<i4", "u4": "<i8", "f2": "<f4", "b1": "i1"}
-_PIECE: Final = 1 << 20
+_SUFFIX: Final = ".imzml"
+_NUMBERS: Final = 9  # integers of a spectrum
 
 
 class ImzMLWriter:
@@ -75,6 +70,9 @@ class ImzMLWriter:
         Profiles or peaks; peaks are told if it is not known and the file processed.
     polarity : {"positive", "negative", ""}
         Of all scans.
+    instrument, sample, notes : mapping of str to MetadataValue, optional
+        What is known of the instrument, of the sample and its preparation, and of the
+        data, as readers tell it.
     overwrite : bool
         Replace files that exist.
 
@@ -83,7 +81,7 @@ class ImzMLWriter:
     OutputExistsError
         If a file exists.
     FormatError
-        If there is no such type in imzML.
+        If there is no such type in imzML, or the name ends in another way.
     """
 
     def __init__(
@@ -98,12 +96,17 @@ class ImzMLWriter:
         origin_um: tuple[float, float] = (0.0, 0.0),
         is_profile: bool | None = None,
         polarity: str = "",
+        instrument: Metadata | None = None,
+        sample: Metadata | None = None,
+        notes: Metadata | None = None,
         overwrite: bool = False,
     ) -> None:
         self.path = Path(path)
         self.ibd_path = self.path.with_suffix(".ibd")
-        self._mz_dtype = _stored_type(mz_dtype)
-        self._intensity_dtype = _stored_type(intensity_dtype)
+        self._mz_dtype = stored_type(mz_dtype)
+        self._intensity_dtype = stored_type(intensity_dtype)
+        if self.path.suffix.lower() != _SUFFIX:
+            raise FormatError("the name of the file has to end in .imzML", path=path)
         if compression not in ("none", "zlib"):
             raise FormatError(
                 f"the compression is 'none' or 'zlib', not {compression!r}", path=path
@@ -111,12 +114,19 @@ class ImzMLWriter:
         for one in (self.path, self.ibd_path):
             if one.exists() and not overwrite:
                 raise OutputExistsError("the file exists", path=one)
-        self._compression = compression
+        self._compression: Compression = compression
         self._pixel_um = pixel_um
         self._origin_um = origin_um
         self._is_profile = is_profile
         self._polarity = polarity
-        self._rows: list[tuple[int | float, ...]] = []
+        self._said: tuple[Metadata, Metadata, Metadata] = (
+            instrument or {},
+            sample or {},
+            notes or {},
+        )
+        # Of each spectrum x, y, z and six numbers of its arrays; 80 bytes in all.
+        self._rows = array("q")
+        self._totals = array("d")
         self._closed = False
         self._digest = hashlib.sha1(usedforsecurity=False)
         self._at = 0
@@ -127,7 +137,7 @@ class ImzMLWriter:
             self._put(bytes.fromhex(self.uuid))
             self._axis: tuple[int, int, int] | None = None
             if mz is not None:
-                self._axis = self._put_array(np.asarray(mz), self._mz_dtype)
+                self._axis = self._put_array(self._pack(mz, self._mz_dtype))
         except BaseException:
             self.abort()
             raise
@@ -158,41 +168,44 @@ class ImzMLWriter:
         """
         if self._closed:
             raise ValueError("the writer is closed")
+        number = len(self._totals)
+        if min(x, y, z) < 0:
+            raise ValueError(f"spectrum {number} lies at ({x}, {y}, {z}), before 0")
         values = np.asarray(intensities)
-        axis = self._axis
-        if axis is None:
-            own = np.asarray(mz)
-            if own.shape != values.shape:
+        if self._axis is not None:
+            if len(values) not in (0, self._axis[1]):
                 raise ValueError(
-                    f"spectrum {len(self._rows)} has {own.size} m/z values and "
-                    f"{values.size} intensities"
+                    f"spectrum {number} has {len(values)} intensities, the axis has "
+                    f"{self._axis[1]} values"
                 )
-            axis = self._put_array(own, self._mz_dtype)
-        elif len(values) not in (0, axis[1]):
+        elif mz is None or np.shape(mz) != values.shape:
+            own = 0 if mz is None else np.size(mz)
             raise ValueError(
-                f"spectrum {len(self._rows)} has {len(values)} intensities, the axis "
-                f"has {axis[1]} values"
+                f"spectrum {number} has {own} m/z values and {values.size} intensities"
             )
-        stored = self._put_array(values, self._intensity_dtype)
-        total = float(values.sum(dtype=np.float64)) if values.size else 0.0
-        self._rows.append((x + 1, y + 1, z + 1, total, *axis, *stored))
+        # All is converted before anything is written.
+        stored = self._pack(values, self._intensity_dtype)
+        if self._axis is None:
+            assert mz is not None
+            axis = self._put_array(self._pack(mz, self._mz_dtype))
+        else:
+            axis = self._axis
+        places = self._put_array(stored)
+        self._rows.extend((x + 1, y + 1, z + 1, *axis, *places))
+        self._totals.append(float(values.sum(dtype=np.float64)) if values.size else 0.0)
 
-    def _put_array(
-        self, values: npt.NDArray[Any], dtype: np.dtype[Any]
-    ) -> tuple[int, int, int]:
+    def _pack(self, values: npt.ArrayLike, dtype: np.dtype[Any]) -> tuple[int, bytes]:
+        try:
+            return pack(values, dtype, self._compression)
+        except ValueError as error:
+            raise ValueError(f"spectrum {len(self._totals)}: {error}") from error
+
+    def _put_array(self, packed: tuple[int, bytes]) -> tuple[int, int, int]:
         """Write an array; returns offset, number of values and number of bytes."""
-        converted = values.astype(dtype)
-        if dtype.kind == "i" and values.size and (converted != values).any():
-            raise ValueError(
-                f"values of type {values.dtype} do not fit {dtype} (spectrum "
-                f"{len(self._rows)})"
-            )
-        data = converted.tobytes()
-        if self._compression == "zlib":
-            data = zlib.compress(data)
+        count, data = packed
         offset = self._at
         self._put(data)
-        return offset, values.size, len(data)
+        return offset, count, len(data)
 
     def _put(self, data: bytes) -> None:
         self._ibd.write(data)
@@ -215,18 +228,45 @@ class ImzMLWriter:
             os.fsync(self._ibd.fileno())
             self._ibd.close()
             with part.open("w", encoding="utf-8", newline="\n") as file:
-                for line in self._xml():
+                for line in xml_lines(self._facts(), self._lines()):
                     file.write(line + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            # The XML comes last: a file that is there is complete.
-            self._part.replace(self.ibd_path)
-            part.replace(self.path)
+            give_names(self._part, self.ibd_path, part, self.path)
         except BaseException:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
             self.abort()
             raise
         self._closed = True
+
+    def _facts(self) -> Facts:
+        continuous = self._axis is not None
+        rows = np.frombuffer(self._rows, np.int64).reshape(-1, _NUMBERS)
+        most = rows[:, :2].max(axis=0, initial=0).tolist()
+        instrument, sample, notes = self._said
+        return Facts(
+            uuid=self.uuid,
+            sha1=self._digest.hexdigest(),
+            count=len(self._totals),
+            most=(most[0], most[1]),
+            is_continuous=continuous,
+            is_profile=continuous if self._is_profile is None else self._is_profile,
+            polarity=self._polarity,
+            mz_dtype=self._mz_dtype,
+            intensity_dtype=self._intensity_dtype,
+            compression=self._compression,
+            pixel_um=self._pixel_um,
+            origin_um=self._origin_um,
+            instrument=instrument,
+            sample=sample,
+            notes=notes,
+        )
+
+    def _lines(self) -> Iterator[Row]:
+        for number, total in enumerate(self._totals):
+            at = number * _NUMBERS
+            yield total, tuple(self._rows[at : at + _NUMBERS])
 
     def abort(self) -> None:
         """Remove what was written; calling it again does nothing."""
@@ -252,132 +292,14 @@ class ImzMLWriter:
         else:
             self.abort()
 
-    # The XML
-
-    def _xml(self) -> Iterator[str]:
-        mode = (
-            _term("IMS", terms.CONTINUOUS, "continuous")
-            if self._axis is not None
-            else _term("IMS", terms.PROCESSED, "processed")
-        )
-        profile = self._is_profile
-        if profile is None:
-            profile = self._axis is not None
-        kind = (
-            _term("MS", terms.PROFILE, "profile spectrum")
-            if profile
-            else _term("MS", terms.CENTROID, "centroid spectrum")
-        )
-        yield '<?xml version="1.0" encoding="UTF-8"?>'
-        yield (
-            '<mzML xmlns="http://psi.hupo.org/ms/mzml" '
-            'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-            'xsi:schemaLocation="http://psi.hupo.org/ms/mzml '
-            'http://psidev.info/files/ms/mzML/xsd/mzML1.1.0_idx.xsd" version="1.1">'
-        )
-        yield '<cvList count="3">'
-        for name, full, place in (
-            ("MS", "Mass Spectrometry Ontology", "https://purl.obolibrary.org/obo/ms"),
-            ("UO", "Unit Ontology", "https://purl.obolibrary.org/obo/uo"),
-            ("IMS", "Imaging MS Ontology", "https://www.imzml.org/imagingMS.obo"),
-        ):
-            yield f'<cv id="{name}" fullName="{full}" version="1.1" URI="{place}"/>'
-        yield "</cvList>"
-        yield "<fileDescription><fileContent>"
-        yield _term("MS", "MS:1000579", "MS1 spectrum")
-        yield kind
-        identity = str(uuid.UUID(self.uuid))
-        yield _term("IMS", terms.UUID, "universally unique identifier", identity)
-        checksum = self._digest.hexdigest()
-        yield _term("IMS", "IMS:1000091", "ibd SHA-1", checksum)
-        yield mode
-        yield "</fileContent></fileDescription>"
-        yield from self._groups(kind)
-        yield '<softwareList count="1"><software id="napari-scope" version="0.1">'
-        yield _term(
-            "MS", "MS:1000799", "custom unreleased software tool", "napari-scope"
-        )
-        yield "</software></softwareList>"
-        yield from self._scan_settings()
-        yield '<instrumentConfigurationList count="1">'
-        yield '<instrumentConfiguration id="instrument">'
-        yield _term("MS", "MS:1000031", "instrument model")
-        yield "</instrumentConfiguration></instrumentConfigurationList>"
-        yield '<dataProcessingList count="1"><dataProcessing id="conversion">'
-        yield '<processingMethod order="0" softwareRef="napari-scope">'
-        yield _term("MS", "MS:1000544", "Conversion to mzML")
-        yield "</processingMethod></dataProcessing></dataProcessingList>"
-        yield '<run id="run" defaultInstrumentConfigurationRef="instrument">'
-        yield (
-            f'<spectrumList count="{len(self._rows)}" '
-            'defaultDataProcessingRef="conversion">'
-        )
-        for number, row in enumerate(self._rows):
-            yield _spectrum(number, row)
-        yield "</spectrumList></run></mzML>"
-
-    def _groups(self, kind: str) -> Iterator[str]:
-        packed = (
-            _term("MS", "MS:1000574", "zlib compression")
-            if self._compression == "zlib"
-            else _term("MS", "MS:1000576", "no compression")
-        )
-        outside = _term("IMS", "IMS:1000101", "external data", "true")
-        yield '<referenceableParamGroupList count="3">'
-        for name, dtype, accession, words, unit in (
-            ("mzArray", self._mz_dtype, terms.MZ_ARRAY, "m/z array",
-             ' unitCvRef="MS" unitAccession="MS:1000040" unitName="m/z"'),
-            ("intensityArray", self._intensity_dtype, terms.INTENSITY_ARRAY,
-             "intensity array", ' unitCvRef="MS" unitAccession="MS:1000131" '
-             'unitName="number of detector counts"'),
-        ):  # fmt: skip
-            yield f'<referenceableParamGroup id="{name}">'
-            yield packed
-            yield (
-                f'<cvParam cvRef="MS" accession="{accession}" name="{words}" '
-                f'value=""{unit}/>'
-            )
-            yield outside
-            yield _term(*_TYPE_TERMS[dtype])
-            yield "</referenceableParamGroup>"
-        yield '<referenceableParamGroup id="spectrum">'
-        yield _term("MS", "MS:1000579", "MS1 spectrum")
-        yield _term("MS", terms.LEVEL, "ms level", "1")
-        yield kind
-        if self._polarity == "positive":
-            yield _term("MS", terms.POSITIVE, "positive scan")
-        elif self._polarity == "negative":
-            yield _term("MS", terms.NEGATIVE, "negative scan")
-        yield "</referenceableParamGroup></referenceableParamGroupList>"
-
-    def _scan_settings(self) -> Iterator[str]:
-        most = [int(max((row[i] for row in self._rows), default=0)) for i in (0, 1)]
-        um = 'unitCvRef="UO" unitAccession="UO:0000017" unitName="micrometer"'
-        yield '<scanSettingsList count="1"><scanSettings id="scansettings">'
-        yield _term("IMS", "IMS:1000042", "max count of pixels x", str(most[0]))
-        yield _term("IMS", "IMS:1000043", "max count of pixels y", str(most[1]))
-        if self._pixel_um is not None:
-            width, height = self._pixel_um
-            for accession, name, value in (
-                ("IMS:1000044", "max dimension x", width * most[0]),
-                ("IMS:1000045", "max dimension y", height * most[1]),
-                ("IMS:1000046", "pixel size (x)", width),
-                ("IMS:1000047", "pixel size y", height),
-            ):
-                yield _term("IMS", accession, name, f"{value:.12g}", um)
-        for accession, name, value in (
-            ("IMS:1000053", "absolute position offset x", self._origin_um[0]),
-            ("IMS:1000054", "absolute position offset y", self._origin_um[1]),
-        ):
-            yield _term("IMS", accession, name, f"{value:.12g}", um)
-        yield "</scanSettings></scanSettingsList>"
-
 
 def write_imzml(
     spectra: Spectra,
     path: PathLike,
     *,
     compression: Compression = "none",
+    instrument: Metadata | None = None,
+    sample: Metadata | None = None,
     overwrite: bool = False,
     cancelled: Callable[[], bool] = lambda: False,
     progress: Callable[[float], None] = lambda done: None,
@@ -394,6 +316,9 @@ def write_imzml(
         The new .imzML file.
     compression : {"none", "zlib"}
         How arrays are packed.
+    instrument, sample : mapping of str to MetadataValue, optional
+        What is to be kept of the source: `MSIReader.get_instrument_metadata` and
+        `MSIReader.get_method_metadata`. What the data set says of itself is kept, too.
     overwrite : bool
         Replace files that exist.
     cancelled : callable
@@ -408,8 +333,6 @@ def write_imzml(
     CancelledError
         If it was cancelled; nothing is left of the files.
     """
-    from napari_scope.errors import CancelledError
-
     size = spectra.pixel_size
     table = spectra.pixels
     polarity = spectra.metadata.get("polarity")
@@ -423,9 +346,14 @@ def write_imzml(
         intensity_dtype=spectra.intensity_dtype,
         compression=compression,
         pixel_um=None if size is None else (size.x_um, size.y_um),
-        origin_um=(0.0, 0.0) if size is None else (size.left_um, size.top_um),
+        origin_um=(0.0, 0.0)
+        if size is None
+        else (size.left_um + shift[0] * size.x_um, size.top_um + shift[1] * size.y_um),
         is_profile=spectra.is_profile,
         polarity="" if polarity is None else str(polarity.value),
+        instrument=instrument,
+        sample=sample,
+        notes=spectra.metadata,
         overwrite=overwrite,
     ) as writer:
         for block in spectra.blocks():
@@ -443,59 +371,3 @@ def write_imzml(
             done += len(block)
             progress(done / max(1, len(spectra)))
     return writer.path
-
-
-def _stored_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
-    """Return the type in the file that holds all values of a type.
-
-    Examples
-    --------
-    >>> _stored_type("uint16"), _stored_type(">f8")
-    (dtype('int32'), dtype('float64'))
-    """
-    given = np.dtype(dtype)
-    plain = np.dtype(_WIDER.get(given.str[1:], given)).newbyteorder("<")
-    if plain not in _TYPE_TERMS:
-        raise FormatError(
-            f"imzML has no values of type {given}",
-            hint="it has floats of 4 and 8 bytes and integers with a sign",
-        )
-    return plain
-
-
-def _term(cv: str, accession: str, name: str, value: str = "", more: str = "") -> str:
-    unit = f" {more}" if more else ""
-    return (
-        f'<cvParam cvRef="{cv}" accession="{accession}" name="{name}" '
-        f"value={quoteattr(value)}{unit}/>"
-    )
-
-
-def _spectrum(number: int, row: tuple[int | float, ...]) -> str:
-    x, y, z, total, *places = row
-    arrays = "".join(
-        '<binaryDataArray encodedLength="0">'
-        f'<referenceableParamGroupRef ref="{group}"/>'
-        + _term("IMS", terms.OFFSET, "external offset", str(offset))
-        + _term("IMS", terms.LENGTH, "external array length", str(length))
-        + _term("IMS", terms.ENCODED, "external encoded length", str(size))
-        + "<binary/></binaryDataArray>"
-        for group, (offset, length, size) in (
-            ("mzArray", places[:3]),
-            ("intensityArray", places[3:]),
-        )
-    )
-    return (
-        f'<spectrum id="spectrum={number + 1}" defaultArrayLength="0" '
-        f'index="{number}"><referenceableParamGroupRef ref="spectrum"/>'
-        + _term("MS", terms.TOTAL, "total ion current", repr(total))
-        + '<scanList count="1">'
-        + _term("MS", "MS:1000795", "no combination")
-        + "<scan>"
-        + _term("IMS", terms.X, "position x", str(x))
-        + _term("IMS", terms.Y, "position y", str(y))
-        + _term("IMS", terms.Z, "position z", str(z))
-        + '</scan></scanList><binaryDataArrayList count="2">'
-        + arrays
-        + "</binaryDataArrayList></spectrum>"
-    )

@@ -1,0 +1,1 @@
+"""OpenMSI HDF5: cubes and sparse spectra, their metadata and dependencies."""

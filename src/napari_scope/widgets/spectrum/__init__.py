@@ -1,0 +1,1 @@
+"""The Spectra dock: spectra and ion images of mass-spectrometry images."""

@@ -1,0 +1,200 @@
+"""Where ion images come from: the marker in the plot, the form, the list.
+
+The image of the marker is read as soon as it moves, the newest first, and shown in the
+layer that follows. Many images are long work.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_scope.errors import CancelledError
+from napari_scope.widgets.common.notices import notify
+from napari_scope.widgets.spectrum.ion_choice import ion_image, ion_images, mz_text
+from napari_scope.widgets.spectrum.ion_layers import IonLayers
+from napari_scope.widgets.spectrum.mz_targets import MzTarget
+from napari_scope.widgets.spectrum.newest_reading import NewestReading
+
+if TYPE_CHECKING:
+    from napari_scope.widgets.spectrum.ion_choice import IonChoice
+    from napari_scope.widgets.spectrum.ion_form import IonForm
+    from napari_scope.widgets.spectrum.long_work import LongWork
+    from napari_scope.widgets.spectrum.looked_at import LookedAt
+    from napari_scope.widgets.spectrum.mz_table import MzTable
+    from napari_scope.widgets.spectrum.spectrum_plot import SpectrumPlot
+
+__all__ = ["IonDesk"]
+
+
+class IonDesk(QObject):
+    """Gets ion images and shows them.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Takes the layers.
+    looked_at : LookedAt
+        Whose images they are.
+    form : IonForm
+        How they are made.
+    table : MzTable
+        The list.
+    plot : SpectrumPlot
+        Its marker is where the form is.
+    work : LongWork
+        Makes many.
+    parent : QObject
+        Owner.
+
+    Attributes
+    ----------
+    said : Signal
+        A line for the user.
+    failed : Signal
+        What was done, and the exception.
+    """
+
+    said = Signal(str)
+    failed = Signal(str, object)
+
+    def __init__(
+        self,
+        viewer: Any,
+        looked_at: LookedAt,
+        form: IonForm,
+        table: MzTable,
+        plot: SpectrumPlot,
+        work: LongWork,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._at = looked_at
+        self._form = form
+        self._table = table
+        self._plot = plot
+        self._work = work
+        self.layers = IonLayers(viewer)
+        self._outdated = threading.Event()
+        self._reading = NewestReading(self, "napari-scope ion image")
+        self._reading.finished.connect(self._on_image)
+        self._reading.failed.connect(self._on_failed)
+        form.changed.connect(self.choose)
+        form.add_wanted.connect(self.add)
+        form.list_wanted.connect(self.add_to_list)
+        table.chosen.connect(self._on_target)
+        plot.picked.connect(form.set_mz)
+        looked_at.changed.connect(self._on_changed)
+        looked_at.regions_changed.connect(self.choose)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an image is read."""
+        return self._reading.busy
+
+    def close(self) -> None:
+        """End the thread."""
+        self._outdated.set()
+        self._reading.close()
+
+    def _on_changed(self, before: Any) -> None:
+        self._outdated.set()
+        self._reading.forget()
+        self.layers.let_go()
+        origin = self._at.origin
+        gone = origin is None or (before and origin.reader is not before.reader)
+        if before is not None and gone:
+            self._work.cancel_about(before.reader)
+        if origin is None:
+            return
+        data = origin.data
+        if not data.index_ready:
+            self._work.do(
+                "Sorting the peaks, for quick ion images",
+                lambda cancelled, progress: data.prepare_index(
+                    cancelled=cancelled, progress=progress
+                ),
+                lambda _: None,
+                key=origin.reader,
+            )
+
+    def choose(self) -> None:
+        """Mark what the form says in the plot, and show its image if that follows."""
+        choice = self._form.value()
+        if choice is None:
+            self._plot.set_marker(None, 0.0)
+            return
+        self._plot.set_marker(choice.mz, choice.half_width)
+        if self._form.follows:
+            self._read(choice, "follow")
+
+    def add(self) -> None:
+        """Keep the ion image of the marker as a layer of its own."""
+        choice = self._form.value()
+        if choice is not None:
+            self._read(choice, "keep")
+
+    def _read(self, choice: IonChoice, what: str) -> None:
+        origin, regions = self._at.origin, self._at.regions
+        if origin is None:
+            return
+        if what == "follow":  # what is kept was asked for by name
+            self._outdated.set()
+        self._outdated = outdated = threading.Event()
+        self._reading.do(
+            (what, origin, choice),
+            partial(ion_image, origin.data, choice, regions, outdated.is_set),
+        )
+
+    def _on_image(self, key: Any, image: Any) -> None:
+        what, origin, choice = key
+        if not self._at.is_same(origin):
+            return
+        if what == "follow":
+            self.layers.follow(origin, choice, image)
+        else:
+            self.layers.keep(origin, choice, image)
+        if not image.any():
+            self.said.emit(f"{choice.name}: nothing there. Is the window too narrow?")
+
+    def _on_failed(self, key: Any, error: Any) -> None:
+        if self._at.is_same(key[1]) and not isinstance(error, CancelledError):
+            self.failed.emit(f"No ion image of {key[2].name}", error)
+
+    # ---- the list
+
+    def add_to_list(self) -> None:
+        """Keep the m/z of the marker in the list."""
+        choice = self._form.value()
+        if choice is not None:
+            mz = round(choice.mz, 6)
+            self._table.add([MzTarget("", mz, choice.tolerance, choice.unit)])
+            self.said.emit(f"m/z {mz_text(mz)} is in the list")
+
+    def _on_target(self, target: MzTarget) -> None:
+        self._form.set_window(target.mz, target.tolerance, target.unit)
+        self._plot.bring_to_sight(target.mz)
+
+    def add_ticked(self) -> None:
+        """Add the ion images of all ticked rows of the list as layers."""
+        origin, targets = self._at.origin, self._table.ticked
+        if origin is None or not targets:
+            notify("Tick some rows of the list first.", "warning")
+            return
+        pattern = self._form.pattern()
+        choices = [pattern.at(t.mz, t.tolerance, t.unit, t.name) for t in targets]
+
+        def then(images: Any) -> None:
+            if self._at.is_same(origin):
+                for choice, image in zip(choices, images, strict=True):
+                    self.layers.keep(origin, choice, image)
+
+        self._work.do(
+            f"Making {len(choices)} ion images",
+            partial(ion_images, origin.data, choices, self._at.regions),
+            then,
+            key=origin.reader,
+        )

@@ -1,0 +1,192 @@
+"""What the dock saves and opens: file dialogs that block nothing, files in threads."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_scope.widgets.common.notices import notify
+from napari_scope.widgets.common.small_files import load_text, save_text
+from napari_scope.widgets.spectrum.exports import (
+    save_images_csv,
+    save_images_tiff,
+    save_images_zarr,
+)
+from napari_scope.widgets.spectrum.ion_layers import ion_layers_of
+from napari_scope.widgets.spectrum.looked_at import title_of
+from napari_scope.widgets.spectrum.mz_targets import parse_targets, targets_csv
+from napari_scope.widgets.spectrum.tables_out import regions_csv, spectra_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qtpy.QtWidgets import QMenu
+
+    from napari_scope.widgets.spectrum.long_work import LongWork
+    from napari_scope.widgets.spectrum.looked_at import LookedAt
+    from napari_scope.widgets.spectrum.pages import Pages
+
+__all__ = ["Saving", "ask_path"]
+
+
+def ask_path(
+    parent: QWidget,
+    title: str,
+    start: Path,
+    filters: Sequence[str],
+    then: Callable[[Path], object],
+    *,
+    save: bool,
+) -> QFileDialog:
+    """Ask for a file; the window stays alive meanwhile."""
+    dialog = QFileDialog(parent, title, str(start.parent))
+    if save:
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(start.suffix.lstrip("."))
+        dialog.selectFile(start.name)
+    else:
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilters([*filters, "All files (*)"])
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.fileSelected.connect(lambda chosen: then(Path(chosen)))
+    dialog.open()
+    return dialog
+
+
+class Saving(QObject):
+    """Saves what a dock shows, and opens lists.
+
+    Parameters
+    ----------
+    dock : QWidget
+        Whose dialogs they are.
+    viewer : napari.viewer.Viewer
+        Its ion images are saved.
+    looked_at : LookedAt
+        Whose regions are saved.
+    pages : Pages
+        Their spectra and their list are saved.
+    work : LongWork
+        Does the writing.
+    """
+
+    def __init__(
+        self,
+        dock: QWidget,
+        viewer: Any,
+        looked_at: LookedAt,
+        pages: Pages,
+        work: LongWork,
+    ) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self._viewer = viewer
+        self._at = looked_at
+        self._pages = pages
+        self._work = work
+        pages.open_button.clicked.connect(self.ask_list)
+        pages.save_button.clicked.connect(
+            lambda: self._ask("Save the list", "mz-list.csv", self.targets)
+        )
+        pages.paste_button.clicked.connect(lambda: _tell_skipped(pages.table.paste()))
+
+    def fill(self, menu: QMenu) -> None:
+        """Offer everything in a menu."""
+        for text, name, call in (
+            ("Spectra (CSV)…", " spectra.csv", self.spectra),
+            ("Ion images (OME-TIFF)…", ".ome.tif", self.images),
+            ("Ion images (OME-Zarr)…", ".ome.zarr", self.images),
+            ("Ion images (CSV)…", " ion images.csv", self.images),
+            ("Regions (CSV)…", " regions.csv", self.regions),
+        ):
+            action = menu.addAction(text)
+            if action is not None:
+                action.triggered.connect(partial(self._ask_from_menu, text, name, call))
+
+    def _ask_from_menu(
+        self, text: str, name: str, call: Callable[[Path], None], _: bool = False
+    ) -> None:
+        origin = self._at.origin
+        if origin is not None:
+            self._ask(f"Save {text.rstrip('…').lower()}", title_of(origin) + name, call)
+
+    def _ask(self, title: str, name: str, then: Callable[[Path], None]) -> None:
+        start = Path.home() / name
+        kinds = [f"Files (*{start.suffix})"]
+        ask_path(self._dock, title, start, kinds, then, save=True)
+
+    def spectra(self, path: Path) -> None:
+        """Save the spectra that are drawn as CSV."""
+        traces = [trace for trace in self._pages.traces.traces if trace.shown]
+        self._do(
+            "Saving spectra",
+            lambda *_: save_text(path, spectra_csv(traces), "the spectra"),
+        )
+
+    def regions(self, path: Path) -> None:
+        """Save places and regions of all spectra as CSV."""
+        origin = self._at.origin
+        if origin is not None:
+            data = origin.data
+            self._do(
+                "Saving regions",
+                lambda *_: save_text(path, regions_csv(data), "the regions"),
+            )
+
+    def targets(self, path: Path) -> None:
+        """Save the list of m/z values as CSV."""
+        text = targets_csv(self._pages.table.targets)
+        self._do("Saving the list", lambda *_: save_text(path, text, "the list of m/z"))
+
+    def images(self, path: Path) -> None:
+        """Save the ion images that are seen; the suffix decides on the format."""
+        layers = [layer.as_layer_data_tuple() for layer in ion_layers_of(self._viewer)]
+        name = path.name.casefold()
+
+        def job(
+            cancelled: Callable[[], bool], progress: Callable[[float], None]
+        ) -> Path:
+            if name.endswith(".csv"):
+                return save_images_csv(path, layers, cancelled)
+            if name.endswith((".tif", ".tiff")):
+                return save_images_tiff(path, layers)
+            return save_images_zarr(path, layers, cancelled, progress)
+
+        self._do("Saving ion images", job)
+
+    def ask_list(self) -> None:
+        """Ask for a list of m/z values and add it."""
+        start = Path.home() / "mz-list.csv"
+        kinds = ["Lists (*.csv *.tsv *.txt)"]
+        ask_path(self._dock, "Open a list", start, kinds, self.open_list, save=False)
+
+    def open_list(self, path: Path) -> None:
+        """Add a list of m/z values from a file."""
+
+        def then(found: Any) -> None:
+            targets, skipped = found
+            self._pages.table.add(targets)
+            _tell_skipped(skipped)
+
+        self._work.do(
+            "Opening the list",
+            lambda *_: parse_targets(load_text(path, "the list of m/z")),
+            then,
+        )
+
+    def _do(self, what: str, job: Callable[..., Path]) -> None:
+        self._work.do(
+            what, job, lambda path: notify(f"Saved as {path}", key="file-saved")
+        )
+
+
+def _tell_skipped(skipped: Sequence[str]) -> None:
+    """Say which lines of a list were not understood."""
+    if skipped:
+        lines = "\n".join(skipped[:5])
+        more = f"\nand {len(skipped) - 5} more" if len(skipped) > 5 else ""
+        notify(f"Lines without an m/z were left out:\n{lines}{more}", "warning")

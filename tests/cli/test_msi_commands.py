@@ -1,0 +1,162 @@
+"""``info`` and ``convert`` on mass-spectrometry images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_scope.cli import app, main
+from napari_scope.formats import open_dataset
+from napari_scope.formats.msi import MetadataValue, PixelSize, PixelTable, open_msi
+from napari_scope.formats.msi.memory import MemorySpectra
+from napari_scope.formats.msi.openmsi.writer import write_openmsi
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MZ = np.linspace(100, 200, 40)
+
+
+@pytest.fixture
+def brain(tmp_path: Path) -> Path:
+    table = PixelTable.of(
+        [3, 4, 3, 4], [6, 6, 7, 7], region=[0, 0, 1, 1], names=["top", "bad\x1b[31m"]
+    )
+    values = np.arange(160, dtype="f4").reshape(4, 40)
+    notes = {"voltage": MetadataValue(2.5, "kV"), "long": MetadataValue("x" * 500)}
+    notes |= {f"fact {k}": MetadataValue(k) for k in range(50)}
+    first = MemorySpectra.over(
+        MZ, values, table, "MS1", metadata=notes, pixel_size=PixelSize(10, 20)
+    )
+    second = MemorySpectra.over(MZ + 5, values, table, "MS2", is_profile=False)
+    link = {"link_name": "of_907", "dataset": 0, "dependency_type": "co_modality"}
+    return write_openmsi(
+        [first, second], tmp_path / "brain.h5", dependencies=[[], [link]],
+        instrument={"name": MetadataValue("TOF")}, identifier="a brain",
+    )  # fmt: skip
+
+
+def run(*arguments: object) -> str:
+    done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def fail(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    before = sys.argv
+    sys.argv = ["napari-scope", *map(str, arguments)]
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = before
+    assert ended.value.code not in (0, None)
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_info_says_what_is_in_a_file(brain: Path) -> None:
+    text = run("info", brain)
+    for words in (
+        "openmsi", "MS1", "2 x 2", "100 to 200", "105 to 205", "10 x 20 µm",
+        "40 values on one axis", "40 peaks on one axis", "float32",
+        "2 regions of data set 0", "first pixel of data set 1: 3, 6",
+        "data set 1: co_modality of_907 is data set 0", "fact 0: 0",
+        "more; --all prints them", "name: TOF", "\\x1b[31m",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "\x1b[31m" not in text and "x" * 300 not in text and "fact 49" not in text
+    text = run("info", "--all", brain)
+    assert "x" * 500 in text and "voltage: 2.5 kV" in text
+
+
+def test_info_as_json(brain: Path) -> None:
+    facts = json.loads(run("info", "--json", brain))
+    assert facts["format"] == "openmsi" and facts["size"] == brain.stat().st_size
+    first, second = facts["data_sets"]
+    assert first["pixels"] == [2, 2] and first["origin"] == [3, 6]
+    assert first["mz_range"] == [100, 200] and first["bins"] == 40
+    assert first["pixel_size_um"] == [10, 20] and second["pixel_size_um"] is None
+    assert first["regions"][1]["extend"] == [2, 1]
+    assert first["metadata"]["voltage"] == {
+        "value": 2.5, "unit": "kV", "description": "", "ontology": "",
+    }  # fmt: skip
+    assert second["dependencies"][0]["dataset"] == 0
+    assert facts["experiments"][0]["identifier"] == "a brain"
+    assert facts["instrument"]["name"]["value"] == "TOF" and facts["problems"] == []
+
+
+def test_info_tells_problems(brain: Path, tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(brain, "r+") as file:
+        del file["entry_0/data_1/mz"]
+    assert "problem: left out: /entry_0/data_1" in run("info", brain)
+
+
+def test_convert_to_ion_images(brain: Path, tmp_path: Path) -> None:
+    table = tmp_path / "ions.csv"
+    table.write_text("mz,name,tolerance,unit\n150,PI,20,Da\n160,,\n")
+    text = run(
+        "convert", brain, tmp_path / "a.ome.zarr", "--mz", 120, "--mz-list", table,
+        "--tolerance", 10000, "--unit", "ppm", "--normalise", "tic", "--dataset", 0,
+        "--region", 1, "--hotspot", 0.9,
+    )  # fmt: skip
+    channels = "m/z 120 ± 10000 ppm, PI, m/z 160 ± 10000 ppm"
+    assert f"channels: {channels}" in text and "2 spectra converted" in text
+    image = open_dataset(tmp_path / "a.ome.zarr").images[0]
+    with open_msi(brain) as reader:
+        data = reader.whole(0).of_regions([1])
+        expected = data.ion_image(150, 20, normalise="tic", hotspot=0.9)
+    np.testing.assert_array_equal(np.asarray(image.levels[0][1]), expected)
+
+
+def test_convert_whole_spectra(brain: Path, tmp_path: Path) -> None:
+    text = run("convert", brain, tmp_path / "a.imzML", "--compression", "zlib")
+    assert "a_MS1.imzML" in text and "a_MS2.imzML" in text
+    assert "8 spectra read back and the same" in text
+    text = run(
+        "convert", tmp_path / "a_MS1.imzML", tmp_path / "b", "--format", "openmsi"
+    )
+    assert "openmsi" in text
+    text = run("convert", brain, tmp_path / "c.h5", "--no-verify", "--dataset", 1)
+    assert "read back" not in text
+    with open_msi(tmp_path / "c.h5") as reader:
+        assert reader.data_sets[0].name == "MS2"
+
+
+def test_errors_say_what_to_do(
+    brain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zarr = tmp_path / "a.ome.zarr"
+    for words, arguments in (
+        (
+            "not converted to ome-tiff",
+            [tmp_path / "a.ome.tiff", "--format", "ome-tiff"],
+        ),
+        ("use .imzML, .h5 (OpenMSI)", [tmp_path / "a.tif"]),
+        ("--image is not for mass-spectrometry images", [zarr, "--image", "A/1"]),
+        (
+            "--ngff-version is for ome-zarr",
+            [tmp_path / "a.h5", "--ngff-version", "0.4"],
+        ),
+        ("ions are chosen for OME-Zarr", [tmp_path / "a.h5", "--mz", 5]),
+        ("needs a --tolerance", [zarr, "--mz", 5, "--unit", "ppm"]),
+        ("no data set 7; there are 0 to 1", [zarr, "--dataset", 7]),
+        ("no region 7; there are [0, 1]", [zarr, "--region", 7]),
+        ("list of ions cannot be read", [zarr, "--mz-list", tmp_path / "none.csv"]),
+        ("-5.0 is no m/z", [zarr, "--mz=-5"]),
+        ("what is converted", [brain]),
+    ):
+        assert words in fail(capsys, "convert", brain, *arguments), words
+    assert [p.name for p in tmp_path.iterdir()] == ["brain.h5"]
+    run("convert", brain, zarr)
+    assert "exists" in fail(capsys, "convert", brain, zarr)
+    text = fail(capsys, "convert", zarr, tmp_path / "b.ome.zarr", "--mz", 5)
+    assert "--mz is for mass-spectrometry images: leave it out" in text
+    text = fail(capsys, "convert", zarr, tmp_path / "b", "--format", "imzml")
+    assert "only mass-spectrometry images become imzml" in text

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pickle
+import threading
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.layers.msi_readers import HeldSpectra, held, memory_reader
+
+from napari_scope.arrays import LazyArray
+from napari_scope.errors import FormatError
+from napari_scope.layers.msi import MSILayer
+from napari_scope.layers.msi_stack import MzStack
+
+# What napari's own slicing does, in a module of the name that it has there.
+_slicing = types.ModuleType("napari.layers._scalar_field._slice")
+exec(
+    "import numpy as np\ndef read(data, index):\n    return np.asarray(data[index])\n",
+    _slicing.__dict__,
+)
+
+
+def draw(lazy: LazyArray, index: Any) -> Any:
+    return _slicing.read(lazy, index)
+
+
+def _held() -> tuple[HeldSpectra, MzStack, LazyArray]:
+    spectra = held()
+    stack = MzStack(MSILayer(memory_reader(spectra), 0, "stack"))
+    return spectra, stack, LazyArray(stack)
+
+
+def _wait_for(stack: MzStack, channel: int) -> None:
+    for _ in range(20_000):
+        if stack.at_hand(channel) is not None:
+            return
+        threading.Event().wait(0.001)
+    raise AssertionError(f"channel {channel} does not come")
+
+
+def test_neighbours_come_along_and_the_oldest_go() -> None:
+    spectra, stack, lazy = _held()
+    spectra.let(1)
+    first = np.asarray(lazy[20])
+    assert first[0, 0] == spectra.spectrum(0).intensities[20]
+    assert stack.at_hand(12) is not None
+    assert stack.at_hand(28) is not None
+    assert stack.at_hand(29) is None
+    assert np.asarray(lazy[28])[0, 0] == spectra.spectrum(0).intensities[28]
+    stack._most = 3
+    spectra.let(1)
+    np.asarray(lazy[50])
+    assert sum(stack.at_hand(channel) is not None for channel in range(60)) == 3
+
+
+def test_what_is_returned_belongs_to_who_asked() -> None:
+    spectra, _, lazy = _held()
+    spectra.let(1)
+    expected = np.asarray(lazy[3]).copy()
+    np.asarray(lazy[3])[:] = 0
+    np.asarray(lazy[3:4])[:] = 0
+    np.asarray(lazy[3, :1])[:] = 0
+    assert np.array_equal(np.asarray(lazy[3]), expected)
+
+
+def test_napari_drawing_is_not_made_to_wait() -> None:
+    spectra, stack, lazy = _held()
+    told: list[int | None] = []
+    stack.listen(lambda: told.append(stack.owed))
+    assert not draw(lazy, 5).any(), "nothing has been read yet"
+    assert (told, stack.owed) == ([5], 5)
+    spectra.let(1)
+    _wait_for(stack, 5)
+    five = draw(lazy, slice(5, 6))[0]
+    assert five[0, 0] == spectra.spectrum(0).intensities[5]
+    assert (stack.owed, stack.shown) == (None, 5)
+    # Until the next one is there the picture stays.
+    assert np.array_equal(draw(lazy, 40), five)
+    assert np.array_equal(draw(lazy, 50), five)
+    assert (told, stack.owed) == ([5, 40, 50], 50)
+    spectra.let(2)
+    _wait_for(stack, 50)
+    assert draw(lazy, 50)[0, 0] == spectra.spectrum(0).intensities[50]
+    assert stack.owed is None
+
+
+def test_a_script_always_gets_what_it_asks_for() -> None:
+    spectra, stack, lazy = _held()
+    stack.listen(lambda: None)
+    threading.Timer(0.2, spectra.let, [1]).start()
+    assert np.asarray(lazy[5])[0, 0] == spectra.spectrum(0).intensities[5]
+
+
+@pytest.mark.parametrize("where", ["without a window", "in a thread of napari"])
+def test_napari_waits_where_nobody_would_refresh(where: str) -> None:
+    spectra, stack, lazy = _held()
+    found: list[Any] = []
+    threading.Timer(0.2, spectra.let, [1]).start()
+    if where == "without a window":
+        found.append(draw(lazy, 5))
+    else:
+        stack.listen(lambda: None)
+        thread = threading.Thread(target=lambda: found.append(draw(lazy, 5)))
+        thread.start()
+        thread.join(30)
+    assert found[0][0, 0] == spectra.spectrum(0).intensities[5]
+
+
+def test_what_cannot_be_read_raises_for_a_script_and_is_black_when_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr("napari_scope.layers.msi_stack.warn", warned.append)
+    spectra, stack, lazy = _held()
+    spectra.error = FormatError("the disk is gone")
+    spectra.let(100)
+    with pytest.raises(FormatError, match="disk is gone"):
+        np.asarray(lazy[5])
+    stack.listen(lambda: None)
+    for channel in (5, 30):
+        draw(lazy, channel)
+        _wait_for(stack, channel)
+        assert not draw(lazy, channel).any()
+        assert stack.owed is None
+    assert len(warned) == 1, "the same is said once"
+    assert "disk is gone" in warned[0]
+
+
+def test_a_stack_is_not_pickled() -> None:
+    with pytest.raises(pickle.PicklingError, match="open the file where"):
+        pickle.dumps(_held()[1])
