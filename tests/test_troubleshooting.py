@@ -13,6 +13,7 @@ PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
 OF_OTHERS = (
     "OSError in napari when a folder is opened by a script",
     "napari asks which reader to take",
+    "napari ends with a segmentation fault when a layer is removed",
     "a blue question mark instead of an icon",
     "could not connect to display, or QOpenGLWidget is not supported",
 )
