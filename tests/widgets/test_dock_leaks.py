@@ -35,7 +35,7 @@ pytestmark = pytest.mark.gui
 
 # Each dock, and how often it is opened by default. Add yours here.
 _DOCKS = (
-    ("napari_scope.widgets.log.log_dock:LogDock", 40),
+    ("napari_scope.widgets.log.log_dock:LogDock", 200),
     ("napari_scope.widgets.acquiring.acquire_dock:AcquireDock", 5),
     ("napari_scope.widgets.devices.devices_dock:DevicesDock", 5),
     ("napari_scope.widgets.space.explorer_dock:ExplorerDock", 5),

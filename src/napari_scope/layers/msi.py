@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from napari_scope.layers.single import SingleDict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,7 +32,7 @@ MSIKind: TypeAlias = Literal["tic", "stack", "ion", "regions"]
 """Sums of all intensities, all channels, one ion image, the regions."""
 
 
-class MSILayer(dict[str, object]):
+class MSILayer(SingleDict):
     """The reader and data set behind a layer. It is never changed.
 
     It is a dictionary of a few words, which napari and other plugins may copy, show or
@@ -85,28 +87,6 @@ class MSILayer(dict[str, object]):
     def for_(self, kind: MSIKind, **facts: object) -> MSILayer:
         """Return the origin of another layer of the same data set."""
         return MSILayer(self.reader, self.dataset, kind, totals=None, **facts)
-
-    def __copy__(self) -> MSILayer:
-        """Return the object itself."""
-        return self
-
-    def __deepcopy__(self, _: object) -> MSILayer:
-        """Return the object itself."""
-        return self
-
-    def __reduce__(self) -> tuple[type[dict[str, object]], tuple[dict[str, object]]]:
-        """Pickle as a plain dictionary."""
-        return dict, (dict(self),)
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether it is this very object."""
-        return self is other
-
-    def __ne__(self, other: object) -> bool:
-        """Return whether it is another one; a dictionary compares what it holds."""
-        return self is not other
-
-    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 def msi_of(metadata: Mapping[str, object]) -> MSILayer | None:

@@ -24,6 +24,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_scope.layers.single import SingleDict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -54,7 +56,7 @@ class Place:
     index: Mapping[str, int] = field(default_factory=dict)
 
 
-class LayerOrigin(dict[str, object]):
+class LayerOrigin(SingleDict):
     """The data set, image and channel behind a layer. It is never changed.
 
     It is a dictionary of a few words, which napari and other plugins may copy, show or
@@ -197,28 +199,6 @@ class LayerOrigin(dict[str, object]):
         if place is None or frames is None:
             return None
         return frames.metadata(place.index)
-
-    def __copy__(self) -> LayerOrigin:
-        """Return the origin itself."""
-        return self
-
-    def __deepcopy__(self, _: object) -> LayerOrigin:
-        """Return the origin itself."""
-        return self
-
-    def __reduce__(self) -> tuple[type[dict[str, object]], tuple[dict[str, object]]]:
-        """Pickle as a plain dictionary."""
-        return dict, (dict(self),)
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether it is this very origin."""
-        return self is other
-
-    def __ne__(self, other: object) -> bool:
-        """Return whether it is another one; a dictionary compares what it holds."""
-        return self is not other
-
-    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 def origin_of(metadata: Mapping[str, object]) -> LayerOrigin | None:
