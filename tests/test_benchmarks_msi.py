@@ -22,6 +22,7 @@ pytest.importorskip("pyimzml", reason="the peer")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:hdf5plugin is missing:UserWarning"),
 ]
 
 COMMON = Stored("continuous", 60, 40)

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from napari_scope.cli import app, main
+from napari_scope.cli.printing import out_console
 from napari_scope.formats import open_dataset
 from napari_scope.formats.msi import MetadataValue, PixelSize, PixelTable, open_msi
 from napari_scope.formats.msi.memory import MemorySpectra
@@ -41,8 +42,14 @@ def brain(tmp_path: Path) -> Path:
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are not broken, however wide the window is that the tests run in."""
+    monkeypatch.setattr(out_console, "_width", 200)
+
+
 def run(*arguments: object) -> str:
-    done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, [*map(str, arguments)])
     assert done.exit_code == 0, done.output
     return done.output
 

@@ -250,7 +250,8 @@ def test_positions_are_chosen_and_remembered(
     viewer.layers.selection.active = viewer.layers[0]
     assert [layer.name for layer in viewer.layers] == ["Pos0", "Pos1", "other"]
     qtbot.keyClicks(dock.store_box.positions_box, "Sl")
-    assert load_preferences() == BrowsePreferences("slider", True)
+    # It is written in a thread.
+    qtbot.waitUntil(lambda: load_preferences() == BrowsePreferences("slider", True))
     qtbot.waitUntil(dock.store_box.reopen_button.isEnabled)
     dock.store_box.reopen_button.click()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
