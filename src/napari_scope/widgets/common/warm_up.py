@@ -29,6 +29,8 @@ __all__ = ["LayerWarmUp"]
 
 _taken = False
 _REST_MS = 50
+# The dock that asks is shown first: beside it the thread would take half of the time.
+_LATER_MS = 500
 
 
 class LayerWarmUp(QObject):
@@ -50,24 +52,30 @@ class LayerWarmUp(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(_REST_MS)
         self._timer.timeout.connect(self._sweep)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_LATER_MS)
+        self._later.timeout.connect(lambda: self._call.start(_read_units, "warm up"))
 
     def start(self) -> None:
-        """Begin, in a thread."""
+        """Begin in half a second, in a thread."""
         global _taken
         if not _taken:
             _taken = True
-            self._call.start(_read_units, "warm up")
+            self._later.start()
 
     @property
     def busy(self) -> bool:
         """Whether there is still something to do."""
-        return self._call.busy or self._timer.isActive()
+        waits = self._timer.isActive() or self._later.isActive()
+        return self._call.busy or waits
 
     def close(self) -> None:
         """Wait for the thread and stop; idempotent."""
         global _taken
         if self.busy:
             _taken = False
+        self._later.stop()
         self._timer.stop()
         self._call.close()
 
