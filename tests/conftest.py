@@ -19,9 +19,25 @@ if TYPE_CHECKING:
 
 # napari reads this once, when its settings are first imported. One directory per run:
 # two runs at the same time must not write the same file.
-_settings = tempfile.TemporaryDirectory(prefix="napari-scope-tests-")
+_settings = tempfile.TemporaryDirectory(
+    prefix="napari-scope-tests-", ignore_cleanup_errors=True
+)
 os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
 os.environ["NAPARI_SCOPE_CONFIG_DIR"] = str(Path(_settings.name) / "ours")
+
+# What tests, examples and the processes that they start leave among the temporary files
+# goes with it; only the folders of pytest itself stay where pytest puts them, for the
+# tests that failed. A disk is not filled by running the tests each day.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+tempfile.tempdir = str(Path(_settings.name) / "tmp")
+Path(tempfile.tempdir).mkdir()
+os.environ["TMPDIR"] = tempfile.tempdir
+
+
+def pytest_unconfigure() -> None:
+    """Remove all that; a worker of xdist ends without running what is due at exit."""
+    _settings.cleanup()
+
 
 # pymmcore-widgets sets this to "qt" when it is imported, and the commands that later
 # tests start would inherit it. This is what it is without that.
