@@ -262,6 +262,30 @@ def test_a_run_whose_end_was_never_told(quick: CoreOwner) -> None:
     stop()
 
 
+def test_a_run_that_follows_one_whose_end_was_never_told(
+    quick: CoreOwner, heard: Heard
+) -> None:
+    watch = ForeignWatch(quick.core)
+    for _ in range(2):
+        watch._on_started(_PLAN)
+    first, second = heard.started
+    assert heard.wait() is first and first.done and not second.done
+    watch.stop()
+    _until(lambda: len(heard.ended) == 2)
+    assert second.report.state is RunState.CANCELLED
+
+
+def test_nothing_is_heard_after_the_end_while_the_signals_live(
+    quick: CoreOwner,
+) -> None:
+    watch = ForeignWatch(quick.core)
+    watch.start()
+    slots = list(watch._connected)
+    before = [len(signal) for signal, _ in slots]
+    watch.stop()
+    assert [len(signal) for signal, _ in slots] == [n - 1 for n in before]
+
+
 def test_signals_that_qt_has_deleted_are_not_touched(quick: CoreOwner) -> None:
     touched: list[str] = []
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,18 @@ def test_a_frame_has_axes_facts_and_its_layer() -> None:
     assert list(found.document) == ["Axes", "Frame", "Layer"]
     assert found.facts == {"exposure_ms": 5.0} and found.is_there
     assert found.place is not None and found.place.index["t"] == 1
+
+
+def test_a_channel_that_has_no_other_name_than_its_number() -> None:
+    class Named(Frames):
+        def axes(self, index: Any) -> Any:
+            return {"time": index["t"], "channel": "red"}
+
+    assert "channel red ·" in frame_document(origin(Named()), (1, 0, 0)).title
+    two = origin(Frames()).dataset
+    one = replace(two, images=two.images[:1])
+    alone = LayerOrigin(one, (0,), 1, "tyx")
+    assert frame_document(alone, (1, 0, 0)).title == "time 1 · channel 1 (FITC)"
 
 
 def test_what_is_missing_or_damaged_is_a_sentence() -> None:
