@@ -164,6 +164,41 @@ def test_pieces_are_what_single_reads_are(
         file.read_pieces([0], 1)
 
 
+def test_pieces_that_lie_apart_are_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if uses_portable_io() or not hasattr(os, "posix_fadvise"):
+        pytest.skip("only some systems can be told")
+    told: list[int] = []
+
+    def advise(descriptor: int, offset: int, size: int, how: int) -> None:
+        assert (size, how) == (2, os.POSIX_FADV_WILLNEED)
+        told.append(offset)
+
+    def refuse(*_: object) -> None:
+        raise OSError("not here")
+
+    with DataFile.create(tmp_path / "a") as file:
+        file.write_at(0, b"ab")
+        file.write_at(9_000_000, b"cd")
+        monkeypatch.setattr(os, "posix_fadvise", advise)
+        near = [k * 8192 for k in range(600)]
+        assert file.read_pieces(near, 2) == [b"ab"] + [b"\0\0"] * 599
+        assert told == []
+        for far in ([k * 10_000 for k in range(901)],
+                    [k * 10_000 for k in reversed(range(901))]):  # fmt: skip
+            pieces = dict(zip(far, file.read_pieces(far, 2), strict=True))
+            assert told == far
+            assert (pieces[0], pieces[9_000_000], pieces[10_000]) == (
+                b"ab", b"cd", b"\0\0",
+            )  # fmt: skip
+            told.clear()
+        monkeypatch.setattr(os, "posix_fadvise", refuse)
+        assert file.read_pieces([0, 9_000_000], 2) == [b"ab", b"cd"]
+        monkeypatch.delattr(os, "posix_fadvise")
+        assert file.read_pieces([0, 9_000_000], 2) == [b"ab", b"cd"]
+
+
 def test_short_writes_are_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
