@@ -7,8 +7,8 @@ import pytest
 from tests.formats.msi.imzml_files import Wild, some
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.msi.imzml.document import MISSING, read_strictly
-from napari_scope.formats.msi.imzml.entry import FIELDS
+from napari_scope.formats.msi.imzml.document import read_strictly
+from napari_scope.formats.msi.imzml.entry import FIELDS, MISSING
 
 if TYPE_CHECKING:
     from pathlib import Path

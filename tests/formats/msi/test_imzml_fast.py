@@ -13,7 +13,8 @@ from tests.formats.msi.imzml_files import One, Wild, over_one_axis, some, term
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.imzml import fast
-from napari_scope.formats.msi.imzml.document import MISSING, read_strictly
+from napari_scope.formats.msi.imzml.document import read_strictly
+from napari_scope.formats.msi.imzml.entry import MISSING
 from napari_scope.formats.msi.imzml.fast import read_fast
 
 if TYPE_CHECKING:

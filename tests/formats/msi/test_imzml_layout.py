@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.imzml.arrays import Arrays
-from napari_scope.formats.msi.imzml.document import MISSING, Document
-from napari_scope.formats.msi.imzml.entry import FIELDS, ArrayForm, Form
+from napari_scope.formats.msi.imzml.document import Document
+from napari_scope.formats.msi.imzml.entry import FIELDS, MISSING, ArrayForm, Form
 from napari_scope.formats.msi.imzml.layout import lay_out
 from napari_scope.formats.msi.xml_nodes import Node
 

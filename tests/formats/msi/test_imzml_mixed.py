@@ -10,6 +10,7 @@ from tests.formats.msi.imzml_files import over_one_axis, some
 from tests.formats.msi.imzml_reading import assert_holds, opened
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.msi.imzml import mixed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,31 @@ def test_types_that_differ_over_one_axis(tmp_path: Path) -> None:
         assert_holds(reader, spectra)
         np.testing.assert_array_equal(reader.mz, spectra[0].mz)
         assert reader[0, 1, 2] == spectra[3].intensities[2]
+
+
+def test_parts_of_which_each_has_an_axis_of_its_own(tmp_path: Path) -> None:
+    spectra = some(2, bins=9)
+    spectra[1].intensity_type = "f8"
+    with opened(tmp_path, spectra) as reader:
+        found = reader.data.spectra
+        assert found.common_mz is None
+        assert_holds(reader, spectra)
+        # Types hold those of all parts, whichever part a spectrum is of.
+        assert found.spectrum(0).intensities.dtype == np.dtype("f8")
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_blocks_of_few_spectra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(mixed, "_MOST", most)
+    spectra = some(5)
+    spectra[1].intensity_type = spectra[2].intensity_type = "f8"
+    with opened(tmp_path, spectra) as reader:
+        assert_holds(reader, spectra)
+        blocks = list(reader.data.spectra.blocks(np.array([4, 2, 0])))
+        assert [n for block in blocks for n in block.numbers.tolist()] == [4, 2, 0]
+        assert max(len(block) for block in blocks) == most
 
 
 @pytest.mark.parametrize("continuous", [False, True])

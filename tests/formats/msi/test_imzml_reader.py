@@ -63,6 +63,39 @@ def test_a_folder_of_several_files(tmp_path: Path) -> None:
         )
 
 
+def test_hidden_files_of_other_systems_are_passed_over(tmp_path: Path) -> None:
+    path = Wild(some()).write(tmp_path / "brain.imzML")
+    (tmp_path / "._brain.imzML").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "._brain.ibd").write_bytes(b"\0\5\x16\7")
+    assert ImzMLReader.get_files_from_dir(tmp_path) == [str(path)]
+    assert ImzMLReader.is_valid_dataset(tmp_path)
+    with ImzMLReader(tmp_path) as reader:
+        assert reader.path == path
+        assert reader.problems == ()
+
+
+def test_links_lead_to_the_partner(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    spectra = some()
+    path = Wild(spectra).write(tmp_path / "there" / "brain.imzML")
+    link = tmp_path / "link.imzML"
+    try:
+        link.symlink_to(path)
+    except OSError:
+        pytest.skip("links cannot be made here")
+    with ImzMLReader(link) as reader:
+        assert reader.ibd_path.resolve() == path.with_suffix(".ibd")
+    # What lies beside the link comes first.
+    beside = link.with_suffix(".ibd")
+    beside.write_bytes(path.with_suffix(".ibd").read_bytes())
+    with ImzMLReader(link) as reader:
+        assert reader.ibd_path == beside
+    beside.unlink()
+    path.with_suffix(".ibd").unlink()
+    with pytest.raises(FormatError, match=r"link\.ibd is missing"):
+        ImzMLReader(link)
+
+
 def test_what_is_no_imzml(tmp_path: Path) -> None:
     assert not ImzMLReader.is_valid_dataset(tmp_path)
     assert not ImzMLReader.is_valid_dataset(tmp_path / "a.imzML")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,8 +128,19 @@ def test_totals_of_the_file_are_used_if_all_are_there(tmp_path: Path) -> None:
         assert reader.data.totals().tolist() == sums
 
 
-def unit(accession: str) -> str:
-    return f' unitCvRef="UO" unitAccession="{accession}" unitName="x"'
+def test_an_identity_of_which_bytes_are_swapped(tmp_path: Path) -> None:
+    # Programs of .NET write the first three numbers of it with little ends.
+    def swapped(data: bytes) -> bytes:
+        return uuid.UUID(bytes=data[:16]).bytes_le + data[16:]
+
+    spectra = some()
+    with opened(tmp_path, spectra, ibd=swapped) as reader:
+        assert_holds(reader, spectra)
+        assert reader.problems == ()
+
+
+def unit(accession: str, name: str = "x") -> str:
+    return f' unitCvRef="UO" unitAccession="{accession}" unitName="{name}"'
 
 
 SIZE_X, SIZE_Y = "IMS:1000046", "IMS:1000047"
@@ -150,6 +162,11 @@ SIZES = {
         + term("IMS:1000042", "max count of pixels x", "3"),
         (100, 100),
     ),
+    "units by their names": (
+        term(SIZE_X, "pixel size x", "0.05", ' unitName="Millimeters"')
+        + term(SIZE_Y, "pixel size y", "100", unit("UO:9", "µm")),
+        (50, 100),
+    ),
     "no number": (term(SIZE_X, "pixel size x", "small"), None),
     "not finite": (term(SIZE_X, "pixel size x", "inf"), None),
     "zero": (term(SIZE_X, "pixel size x", "0"), None),
@@ -164,6 +181,19 @@ def test_pixel_sizes(
         expected = None if size is None else PixelSize(*size)
         assert reader.data.spectra.pixel_size == expected
         assert reader.problems == ()
+
+
+def test_units_that_are_no_lengths(tmp_path: Path) -> None:
+    settings = term(SIZE_X, "pixel size x", "50", unit("UO:0000010", "second")) + term(
+        SIZE_Y, "", "20", unit("UO:0000010", "")
+    )
+    with opened(tmp_path, some(), scan_settings=settings) as reader:
+        assert reader.data.spectra.pixel_size == PixelSize(50, 20)
+        first, second = reader.problems
+        assert first == (
+            "pixel size x is 50 second, a unit that is no length; micrometers are taken"
+        )
+        assert second.startswith("IMS:1000047 is 20 UO:0000010, a unit")
 
 
 def test_where_the_first_pixel_lies(tmp_path: Path) -> None:

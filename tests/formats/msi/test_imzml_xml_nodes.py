@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.xml_nodes import Node, NodeParser, XMLCutError
+from napari_scope.formats.msi.xml_tree import nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_scope.formats.msi.xml_tree import Flat
 
 
 def parse(
@@ -52,6 +55,53 @@ def test_what_is_handed_over_is_not_kept() -> None:
     assert [node.get("i") for node in found] == ["1", "2"]
     assert [node.tag for node in found[0].children] == ["c"]
     assert [node.tag for node in root.children] == ["d"]
+
+
+def lists(*pieces: bytes, name: str = "b") -> tuple[list[Flat], Node]:
+    found: list[Flat] = []
+    parser = NodeParser("a.mzML", flat={name: lambda flat: found.append(flat.copy())})
+    for piece in pieces:
+        parser.feed(piece)
+    return found, parser.close()
+
+
+def test_flat_elements_are_lists() -> None:
+    data = b'<a><b i="1" k="2"><x:c xmlns:x="u"/></b><d e="3"><e/></d><b>text</b></a>'
+    found, root = lists(data)
+    assert found == [
+        ["b", 2, "i", "1", "k", "2", "x:c", 1, "xmlns:x", "u", None, None],
+        ["b", 0, None],
+    ]
+    # What is around them is read as ever.
+    assert [node.tag for node in root.children] == ["d"]
+    assert root.children[0].attributes == {"e": "3"}
+    assert [node.tag for node in root.children[0].children] == ["e"]
+
+
+def test_the_outermost_element_is_not_flat() -> None:
+    found, root = lists(b"<b><b/></b>")
+    assert (root.tag, found) == ("b", [["b", 0, None]])
+
+
+def test_elements_in_flat_ones_are_told_apart() -> None:
+    data = b'<a><b i="1"><c/><b i="2"><d/></b><e/></b></a>'
+    (flat,), _ = lists(data)
+    inner, outer = nodes_of(flat, {"b"})
+    assert (inner.get("i"), outer.get("i")) == ("2", "1")
+    assert [node.tag for node in outer.children] == ["c", "e"]
+    assert [node.tag for node in inner.children] == ["d"]
+    (whole,) = nodes_of(flat)
+    assert [node.tag for node in whole.all("c", "d", "e")] == ["c", "d", "e"]
+    assert [flat[node.at] for node in whole.children] == ["c", "b", "e"]
+
+
+def test_flat_elements_end_somewhere() -> None:
+    found, _ = lists(b"<a>" + b"<b>" * 199 + b"</b>" * 199 + b"</a>")
+    assert len(found[0]) == 3 * 199
+    with pytest.raises(FormatError, match="nested more than 200 deep, at line 2"):
+        lists(b"<a>\n" + b"<b>" * 200)
+    with pytest.raises(XMLCutError, match="ends within a > b > c > d at line 1"):
+        lists(b'<a><b/><b><c x="1"><e/><x:d xmlns:x="u">')
 
 
 @given(st.lists(st.integers(1, 60), max_size=8))

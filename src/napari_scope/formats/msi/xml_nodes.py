@@ -4,6 +4,9 @@ These files have gigabytes of text in which one element is repeated. Elements of
 kind are handed over one by one when they end, and forgotten; what remains is a tree of
 everything else. Namespaces are passed over: what counts is the name.
 
+Who compares them with each other before looking closer takes them flat, which costs a
+third of a tree, see `xml_tree`.
+
 A document that declares entities is refused (nothing in these formats needs them, and
 they let a file of one page fill the memory or read other files), and so is one that is
 nested deeper than any sane one.
@@ -15,6 +18,9 @@ Examples
 >>> parser.feed(b'<run id="1"><spectrum id="a"/><spectrum id="b"/></run>')
 >>> parser.close().attributes, [node.attributes["id"] for node in found]
 ({'id': '1'}, ['a', 'b'])
+>>> parser = NodeParser("a.mzML", flat={"scan": print})
+>>> parser.feed(b'<run><scan id="a"><b/></scan></run>')
+['scan', 1, 'id', 'a', 'b', 0, None, None]
 """
 
 from __future__ import annotations
@@ -23,10 +29,13 @@ from typing import TYPE_CHECKING
 from xml.parsers import expat
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.msi.xml_tree import Node, open_in
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+
+    from napari_scope.formats.msi.xml_tree import Flat
 
 __all__ = ["Node", "NodeParser", "XMLCutError"]
 
@@ -35,48 +44,6 @@ _DEEPEST = 200
 
 class XMLCutError(FormatError):
     """The document ends before its elements do; what was complete has been read."""
-
-
-class Node:
-    """An element.
-
-    Attributes
-    ----------
-    tag : str
-        Its name without a namespace.
-    attributes : dict of str to str
-        Its attributes.
-    children : list of Node
-        What is in it, but for what was handed over.
-    text : str
-        The text in it, where the parser was asked to keep it.
-    at : int
-        Where its tag begins, in bytes from the start of the document.
-    """
-
-    __slots__ = ("at", "attributes", "children", "tag", "text")
-
-    def __init__(self, tag: str, attributes: dict[str, str], at: int) -> None:
-        self.tag = tag
-        self.attributes = attributes
-        self.children: list[Node] = []
-        self.text = ""
-        self.at = at
-
-    def get(self, name: str, default: str = "") -> str:
-        """Return an attribute."""
-        return self.attributes.get(name, default)
-
-    def all(self, *tags: str) -> Iterator[Node]:
-        """Yield everything below with one of these names, in the document's order."""
-        for child in self.children:
-            if child.tag in tags:
-                yield child
-            yield from child.all(*tags)
-
-    def first(self, tag: str) -> Node | None:
-        """Return the first element below with a name, or None."""
-        return next(self.all(tag), None)
 
 
 class NodeParser:
@@ -88,8 +55,11 @@ class NodeParser:
         What error messages name.
     handed : mapping of str to callable
         Elements with these names are handed over when they end, and not kept.
+    flat : mapping of str to callable
+        So are these, as lists; the outermost element is none of them. What is in them
+        is not handed over by itself, see `nodes_of`.
     texts : bool
-        Keep the texts of elements.
+        Keep the texts of elements; not of flat ones.
     """
 
     def __init__(
@@ -97,10 +67,13 @@ class NodeParser:
         path: str | os.PathLike[str],
         handed: Mapping[str, Callable[[Node], object]] | None = None,
         *,
+        flat: Mapping[str, Callable[[Flat], object]] | None = None,
         texts: bool = False,
     ) -> None:
         self._path = path
         self._handed = dict(handed or {})
+        self._flat_names = dict(flat or {})
+        self._flat: Flat = []
         self._stack: list[Node] = []
         self._root: Node | None = None
         self._texts: list[list[str]] = []
@@ -156,7 +129,8 @@ class NodeParser:
             reason = expat.ErrorString(error.code)
             place = f"line {error.lineno}, column {error.offset + 1}"
             if last and self._stack:
-                tags = " > ".join(node.tag for node in self._stack)
+                inner = open_in(self._flat)
+                tags = " > ".join([*(node.tag for node in self._stack), *inner])
                 raise XMLCutError(
                     f"the XML ends within {tags} at {place}",
                     path=self._path,
@@ -174,12 +148,12 @@ class NodeParser:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._stack) >= _DEEPEST:
-            raise FormatError(
-                f"elements are nested more than {_DEEPEST} deep, at line "
-                f"{self._parser.CurrentLineNumber}",
-                path=self._path,
-            )
-        node = Node(name.rpartition(":")[2], attributes, self._parser.CurrentByteIndex)
+            raise self._too_deep()
+        tag = name.rpartition(":")[2]
+        if self._stack and tag in self._flat_names:
+            self._start_flat(name, attributes, self._flat_names[tag])
+            return
+        node = Node(tag, attributes, self._parser.CurrentByteIndex)
         if not self._stack:
             self._root = node
         elif node.tag not in self._handed:
@@ -187,6 +161,49 @@ class NodeParser:
         self._stack.append(node)
         if self._keeps_texts:
             self._texts.append([])
+
+    def _start_flat(
+        self,
+        name: str,
+        attributes: dict[str, str],
+        take: Callable[[Flat], object],
+    ) -> None:
+        """Collect an element in a list until it ends.
+
+        This is called for each tag of large files: nothing is looked up in it.
+        """
+        parser = self._parser
+        flat = self._flat
+        flat += [name, len(attributes)]
+        for pair in attributes.items():
+            flat += pair
+        append, extend = flat.append, flat.extend
+        depth, deepest = 1, _DEEPEST - len(self._stack)
+
+        def start(name: str, attributes: list[str]) -> None:
+            nonlocal depth
+            depth += 1
+            if depth > deepest:
+                raise self._too_deep()
+            append(name)
+            append(len(attributes) >> 1)
+            extend(attributes)
+
+        def end(name: str) -> None:
+            nonlocal depth
+            depth -= 1
+            append(None)
+            if depth:
+                return
+            parser.StartElementHandler = self._start
+            parser.EndElementHandler = self._end
+            parser.ordered_attributes = False
+            take(flat)
+            flat.clear()
+
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
+        parser.ordered_attributes = True
 
     def _text(self, text: str) -> None:
         if self._texts:
@@ -199,6 +216,13 @@ class NodeParser:
         take = self._handed.get(node.tag)
         if take is not None:
             take(node)
+
+    def _too_deep(self) -> FormatError:
+        return FormatError(
+            f"elements are nested more than {_DEEPEST} deep, at line "
+            f"{self._parser.CurrentLineNumber}",
+            path=self._path,
+        )
 
     def _entity(self, name: str, *_: object) -> None:
         raise FormatError(

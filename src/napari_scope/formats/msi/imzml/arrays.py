@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.msi.imzml.document import MISSING
+from napari_scope.formats.msi.imzml.entry import MISSING
 
 if TYPE_CHECKING:
     import os
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Arrays", "CheckedArrays", "check_arrays"]
 
-_WRAP: Final = 1 << 32
 _ZLIB_MOST: Final = 1040  # zlib makes data at most 1,032 times as small
 _WORDS: Final = {"mz": "m/z", "intensity": "intensity"}
 
@@ -123,7 +122,6 @@ def check_arrays(
     unreadable = np.array([bool(_unreadable(one)) for one in kinds])[which]
     absent = (offset == MISSING) & (length == MISSING) & (size == MISSING)
     _tell_unreadable(kind, which, kinds, unreadable, absent, problems, path)
-    offset = _unwrapped(offset, words, problems)
     width = np.array([one.dtype.itemsize if one.dtype else 1 for one in kinds])[which]
     plain = np.array([one.compression == "none" for one in kinds])[which]
     unknown = plain & (length == MISSING) & (size != MISSING)
@@ -229,32 +227,6 @@ def _tell_unreadable(
                 f"spectra are empty, the first is number "
                 f"{int(np.flatnonzero(these)[0])}"
             )
-
-
-def _unwrapped(offset: Integers, words: str, problems: list[str]) -> Integers:
-    """Return offsets of which a program kept 32 bits, with a sign, only.
-
-    Examples
-    --------
-    >>> wrapped = np.array([2**31 - 8, -(2**31), -8, 0])
-    >>> _unwrapped(wrapped, "m/z", []).tolist() == [2**31 - 8, 2**31, 2**32 - 8, 2**32]
-    True
-    """
-    told = offset != MISSING
-    least, most = -(_WRAP // 2), _WRAP // 2
-    inside = (offset[told] >= least) & (offset[told] < most)
-    if not inside.all() or not (offset[told] < 0).any():
-        return offset
-    problems.append(
-        f"offsets of {words} arrays were written with 32 bits; they are taken as "
-        "ascending"
-    )
-    unwrapped = offset.copy()
-    values = offset[told] % _WRAP
-    # Each step back of more than half the range is a wrap.
-    wraps = np.cumsum(np.diff(values, prepend=values[:1]) < -(_WRAP // 2))
-    unwrapped[told] = values + wraps * _WRAP
-    return unwrapped
 
 
 def _count(flags: npt.NDArray[np.bool_]) -> int:

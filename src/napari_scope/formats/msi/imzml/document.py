@@ -13,6 +13,8 @@ Examples
 
 from __future__ import annotations
 
+import contextlib
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,9 +22,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.msi.imzml.entry import FIELDS, Form, read_entry
+from napari_scope.formats.msi.imzml.alike import Alike
+from napari_scope.formats.msi.imzml.entry import (
+    FIELDS,
+    INTEGERS,
+    Form,
+    integer_of,
+    read_entry,
+    real_of,
+)
 from napari_scope.formats.msi.xml_nodes import Node, NodeParser, XMLCutError
 from napari_scope.formats.msi.xml_terms import groups_of
+from napari_scope.formats.msi.xml_tree import nodes_of
 
 if TYPE_CHECKING:
     import os
@@ -30,19 +41,19 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_scope.formats.msi.imzml.entry import Entry
+    from napari_scope.formats.msi.imzml.entry import Entry, Groups
+    from napari_scope.formats.msi.xml_tree import Flat
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["MISSING", "PASSED", "Columns", "Document", "read_strictly"]
-
-MISSING: Final = np.iinfo(np.int64).min
-"""What stands for an integer that a spectrum does not have; a total is NaN then."""
+__all__ = ["PASSED", "Document", "read_strictly"]
 
 PASSED: Final = {"offset": lambda node: None, "chromatogram": lambda node: None}
 """Elements that tell nothing of images; there may be one of each spectrum."""
 
+_HANDED: Final = frozenset({"spectrum", *PASSED})
 _PIECE: Final = 1 << 20
+_MOST_KNOWN: Final = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,47 +92,72 @@ class Columns:
 
     def __init__(self, path: PathLike) -> None:
         self._path = path
-        self._values: dict[str, list[float]] = {field: [] for field in FIELDS}
-        self._form: list[int] = []
+        self._integers = array("q")
+        self._totals = array("d")
+        self._form = array("q")
         self._forms: dict[Form, int] = {}
+        self._known: list[Alike] = []
 
     def __len__(self) -> int:
         return len(self._form)
 
-    def form_number(self, form: Form) -> int:
-        """Return the number of a form; a new one gets the next number."""
-        return self._forms.setdefault(form, len(self._forms))
-
-    def add(self, entry: Entry) -> None:
+    def add(self, flat: Flat, groups: Groups) -> None:
         """Add a spectrum.
+
+        Parameters
+        ----------
+        flat : list
+            Its XML, see `xml_tree`.
+        groups : mapping of str to Node
+            The groups of terms by their ids.
 
         Raises
         ------
         FormatError
             If one of its numbers is no number.
         """
-        for field, values in self._values.items():
-            number = entry.numbers.get(field)
-            text = "" if number is None else number.value
-            if field == "total":
-                values.append(_real(text))
-                continue
+        for known in self._known:
+            row = known.numbers(flat)
+            if row is not None:
+                self._put(*row, known.form)
+                return
+        nodes = [node for node in nodes_of(flat, _HANDED) if node.tag == "spectrum"]
+        for node in nodes:
+            entry = read_entry(node, groups)
+            form = self._forms.setdefault(entry.form, len(self._forms))
+            self._put(self._integers_of(entry), real_of(entry), form)
+        # One that has others in it means more than its own numbers.
+        if len(nodes) == 1 and len(self._known) < _MOST_KNOWN:
+            with contextlib.suppress(ValueError):
+                self._known.append(Alike(flat, entry, form))
+
+    def _integers_of(self, entry: Entry) -> list[int]:
+        row = []
+        for field in INTEGERS:
             try:
-                values.append(_integer(text) if number is not None else MISSING)
+                row.append(integer_of(entry, field))
             except ValueError as error:
                 raise FormatError(
-                    f"spectrum {len(self)}: {field.replace('_', ' ')} is {text!r}, "
-                    "not an integer",
+                    f"spectrum {len(self)}: {field.replace('_', ' ')} is "
+                    f"{entry.numbers[field].value!r}, not an integer",
                     path=self._path,
                 ) from error
-        self._form.append(self.form_number(entry.form))
+        return row
+
+    def _put(self, integers: list[int], total: float, form: int) -> None:
+        self._integers.extend(integers)
+        self._totals.append(total)
+        self._form.append(form)
 
     def document(self, root: Node, problems: tuple[str, ...] = ()) -> Document:
         """Return all that was collected."""
-        columns = {
-            field: np.array(values, np.float64 if field == "total" else np.int64)
-            for field, values in self._values.items()
+        integers = np.array(self._integers, np.int64).reshape(-1, len(INTEGERS))
+        found: dict[str, npt.NDArray[Any]] = {
+            field: np.ascontiguousarray(integers[:, k])
+            for k, field in enumerate(INTEGERS)
         }
+        found["total"] = np.array(self._totals, np.float64)
+        columns = {field: found[field] for field in FIELDS}
         form = np.array(self._form, np.int64)
         return Document(root, columns, form, tuple(self._forms), problems)
 
@@ -139,13 +175,13 @@ def read_strictly(path: PathLike) -> Document:
     columns = Columns(path)
     groups: dict[str, Node] | None = None
 
-    def take(node: Node) -> None:
+    def take(flat: Flat) -> None:
         nonlocal groups
         if groups is None:
             groups = groups_of(parser.root)
-        columns.add(read_entry(node, groups))
+        columns.add(flat, groups)
 
-    parser = NodeParser(path, {"spectrum": take, **PASSED})
+    parser = NodeParser(path, PASSED, flat={"spectrum": take})
     problems: tuple[str, ...] = ()
     try:
         with Path(path).open("rb") as file:
@@ -161,30 +197,3 @@ def read_strictly(path: PathLike) -> Document:
         problems = (error.message,)
     assert root is not None  # a cut document has begun
     return columns.document(root, problems)
-
-
-def _integer(text: str) -> int:
-    """Return an integer, also of a text like ``12.0``.
-
-    Examples
-    --------
-    >>> _integer("12"), _integer("-3"), _integer("12.0")
-    (12, -3, 12)
-    """
-    try:
-        value = int(text)
-    except ValueError:
-        real = float(text)
-        if not real.is_integer():
-            raise
-        value = int(real)
-    if abs(value) >= 1 << 62:
-        raise ValueError(f"{text} is out of range")
-    return value
-
-
-def _real(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")

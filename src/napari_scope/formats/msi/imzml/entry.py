@@ -15,20 +15,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from napari_scope.formats.msi.imzml import terms
 from napari_scope.formats.msi.xml_terms import params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
     from napari_scope.formats.msi.imzml.terms import Compression
     from napari_scope.formats.msi.xml_nodes import Node
 
     Groups = Mapping[str, "Node"]
 
-__all__ = ["FIELDS", "ArrayForm", "Entry", "Form", "Number", "read_entry"]
+__all__ = [
+    "FIELDS", "FREE", "INTEGERS", "LARGEST", "MISSING", "ArrayForm", "Entry", "Form",
+    "Number", "integer_of", "read_entry", "real_of",
+]  # fmt: skip
 
 FIELDS: Final = (
     "x", "y", "z", "total",
@@ -36,6 +39,23 @@ FIELDS: Final = (
     "intensity_offset", "intensity_length", "intensity_encoded",
 )  # fmt: skip
 """The numbers of a spectrum; all but the total are integers."""
+
+INTEGERS: Final = tuple(field for field in FIELDS if field != "total")
+
+MISSING: Final = int(np.iinfo(np.int64).min)
+"""What stands for an integer that a spectrum does not have; a total is NaN then."""
+
+LARGEST: Final = (1 << 62) - 1
+"""Larger integers, and smaller ones than its negative, are errors of the file."""
+
+FREE: Final = frozenset(
+    {
+        "id", "index", "defaultArrayLength", "encodedLength", "arrayLength", "spotID",
+        "nativeID", "scanNumber", "spectrumRef", "spectrumID", "externalSpectrumID",
+        "externalNativeID", "sourceFileRef",
+    }
+)  # fmt: skip
+"""Attributes that decide nothing, in elements that are no terms."""
 
 _PLACES: Final = {terms.X: "x", terms.Y: "y", terms.Z: "z"}
 _PARTS: Final = {
@@ -134,6 +154,38 @@ def read_entry(node: Node, groups: Groups) -> Entry:
         tuple(oddities),
     )
     return Entry(form, numbers)
+
+
+def integer_of(entry: Entry, field: str) -> int:
+    """Return an integer of a spectrum, also of a text like ``12.0``; or `MISSING`.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or larger than any file can need.
+    """
+    number = entry.numbers.get(field)
+    if number is None:
+        return MISSING
+    try:
+        value = int(number.value)
+    except ValueError:
+        real = float(number.value)
+        if not real.is_integer():
+            raise
+        value = int(real)
+    if abs(value) > LARGEST:
+        raise ValueError(f"{number.value} is out of range")
+    return value
+
+
+def real_of(entry: Entry, field: str = "total") -> float:
+    """Return a number of a spectrum; NaN if it is none."""
+    number = entry.numbers.get(field)
+    try:
+        return float("nan" if number is None else number.value)
+    except ValueError:
+        return float("nan")
 
 
 def _set(numbers: dict[str, Number], field: str, node: Node, shared: bool) -> None:

@@ -28,12 +28,14 @@ import numpy as np
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.imzml import terms
-from napari_scope.formats.msi.imzml.document import (
+from napari_scope.formats.msi.imzml.document import PASSED, Document
+from napari_scope.formats.msi.imzml.entry import (
+    FIELDS,
+    FREE,
+    LARGEST,
     MISSING,
-    PASSED,
-    Document,
+    read_entry,
 )
-from napari_scope.formats.msi.imzml.entry import FIELDS, read_entry
 from napari_scope.formats.msi.xml_nodes import NodeParser
 from napari_scope.formats.msi.xml_terms import groups_of
 
@@ -56,12 +58,6 @@ _LIST: Final = re.compile(rb"<spectrumList(?:\s[^<>]*)?>")
 _END: Final = b"</spectrum>"
 _LIST_END: Final = b"</spectrumList"
 _WHITE: Final = b" \t\r\n"
-# Values of these attributes, in elements that are no terms, decide nothing.
-_FREE: Final = (
-    "id", "index", "defaultArrayLength", "encodedLength", "arrayLength", "spotID",
-    "nativeID", "scanNumber", "spectrumRef", "spectrumID", "externalSpectrumID",
-    "externalNativeID", "sourceFileRef",
-)  # fmt: skip
 # Values of these terms are a part of the form.
 _DECIDING: Final = (terms.LEVEL.encode(),)
 _ATTRIBUTE: Final = re.compile(rb'\s([A-Za-z:]+)="([^"]*)"')
@@ -260,7 +256,7 @@ def _column(
         values = np.array([int(text) for text in texts], np.int64)
     except (ValueError, OverflowError) as error:
         raise _GiveUpError from error
-    if len(values) and np.abs(values).max() >= 1 << 62:
+    if len(values) and np.abs(values).max() > LARGEST:
         raise _GiveUpError
     return values
 
@@ -293,7 +289,7 @@ def _pattern(text: bytes, groups: Groups, path: PathLike) -> _Pattern:
                     b"(" + _VALUE + b")",
                 ]
                 caught.append(field)
-            elif (name == "value" and not decides) if is_term else (name in _FREE):
+            elif (name == "value" and not decides) if is_term else (name in FREE):
                 parts += [re.escape(text[done : attribute.start(2)]), _VALUE]
             else:
                 continue

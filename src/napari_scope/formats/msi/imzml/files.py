@@ -45,9 +45,15 @@ def find_imzml(name: PathLike) -> Path | None:
 
 
 def imzml_in(folder: Path) -> list[Path]:
-    """Return the .imzML files of a folder by name."""
-    with os.scandir(folder) as entries:
-        names = [one.name for one in entries if one.name.lower().endswith(SUFFIX)]
+    """Return the .imzML files of a folder by name.
+
+    Hidden files are none: other systems leave some (``._brain.imzML``) beside each.
+    """
+    names = [
+        name
+        for name in os.listdir(folder)
+        if name.lower().endswith(SUFFIX) and not name.startswith(".")
+    ]
     return [folder / name for name in sorted(names)]
 
 
@@ -57,9 +63,18 @@ def find_ibd(path: Path) -> Path | None:
 
 
 def _beside(path: Path, suffix: str) -> Path | None:
-    """Return the file of the same name with another suffix, in any case."""
+    """Return the file of the same name with another suffix, in any case.
+
+    Of a link, it may lie beside the link, or beside what the link leads to.
+    """
     plain = path.with_suffix(suffix)
-    return plain if plain.is_file() else next(iter(namesakes(path, suffix)), None)
+    if plain.is_file():
+        return plain
+    found = next(iter(namesakes(path, suffix)), None)
+    if found is None and path.is_symlink():
+        target = path.resolve()
+        return None if target.is_symlink() else _beside(target, suffix)
+    return found
 
 
 def namesakes(path: Path, suffix: str) -> list[Path]:

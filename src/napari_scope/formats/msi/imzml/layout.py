@@ -21,7 +21,8 @@ import numpy as np
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.imzml.arrays import Arrays, check_arrays
-from napari_scope.formats.msi.imzml.document import MISSING
+from napari_scope.formats.msi.imzml.entry import MISSING
+from napari_scope.formats.msi.imzml.wrapped import unwrapped
 from napari_scope.formats.msi.pixels import PixelTable
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def lay_out(document: Document, ibd_size: int, path: str | os.PathLike[str]) -> 
     form = document.form[placed]
     for number in np.unique(form).tolist():
         problems += document.forms[number].oddities
+    columns = unwrapped(columns, document, form, ibd_size, problems)
     mz = check_arrays("mz", columns, document, form, ibd_size, problems, path)
     intensity = check_arrays(
         "intensity", columns, document, form, ibd_size, problems, path

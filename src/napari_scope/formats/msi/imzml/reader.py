@@ -27,7 +27,7 @@ from napari_scope.formats.msi.imzml.files import (
     imzml_in,
     namesakes,
 )
-from napari_scope.formats.msi.imzml.head import pixel_size, terms_of
+from napari_scope.formats.msi.imzml.head import pixel_size, terms_of, units_not_known
 from napari_scope.formats.msi.imzml.layout import lay_out
 from napari_scope.formats.msi.imzml.mixed import MixedSpectra
 from napari_scope.formats.msi.imzml.spectra import ImzMLSpectra
@@ -239,7 +239,7 @@ class ImzMLReader(MSIReader):
 
     def _doubts(self, spectra: ImzMLSpectra | MixedSpectra) -> list[str]:
         """Return what the file says of itself and is not so."""
-        doubts = []
+        doubts = units_not_known(self._terms)
         called = terms.CONTINUOUS in self._terms
         if called and spectra.common_mz is None and spectra.mz_range() != (0, 0):
             doubts.append(
@@ -249,7 +249,7 @@ class ImzMLReader(MSIReader):
         uuid = self.uuid
         assert self._file is not None
         found = self._file.read_at(0, 16).hex()
-        if uuid and found != uuid:
+        if uuid and uuid not in (found, _swapped(found)):
             doubts.append(
                 f"the .ibd file begins with {found}, the .imzML file says {uuid}: they "
                 "may not belong together"
@@ -298,6 +298,18 @@ class ImzMLReader(MSIReader):
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _swapped(identity: str) -> str:
+    """Return an identity as programs write it that swap the bytes of its numbers.
+
+    Examples
+    --------
+    >>> _swapped("00112233445566778899aabbccddeeff")
+    '33221100554477668899aabbccddeeff'
+    """
+    data = bytes.fromhex(identity)
+    return (data[3::-1] + data[5:3:-1] + data[7:5:-1] + data[8:]).hex()
 
 
 def _spectra(

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-__all__ = ["COMPRESSIONS", "TYPES", "Compression", "length_um"]
+__all__ = ["COMPRESSIONS", "TYPES", "Compression", "unit_um"]
 
 Compression: TypeAlias = Literal["none", "zlib", "unknown"]
 
@@ -60,20 +60,36 @@ COMPRESSIONS: Final[dict[str, Compression]] = {
 }
 
 _LENGTHS: Final = {
-    "UO:0000008": 1e6,  # meter
-    "UO:0000015": 1e4,  # centimeter
-    "UO:0000016": 1e3,  # millimeter
-    "UO:0000017": 1.0,  # micrometer
-    "UO:0000018": 1e-3,  # nanometer
+    "UO:0000008": 1e6,
+    "UO:0000015": 1e4,
+    "UO:0000016": 1e3,
+    "UO:0000017": 1.0,
+    "UO:0000018": 1e-3,
 }
+_LENGTH_NAMES: Final = {
+    "meter": 1e6, "metre": 1e6, "m": 1e6,
+    "centimeter": 1e4, "centimetre": 1e4, "cm": 1e4,
+    "millimeter": 1e3, "millimetre": 1e3, "mm": 1e3,
+    "micrometer": 1.0, "micrometre": 1.0, "micron": 1.0, "um": 1.0, "µm": 1.0,
+    "\N{GREEK SMALL LETTER MU}m": 1.0,
+    "nanometer": 1e-3, "nanometre": 1e-3, "nm": 1e-3,
+}  # fmt: skip
 
 
-def length_um(value: float, unit_accession: str) -> float:
-    """Return a length in micrometers; one without a unit is meant so.
+def unit_um(accession: str, name: str = "") -> float | None:
+    """Return a unit of length in micrometers; None if it is not known.
+
+    One that is not told is the micrometer. The name decides where the accession is
+    none of a length.
 
     Examples
     --------
-    >>> length_um(0.1, "UO:0000016"), length_um(50, "")
-    (100.0, 50.0)
+    >>> unit_um("UO:0000016"), unit_um("", "mm"), unit_um(""), unit_um("UO:1", "inch")
+    (1000.0, 1000.0, 1.0, None)
     """
-    return value * _LENGTHS.get(unit_accession, 1.0)
+    if accession in _LENGTHS:
+        return _LENGTHS[accession]
+    plain = name.strip().lower().removesuffix("s") if len(name) > 2 else name
+    if plain in _LENGTH_NAMES:
+        return _LENGTH_NAMES[plain]
+    return None if accession or name else 1.0
