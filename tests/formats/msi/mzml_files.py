@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+from numcodecs.zstd import Zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +40,12 @@ CODINGS = {
     "linear zlib": ("MS:1002746", "MS-Numpress linear followed by zlib"),
     "pic zlib": ("MS:1002747", "MS-Numpress pic followed by zlib"),
     "slof zlib": ("MS:1002748", "MS-Numpress slof followed by zlib"),
+    "zstd": ("MS:1003780", "zstd compression"),
+    "shuffled zstd": ("MS:1003781", "byte-shuffled zstd compression"),
+    "dictionary zstd": ("MS:1003782", "dictionary-encoded zstd compression"),
+    "linear zstd": ("MS:1003783", "MS-Numpress linear followed by zstd"),
+    "pic zstd": ("MS:1003784", "MS-Numpress pic followed by zstd"),
+    "slof zstd": ("MS:1003785", "MS-Numpress slof followed by zstd"),
 }
 ARRAYS = {
     "mz": ("MS:1000514", "m/z array"),
@@ -57,7 +64,8 @@ class Array:
 
     def xml(self) -> str:
         text = base64.b64encode(self.data()).decode()
-        terms = [] if self.coding not in ("none", "zlib") else [TYPES[self.dtype]]
+        plain = self.coding.split()[0] not in ENCODERS
+        terms = [TYPES[self.dtype]] if plain else []
         terms += [CODINGS[self.coding], ARRAYS[self.kind]]
         inside = "".join(param(*term) for term in terms)
         return (
@@ -70,7 +78,14 @@ class Array:
         if how[0] in ENCODERS:
             data = ENCODERS[how[0]](np.asarray(self.values, np.float64))
         else:
-            data = np.asarray(self.values).astype("<" + self.dtype).tobytes()
+            values = np.asarray(self.values).astype("<" + self.dtype)
+            data = values.tobytes()
+            if "shuffled" in how:
+                data = _shuffled(values)
+            elif "dictionary" in how:
+                data = _dictionary(values)
+        if "zstd" in how:
+            return bytes(Zstd(level=3).encode(data))
         return zlib.compress(data, 1) if "zlib" in how else data
 
 
@@ -323,6 +338,23 @@ def write_many(
         end = f"<indexListOffset>{at}</indexListOffset>\n</indexedmzML>\n"
         file.write(b"</index></indexList>\n" + end.encode())
     return path
+
+
+# Orders of bytes
+
+
+def _shuffled(values: Values) -> bytes:
+    width, data = values.itemsize, values.tobytes()
+    return b"".join(data[n::width] for n in range(width))
+
+
+def _dictionary(values: Values) -> bytes:
+    different = np.unique(values)
+    width = next(n for n in (1, 2, 4, 8) if len(different) < 256**n)
+    indices = np.searchsorted(different, values).astype(f"<u{width}")
+    begin = 16 + different.nbytes
+    head = struct.pack("<QQ", begin, len(different))
+    return head + _shuffled(different) + _shuffled(indices)
 
 
 # MS-Numpress, the plainest way

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.formats.msi import msi_brute as brute
 from tests.formats.msi.mzml_files import (
     Scan,
     bruker,
+    param,
     peaks,
     thermo,
     write_many,
@@ -17,7 +19,7 @@ from tests.formats.msi.mzml_files import (
     xmass,
 )
 
-from napari_scope.errors import DatasetClosedError
+from napari_scope.errors import DatasetClosedError, FormatError
 from napari_scope.formats.msi import (
     Spectrum,
     available_formats,
@@ -180,7 +182,12 @@ def test_metadata_tell_what_the_filter_string_says(two_kinds: Path) -> None:
             1, 2,
         ]  # fmt: skip
         reader.set_dataset_selection(1)
-        found = {name: one.value for name, one in reader.get_dataset_metadata().items()}
+        said = reader.get_dataset_metadata()
+    # A name that is not that of the term would make an imzML file of it wrong.
+    assert {name: one.ontology for name, one in said.items() if one.ontology} == {
+        "filter string": "MS:1000512"
+    }
+    found = {name: one.value for name, one in said.items()}
     assert found == {
         "scan type": PIECES,
         "MSn level": 2,
@@ -241,12 +248,106 @@ def test_hundreds_of_precursors_are_one_data_set(tmp_path: Path) -> None:
     one = peaks(0, 3)
     scans = [Scan(*one, filter=FULL)]
     scans += [
-        Scan(*one, filter=f"ITMS + p MALDI ms2 {400 + n}.50@cid35.00 [100.00-900.00]")
+        Scan(
+            *one,
+            filter=f"ITMS + p MALDI ms2 {400 + n}.50@cid35.00 [100.00-900.00]",
+            level=2,
+        )
         for n in range(250)
     ]
     with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
         assert [len(spectra) for spectra in reader.data_sets] == [1, 250]
-        assert any("251 kinds" in problem for problem in reader.problems)
+        assert reader.problems[0] == (
+            "there are 251 kinds of scans; the 250 like 'MS2 positive ITMS' make one "
+            "data set"
+        )
+
+
+@pytest.mark.parametrize(("kinds", "each", "found"), [
+    (30, 2, 1), (30, 10, 30), (24, 1, 24), (25, 9, 1), (25, 10, 25),
+])  # fmt: skip
+def test_ions_that_were_chosen_on_the_way_are_one_data_set(
+    tmp_path: Path, kinds: int, each: int, found: int
+) -> None:
+    one = peaks(0, 3)
+    scans = [Scan(*one, filter=FULL), Scan(*one, filter=FULL.replace("FT", "IT"))]
+    scans += [
+        Scan(*one, filter=f"FTMS + p ms2 {400 + n}.50@hcd30.00 [50-900]", level=2)
+        for n in range(kinds)
+        for _ in range(each)
+    ]
+    with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
+        # Full scans of two kinds stay two.
+        sizes = [len(spectra) for spectra in reader.data_sets]
+        assert sizes == [1, 1] + [kinds * each // found] * found
+        assert any("kinds of scans" in one for one in reader.problems) == (found == 1)
+        if found == 1:
+            assert reader.scan_types[2].name == "MS2 positive FTMS"
+            assert reader.scan_types[2].precursor_mz is None
+            assert "filter string" not in reader.get_dataset_metadata()[2]
+            assert reader.get_dataset_dependencies()[2] != []
+
+
+def test_spectra_of_light_are_no_mass_spectra(tmp_path: Path) -> None:
+    light = param("MS:1000617", "wavelength array")
+    path = write_mzml(
+        tmp_path / "a.mzML",
+        [
+            Scan(*peaks(0)),
+            Scan(*peaks(1), polarity="", profile=None),
+            Scan(*peaks(2)),
+        ],
+    )
+    parts = path.read_text().split(param("MS:1000514", "m/z array"))
+    parts[1] += light + parts.pop(2)
+    path.write_text(param("MS:1000514", "m/z array").join(parts))
+    with MzMLReader(path) as reader:
+        assert [len(spectra) for spectra in reader.data_sets] == [2]
+        assert any("1 spectra of light" in problem for problem in reader.problems)
+        assert not any("without a place" in problem for problem in reader.problems)
+        assert reader.data.tic_image().tolist() == [
+            [peaks(0)[1].sum(), peaks(2)[1].sum()]
+        ]
+
+
+def test_a_file_of_light_alone_is_refused(tmp_path: Path) -> None:
+    path = write_mzml(tmp_path / "a.mzML", [Scan(*peaks(0))])
+    old, new = param("MS:1000514", "m/z array"), param("MS:1000617", "wavelengths")
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(FormatError, match="no mass spectrum"):
+        MzMLReader(path)
+
+
+def test_a_kind_of_scan_without_places_is_left_out(tmp_path: Path) -> None:
+    scans = [Scan(*peaks(9), filter="ITMS + p CAL ms")]
+    scans += [thermo(Scan(*peaks(k), filter=FULL), 10 * k, 0) for k in range(3)]
+    scans += [
+        thermo(Scan(*peaks(k), filter=PIECES, level=2), 10 * k, 0) for k in range(3)
+    ]
+    with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
+        assert [kind.name for kind in reader.scan_types] == [FULL, PIECES]
+        assert [one.name for one in reader.data_sets] == [FULL, PIECES]
+        assert [len(one) for one in reader.data_sets] == [3, 3]
+        assert any("'ITMS + p CAL ms'" in problem for problem in reader.problems)
+        full, pieces = reader.get_dataset_dependencies()
+        assert [one["dataset"] for one in full + pieces] == [1, 0]
+
+
+def test_without_a_filter_string_counts_what_was_aimed_at(tmp_path: Path) -> None:
+    # The ion that was found there is another in each scan.
+    scans = [
+        Scan(*peaks(n), level=2, precursor=(500.1 + n / 1000, "hcd", 30.0))
+        for n in range(3)
+    ]
+    path = write_mzml(tmp_path / "a.mzML", scans)
+    window = (
+        f"<isolationWindow>{param('MS:1000827', 'target', 500.5)}</isolationWindow>"
+    )
+    path.write_text(
+        path.read_text().replace("<selectedIonList", window + "<selectedIonList")
+    )
+    with MzMLReader(path) as reader:
+        assert [kind.name for kind in reader.scan_types] == ["MS2 positive 500.5@hcd30"]
 
 
 # Axes
@@ -287,6 +388,47 @@ def test_an_axis_of_all_is_found_without_decoding(tmp_path: Path, coding: str) -
         np.testing.assert_array_equal(
             spectra.columns(np.array([3, 0, 29])), np.stack(rows)[:, [3, 0, 29]]
         )
+
+
+@pytest.mark.parametrize("coding", ["none", "zlib", "zstd", "missing"])
+def test_empty_spectra_do_not_hide_an_axis_of_all(tmp_path: Path, coding: str) -> None:
+    axis = np.linspace(100, 200, 50)
+    nothing = np.zeros(0, np.float32)
+    how = "none" if coding == "missing" else coding
+    forms = {"mz": f"f8 {how}", "intensity": f"f4 {how}"}
+    scans = [
+        Scan(*((nothing, nothing) if n in (0, 2) else (axis, axis)), forms=forms)
+        for n in range(4)
+    ]
+    path = write_mzml(tmp_path / "a.mzML", scans)
+    if coding == "missing":
+        empty = r'(?s)(LengthX"0".*?)<binaryDataArrayList.*?</binaryDataArrayList>'
+        empty = empty.replace("X", "=")
+        path.write_text(re.sub(empty, r"\1", path.read_text()))
+    with MzMLReader(path) as reader:
+        spectra = _only(reader)
+        assert spectra.common_mz is not None
+        np.testing.assert_array_equal(spectra.common_mz, axis)
+        assert [len(spectra.spectrum(n).mz) for n in range(4)] == [0, 50, 0, 50]
+        total = float(axis.astype("f4").sum(dtype=float))
+        assert reader.data.tic_image()[0].tolist() == pytest.approx(
+            [0.0, total, 0.0, total]
+        )
+        assert spectra.window(150.0, 151.0).tolist()[::2] == [0.0, 0.0]
+        assert spectra.damaged == {}
+
+
+def test_a_spectrum_shorter_than_the_axis_of_all_is_told(tmp_path: Path) -> None:
+    axis = np.linspace(100, 200, 50)
+    scans = [
+        Scan(axis, np.ones(30 if n == 1 else 50, np.float32), profile=True)
+        for n in range(3)
+    ]
+    with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
+        assert reader.data.tic_image().tolist() == [[50.0, 30.0, 50.0]]
+        assert _only(reader).damaged == {
+            1: "there are 50 m/z values and 30 intensities"
+        }
 
 
 def test_an_axis_that_begins_like_another_is_another(tmp_path: Path) -> None:
@@ -340,6 +482,76 @@ def test_every_type_gives_the_image_of_plain_loops(
         np.testing.assert_allclose(block, expected)
 
 
+@pytest.mark.parametrize("profile", [True, False])
+def test_blocks_hold_as_much_as_they_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: bool
+) -> None:
+    from napari_scope.formats.msi.mzml import spectra as module
+
+    # 40 values of 8 and 4 bytes as text, or 40 intensities: and 64 bytes beside them.
+    size = 64 + (max(40 * 4, 216) + 428 if profile else 428 + 216)
+    monkeypatch.setattr(module, "BLOCK_BYTES", 3 * size)
+    mz = peaks(0)[0]
+    scans = [
+        Scan(mz if profile else peaks(n)[0], peaks(n)[1], profile=profile)
+        for n in range(8)
+    ]
+    with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
+        numbers = np.array([7, 0, 1, 2, 3, 4, 5, 6])
+        blocks = list(_only(reader).blocks(numbers))
+        assert [len(block.numbers) for block in blocks] == [3, 3, 2]
+        np.testing.assert_array_equal(
+            np.concatenate([block.numbers for block in blocks]), numbers
+        )
+        np.testing.assert_allclose(
+            np.concatenate([block.totals() for block in blocks]),
+            [peaks(n)[1].sum(dtype=float) for n in numbers.tolist()],
+        )
+
+
+def test_the_range_of_a_single_spectrum_is_its_own(tmp_path: Path) -> None:
+    scans = [Scan(*peaks(0), filter=FULL), Scan(*peaks(1), filter=PIECES, level=2)]
+    scans.append(Scan(*peaks(2), filter=FULL))
+    with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
+        mz = peaks(1)[0]
+        assert reader.data_sets[1].mz_range() == (mz.min(), mz.max())
+
+
+@pytest.mark.parametrize("profile", [True, False])
+def test_spectra_in_any_order_are_sorted(tmp_path: Path, profile: bool) -> None:
+    mz, intensities = peaks(4)
+    order = np.random.default_rng(0).permutation(len(mz))
+    plain = [Scan(mz + n, intensities, profile=profile) for n in range(3)]
+    mixed = [
+        Scan((mz + n)[order], intensities[order], profile=profile) for n in range(3)
+    ]
+    with (
+        MzMLReader(write_mzml(tmp_path / "a.mzML", plain)) as expected,
+        MzMLReader(write_mzml(tmp_path / "b.mzML", mixed)) as reader,
+    ):
+        for n in range(3):
+            found, right = (one.data.spectrum_at(n, 0) for one in (reader, expected))
+            np.testing.assert_array_equal(found.mz, right.mz)
+            np.testing.assert_array_equal(found.intensities, right.intensities)
+        np.testing.assert_array_equal(reader[:, 0, :], expected[:, 0, :])
+        np.testing.assert_allclose(
+            reader.data.ion_image(500, 100), expected.data.ion_image(500, 100)
+        )
+
+
+@pytest.mark.parametrize("how", ["sum", "max", "mean"])
+def test_what_is_no_number_counts_as_0(tmp_path: Path, how: Any) -> None:
+    mz, intensities = peaks(0)
+    odd = intensities.copy()
+    odd[3:5] = np.nan, np.inf
+    scans = [Scan(mz, odd), Scan(*peaks(1))]
+    with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
+        spectra = _only(reader)
+        block = np.concatenate([b.window(0, 1e9, how) for b in spectra.blocks()])
+        np.testing.assert_allclose(spectra.window(0, 1e9, how), block)
+        assert np.isfinite(block).all()
+
+
 # The interface
 
 
@@ -363,12 +575,26 @@ def test_the_format_is_known_and_claims_nothing_foreign(tmp_path: Path) -> None:
     assert not MzMLReader.is_valid_dataset("\0")
 
 
+def test_of_a_folder_the_first_file_that_is_one_counts(tmp_path: Path) -> None:
+    path = write_mzml(tmp_path / "b.mzML", _scans(1))
+    (tmp_path / "a.mzML").mkdir()
+    (tmp_path / "._b.mzML").write_bytes(b"\0\5\x16\7")  # as macOS leaves them
+    assert MzMLReader.get_files_from_dir(tmp_path) == [str(path)]
+    with MzMLReader(tmp_path) as reader:
+        assert reader.path == path
+        assert not any("folder" in problem for problem in reader.problems)
+
+
 @pytest.mark.parametrize("most", [10, 1000])
 def test_the_size_is_about_that_of_the_intensities(tmp_path: Path, most: int) -> None:
     path = write_many(tmp_path / "a.mzML", (20, 10), points=100)
     found = MzMLReader.size(path, max_num_reads=most)
     assert found == pytest.approx(200 * 100 * 4, rel=0.15)
     assert MzMLReader.size(tmp_path / "nowhere.mzML") is None
+    path.write_text(path.read_text().replace('"', "'"))
+    assert MzMLReader.size(path, max_num_reads=most) == found
+    path.write_text("<mzML></mzML>")
+    assert MzMLReader.size(path) is None
 
 
 @pytest.mark.parametrize("profile", [True, False])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.formats.msi.mzml_files import Scan, param, peaks, thermo, write_mzml
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.msi import open_msi
 from napari_scope.formats.msi.mzml import MzMLReader
 from napari_scope.formats.msi.mzml.fast import read_fast
 from napari_scope.formats.msi.mzml.scans import NO_AXIS
@@ -107,6 +108,25 @@ def test_an_index_that_is_wrong_is_not_used(tmp_path: Path) -> None:
         assert any("offset index" in problem for problem in reader.problems)
 
 
+def test_what_follows_the_spectra_may_be_longer_than_the_memory_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_scope.formats.msi.mzml import fast as module
+
+    path = _file(tmp_path)
+    monkeypatch.setattr(module, "_PIECE", 700)
+    with path.open("ab") as file:
+        file.write(b"<!-- " + bytes(5000).replace(b"\0", b"x") + b" -->\n")
+    for most in (1000, 100_000):
+        monkeypatch.setattr(module, "_LONGEST_HEAD", most)
+        document = read_fast(path)
+        assert document is not None
+        found = document.root.first("indexList") is not None
+        assert found == (most == 1000)  # else it was compared, and left out
+        assert document.root.first("indexListOffset") is not None
+        assert document.problems == ()
+
+
 def test_a_wrong_number_of_spectra_is_told(tmp_path: Path) -> None:
     scans = [thermo(Scan(*peaks(k)), k, 0) for k in range(3)]
     with MzMLReader(write_mzml(tmp_path / "a.mzML", scans, count=9)) as reader:
@@ -133,11 +153,29 @@ def test_entities_are_refused(tmp_path: Path, doctype: str) -> None:
         MzMLReader(path)
 
 
-def test_characters_of_16_bits_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_characters_of_16_bits_are_read(tmp_path: Path, encoding: str) -> None:
+    path = _file(tmp_path)
+    text = path.read_text().replace("utf-8", "utf-16")
+    path.write_bytes(text.encode(encoding))
+    with open_msi(path) as reader:
+        assert isinstance(reader, MzMLReader)
+        assert _values(reader) == _totals(*range(N))
+
+
+def test_another_encoding_than_the_declared_one_is_an_error(tmp_path: Path) -> None:
     path = _file(tmp_path)
     path.write_bytes(path.read_text().encode("utf-16"))
-    with pytest.raises(FormatError, match="16-bit"):
-        MzMLReader(path)
+    with pytest.raises(FormatError, match="encoding"):
+        open_msi(path)
+
+
+def test_a_mark_of_the_byte_order_does_not_slow_reading_down(tmp_path: Path) -> None:
+    path = _file(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_fast(path) is not None
+    with MzMLReader(path) as reader:
+        assert _values(reader) == _totals(*range(N))
 
 
 @pytest.mark.parametrize("text", ["", "<mzML", "<mzML></mzML>", "no xml", "\0\0\0"])
@@ -199,6 +237,21 @@ def test_an_array_that_is_missing_empties_its_spectrum(tmp_path: Path) -> None:
     with MzMLReader(path) as reader:
         assert _values(reader) == [0.0, *_totals(1, 2, 3, 4)]
         assert "there is none" in _damaged(reader)[0]
+
+
+def test_a_coding_that_is_not_known_is_told_when_the_file_opens(tmp_path: Path) -> None:
+    path = _changed(
+        _file(tmp_path),
+        lambda text: text.replace(
+            param("MS:1000576", "no compression"),
+            param("MS:1003089", "truncation, delta prediction and zlib compression"),
+        ),
+    )
+    with MzMLReader(path) as reader:
+        assert any(
+            "delta prediction" in one and "msconvert --zlib" in one
+            for one in reader.problems
+        )
 
 
 def test_a_spectrum_may_be_empty(tmp_path: Path) -> None:

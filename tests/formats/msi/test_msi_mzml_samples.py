@@ -15,6 +15,7 @@ from napari_scope.errors import FormatError
 from napari_scope.formats.msi import open_msi
 from napari_scope.formats.msi.mzml import MzMLReader
 from napari_scope.formats.msi.mzml.fast import read_fast
+from napari_scope.formats.msi.mzml.pattern import parse_spectrum
 from napari_scope.formats.msi.mzml.strict import read_strictly
 
 if TYPE_CHECKING:
@@ -144,3 +145,35 @@ def test_pyteomics_reads_the_same_from_generated_files(
     path = tmp_path / "a.mzML"
     write_many(path, (4, 3), points=50, kinds=2, coding=coding, profile=profile)
     _assert_as_others(path)
+
+
+def test_texts_that_all_scans_have_are_kept_once(tmp_path: Path) -> None:
+    path = write_many(tmp_path / "a.mzML", (30, 10), points=3, kinds=2)
+    for document in (read_fast(path), read_strictly(path)):
+        assert document is not None
+        texts = document.scans.texts
+        assert [
+            len({id(text) for text in texts[name]})
+            for name in ("filter", "low", "length", "energy", "id")
+        ] == [2, 1, 1, 2, 600]
+
+
+@pytest.mark.parametrize("coding", ["none", "zlib"])
+@pytest.mark.parametrize("profile", [True, False])
+def test_one_spectrum_of_each_form_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: str, profile: bool
+) -> None:
+    from napari_scope.formats.msi.mzml import fast as module
+
+    parsed = []
+
+    def parse(*given: Any) -> Any:
+        parsed.append(given)
+        return parse_spectrum(*given)
+
+    path = tmp_path / "a.mzML"
+    write_many(path, (5, 4), points=20, kinds=3, coding=coding, profile=profile)
+    monkeypatch.setattr(module, "parse_spectrum", parse)
+    document = read_fast(path)
+    assert document is not None and len(document.scans) == 60
+    assert len(parsed) == 2  # kinds of one level differ in values only

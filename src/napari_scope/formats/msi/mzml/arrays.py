@@ -1,6 +1,7 @@
 """The text of an array of mzML made into numbers.
 
-base64, zlib and MS-Numpress, in this order; all numbers are little endian.
+base64, zlib or zstd, bytes in another order or MS-Numpress, undone in this order; all
+numbers are little endian.
 
 Examples
 --------
@@ -20,6 +21,7 @@ import numpy as np
 from napari_scope.formats.msi.mzml.entry import ArrayForm
 from napari_scope.formats.msi.mzml.numpress import DECODERS
 from napari_scope.formats.msi.mzml.terms import Coding
+from napari_scope.formats.msi.mzml.zstd import in_order, unpacked, without_dictionary
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,8 +64,9 @@ def decode(text: bytes, form: ArrayForm, length: int) -> npt.NDArray[Any]:
     if form.dtype is None and not coding.numpress:
         raise ValueError("the type of the values is not told")
     data = _bytes_of(text)
-    if coding.zlib and data:
-        data = _inflated(data, max(_LARGEST, 16 * length))
+    if coding.packed and data:
+        unpack = unpacked if coding.packed == "zstd" else _inflated
+        data = unpack(data, max(_LARGEST, 16 * length))
     if coding.numpress:
         if not data:
             return np.zeros(0)
@@ -72,10 +75,14 @@ def decode(text: bytes, form: ArrayForm, length: int) -> npt.NDArray[Any]:
         except ValueError as error:
             raise ValueError(f"numpress {coding.numpress}: {error}") from error
     assert form.dtype is not None
+    if coding.order == "dictionary":
+        return without_dictionary(data, form.dtype) if data else np.zeros(0, form.dtype)
     if len(data) % form.dtype.itemsize:
         raise ValueError(
             f"{len(data)} bytes are no whole number of values of type {form.dtype.name}"
         )
+    if coding.order == "shuffled":
+        data = in_order(data, form.dtype.itemsize)
     return np.frombuffer(data, form.dtype)
 
 

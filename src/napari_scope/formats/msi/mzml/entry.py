@@ -70,6 +70,8 @@ class Form:
         How precursors were broken, ``cid`` for example; empty if that is not told.
     mz, intensity : ArrayForm, optional
         How the arrays are stored; None if there is none.
+    is_light : bool
+        Whether it is a spectrum of light, which detectors beside the instrument add.
     """
 
     level: str
@@ -78,6 +80,7 @@ class Form:
     dissociation: str
     mz: ArrayForm | None
     intensity: ArrayForm | None
+    is_light: bool = False
 
 
 class Field(NamedTuple):
@@ -113,7 +116,7 @@ def read_entry(node: Node, groups: Groups) -> Entry:
     for field, name in _ATTRIBUTES.items():
         if name in node.attributes:
             fields[field] = Field(node.get(name), node.at, name)
-    level, polarity, is_profile = "", "", None
+    level, polarity, is_profile, is_light = "", "", None, False
     for owner in (node, *node.all("scan", "scanWindow")):
         for one, shared in params(owner, groups):
             accession = one.get("accession")
@@ -127,6 +130,8 @@ def read_entry(node: Node, groups: Groups) -> Entry:
                 level = one.get("value").strip()
             elif accession == terms.MS1:
                 level = level or "1"
+            elif accession in terms.LIGHT:
+                is_light = True
         for one in owner.children:
             if one.tag == "userParam" and one.get("name") in terms.POSITIONS:
                 _set(fields, terms.POSITIONS[one.get("name")], one, False)
@@ -134,7 +139,7 @@ def read_entry(node: Node, groups: Groups) -> Entry:
     arrays: dict[str, ArrayForm] = {}
     binaries: dict[str, Node] = {}
     for array in node.all("binaryDataArray"):
-        _read_array(array, groups, fields, arrays, binaries)
+        is_light |= _read_array(array, groups, fields, arrays, binaries)
     form = Form(
         level,
         polarity,
@@ -142,6 +147,7 @@ def read_entry(node: Node, groups: Groups) -> Entry:
         dissociation,
         arrays.get("mz"),
         arrays.get("intensity"),
+        is_light,
     )
     return Entry(form, fields, binaries)
 
@@ -161,7 +167,9 @@ def _read_precursor(node: Node, groups: Groups, fields: dict[str, Field]) -> str
         fields["ref"] = Field(precursor.get("spectrumRef"), precursor.at, "spectrumRef")
     dissociation = ""
     parts = ("selectedIon", "isolationWindow", "activation")
-    for wanted in (terms.SELECTED, terms.TARGET):  # the selected ion, if it is told
+    # What was aimed at is the same in all scans of a kind; the ion that was found there
+    # may be another in each.
+    for wanted in (terms.TARGET, terms.SELECTED):
         for owner in precursor.all(*parts):
             for one, shared in params(owner, groups):
                 accession = one.get("accession")
@@ -180,7 +188,8 @@ def _read_array(
     fields: dict[str, Field],
     arrays: dict[str, ArrayForm],
     binaries: dict[str, Node],
-) -> None:
+) -> bool:
+    """Read an array if it is one of `KINDS`; returns whether it is of wavelengths."""
     kind = ""
     dtype: np.dtype[Any] | None = None
     coding = terms.Coding()
@@ -194,17 +203,21 @@ def _read_array(
             more = terms.CODINGS[accession]
             # Older files have the steps as terms of their own.
             coding = coding._replace(
-                zlib=coding.zlib or more.zlib,
+                packed=coding.packed or more.packed,
+                order=coding.order or more.order,
                 numpress=coding.numpress or more.numpress,
             )
         elif "compression" in name.lower() or "numpress" in name.lower():
             coding = coding._replace(unknown=f"{name} ({accession})")
     binary = array.first("binary")
     if not kind or kind in arrays or binary is None:
-        return
+        return any(
+            one.get("accession") in terms.LIGHT for one, _ in params(array, groups)
+        )
     arrays[kind] = ArrayForm(dtype, coding)
     binaries[kind] = binary
     if "arrayLength" in array.attributes:
         fields[f"{kind}_length"] = Field(
             array.get("arrayLength"), array.at, "arrayLength"
         )
+    return False

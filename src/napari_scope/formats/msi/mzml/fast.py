@@ -41,7 +41,7 @@ _PIECE: Final = 4 << 20
 _LONGEST: Final = 512 << 20  # bytes of one spectrum
 _LONGEST_HEAD: Final = 64 << 20
 _MOST_PATTERNS: Final = 24
-_DECLARATION: Final = re.compile(rb"\s*<\?xml[^<>]*\?>")
+_DECLARATION: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(<\?xml[^<>]*\?>)")
 _PLAIN: Final = re.compile(rb"utf-?8|us-ascii|iso-8859-1|latin-?1|windows-1252", re.I)
 _COMMENT: Final = re.compile(rb"<!--.*?-->", re.S)
 _LIST: Final = re.compile(rb"<spectrumList(?:\s[^<>]*)?>")
@@ -75,7 +75,7 @@ def _read(path: PathLike, *, tolerant: bool) -> Document:
         parser = NodeParser(path, {"spectrum": _one_elsewhere})
         buffer, begin = _head(file)
         declared = _DECLARATION.match(buffer)
-        declaration = bytes(declared.group()) if declared else b""
+        declaration = bytes(declared.group(1)) if declared else b""
         if b"encoding" in declaration and not _PLAIN.search(declaration):
             raise _GiveUpError
         parser.feed(bytes(buffer[:begin]))
@@ -87,14 +87,14 @@ def _read(path: PathLike, *, tolerant: bool) -> Document:
             begin,
             groups_of(parser.root),
             str(path),
-            declaration.lstrip(),
+            declaration + b"<a>",
             tolerant=tolerant,
         )
         problems = reader.read_all()
         scans = reader.collector.scans()
         if reader.is_whole:
             problems += _tail(file, reader, parser, scans.begin.tolist(), tolerant)
-        return Document(parser.root, scans, declaration.lstrip(), tuple(problems))
+        return Document(parser.root, scans, declaration + b"<a>", tuple(problems))
 
 
 def _head(file: BufferedReader) -> tuple[bytearray, int]:
@@ -105,8 +105,6 @@ def _head(file: BufferedReader) -> tuple[bytearray, int]:
         if not piece or len(buffer) > _LONGEST_HEAD or b"\0" in piece[:64]:
             raise _GiveUpError
         buffer += piece
-        if buffer.startswith(b"\xef\xbb\xbf"):
-            raise _GiveUpError
         # A comment may hide a list.
         plain = _COMMENT.sub(lambda found: b" " * len(found.group()), bytes(buffer))
         begin = _LIST.search(plain)
@@ -171,7 +169,7 @@ class _Reader:
         at: int,
         groups: Groups,
         path: str,
-        declaration: bytes,
+        opening: bytes,
         *,
         tolerant: bool,
     ) -> None:
@@ -183,7 +181,7 @@ class _Reader:
         self._begin = 0  # of the buffer, in the file
         self._groups = groups
         self._path = path
-        self._declaration = declaration
+        self._opening = opening
         self._tolerant = tolerant
         self._patterns: list[Pattern] = []
         self._axes = Axes()
@@ -275,7 +273,7 @@ class _Reader:
         if b"<!" in text or b"<?" in text:
             raise _GiveUpError
         try:
-            entry = parse_spectrum(text, self._groups, self._path, self._declaration)
+            entry = parse_spectrum(text, self._groups, self._path, self._opening)
         except FormatError as error:
             self._damage(f"spectrum {len(self.collector)}: {error.message}", error)
             self.at = end

@@ -92,7 +92,7 @@ class Match(NamedTuple):
     places: dict[str, tuple[int, int]]
 
 
-def parse_spectrum(text: bytes, groups: Groups, path: str, declaration: bytes) -> Entry:
+def parse_spectrum(text: bytes, groups: Groups, path: str, opening: bytes) -> Entry:
     """Read the text of one spectrum; places are counted from its first byte.
 
     Parameters
@@ -103,8 +103,8 @@ def parse_spectrum(text: bytes, groups: Groups, path: str, declaration: bytes) -
         Groups of terms by their ids.
     path : str
         What error messages name.
-    declaration : bytes
-        The declaration of the document, for its encoding.
+    opening : bytes
+        See `Document`.
 
     Raises
     ------
@@ -114,11 +114,10 @@ def parse_spectrum(text: bytes, groups: Groups, path: str, declaration: bytes) -
     nodes: list[Node] = []
     parser = NodeParser(path, {"spectrum": nodes.append})
     # Between the two, nothing else may stand.
-    ahead = declaration + b"<a>"
-    parser.feed(ahead + text + b"</a>")
+    parser.feed(opening + text + b"</a>")
     parser.close()
     node = nodes[-1]
-    _shift(node, len(ahead))
+    _shift(node, len(opening))
     return read_entry(node, groups)
 
 

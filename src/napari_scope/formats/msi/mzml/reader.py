@@ -10,8 +10,7 @@ Examples
 
 from __future__ import annotations
 
-import os
-import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -22,7 +21,15 @@ from napari_scope.fileio import DataFile
 from napari_scope.formats.msi.choosing import MultiDataReader
 from napari_scope.formats.msi.described import described
 from napari_scope.formats.msi.mzml.fast import read_fast, salvage
+from napari_scope.formats.msi.mzml.files import (
+    find_file,
+    is_mzml,
+    is_packed,
+    mzml_in,
+    values_in,
+)
 from napari_scope.formats.msi.mzml.links import find_parents
+from napari_scope.formats.msi.mzml.packed import unpacked
 from napari_scope.formats.msi.mzml.places import FLAVOURS, find_places
 from napari_scope.formats.msi.mzml.scan_types import find_types
 from napari_scope.formats.msi.mzml.spectra import MzMLSpectra
@@ -31,6 +38,7 @@ from napari_scope.formats.msi.pixels import PixelTable
 from napari_scope.formats.msi.spectra import MetadataValue
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     import numpy.typing as npt
@@ -45,16 +53,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MzMLReader"]
 
-_SUFFIX: Final = ".mzml"
-_HEAD: Final = 4096
-_ROOT: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*\?>\s*|<!--.*?-->\s*)*"
-    rb"<(?:[A-Za-z]\w*:)?(?:indexedmzML|mzML)[\s>]",
-    re.S,
-)
-_SIZED: Final = re.compile(rb'<spectrum\s[^<>]*defaultArrayLength\s*=\s*"(\d{1,12})"')
-_MOST_SIZED_BYTES: Final = 256 << 20
-_PIECE: Final = 1 << 20
 _INSTRUMENT: Final = ("instrumentConfigurationList",)
 _METHOD: Final = (
     "sourceFileList", "sampleList", "softwareList", "dataProcessingList",
@@ -67,7 +65,8 @@ class MzMLReader(MultiDataReader):
     Parameters
     ----------
     basename : str or PathLike
-        The .mzML file, or a folder with one (the first one by name, if it has several).
+        The .mzML file, packed (.mzML.gz) or not, or a folder with one that is not (the
+        first one by name, if it has several).
     requires_slicing : bool
         See `MSIReader`.
     resolution : float
@@ -109,18 +108,14 @@ class MzMLReader(MultiDataReader):
     @classmethod
     def is_valid_dataset(cls, name: PathLike) -> bool:
         """See `MSIReader.is_valid_dataset`."""
-        found = _find(name)
-        if found is None:
-            return False
-        try:
-            with found.open("rb") as file:
-                return _ROOT.match(file.read(_HEAD)) is not None
-        except OSError:
-            return False
+        found = find_file(name)
+        return found is not None and is_mzml(found)
 
     @classmethod
     def size(cls, name: PathLike, max_num_reads: int = 1000) -> int | None:
-        """Return about how many bytes the intensities have, unpacked.
+        """Return about how many bytes the intensities have, decoded.
+
+        None if that is not known: of a packed file, for example.
 
         Parameters
         ----------
@@ -129,48 +124,24 @@ class MzMLReader(MultiDataReader):
         max_num_reads : int
             How many spectra are looked at; the others are taken to be like them.
         """
-        found = _find(name)
-        if found is None or not cls.is_valid_dataset(found):
+        found = find_file(name)
+        if found is None or is_packed(found) or not is_mzml(found):
             return None
-        whole = found.stat().st_size
-        values, count, done = 0, 0, 0
-        buffer, first, last = b"", -1, 0
-        with found.open("rb") as file:
-            while count < max_num_reads and done < _MOST_SIZED_BYTES:
-                piece = file.read(_PIECE)
-                if not piece:
-                    break
-                begin = done - len(buffer)
-                done += len(piece)
-                buffer += piece
-                end = 0
-                for one in _SIZED.finditer(buffer):
-                    end = one.end()
-                    last = begin + one.start()
-                    first = last if first < 0 else first
-                    values += int(one[1])
-                    count += 1
-                    if count == max_num_reads:
-                        break
-                # The beginning of one may be at the end of the piece.
-                buffer = buffer[max(end, len(buffer) - _HEAD) :]
-        if count == max_num_reads and last > first:
-            values = round(
-                values / count * ((whole - first) / (last - first) * (count - 1))
-            )
-        return values * np.dtype(np.float32).itemsize
+        values = values_in(found, max_num_reads)
+        return None if values is None else values * np.dtype(np.float32).itemsize
 
     @classmethod
     def get_files_from_dir(cls, dirname: PathLike) -> list[str]:
         """Return the .mzML files of a folder."""
-        return [str(path) for path in _mzml_in(Path(dirname))]
+        return [str(path) for path in mzml_in(Path(dirname))]
 
     def _open(self) -> Sequence[Spectra]:
-        path = _find(self.basename)
+        path = find_file(self.basename)
         if path is None:
             raise FormatError("no .mzML file", path=self.basename)
         self.path = path
-        self.document = document = _read(path)
+        plain, problem = unpacked(path) if is_packed(path) else (path, "")
+        self.document = document = _read(plain)
         scans = document.scans
         if not len(scans):
             raise FormatError(
@@ -180,13 +151,15 @@ class MzMLReader(MultiDataReader):
         self.scan_types, number, problems = find_types(scans)
         places = find_places(scans, number, document.root)
         self.mzml_type = places.flavour
+        number, left_out = self._choose(number, places)
         self._parents = find_parents(
             self.scan_types, number, scans.texts["id"], scans.texts["ref"]
         )
-        self._file = DataFile.open(path)
+        self._file = DataFile.open(plain)
         self.problems = (
-            *self._choice(path),
+            *self._choice(path), *([problem] if problem else []),
             *document.problems, *self._miscounts(), *problems, *places.problems,
+            *left_out, *self._unknown_codings(),
         )  # fmt: skip
         self._found = tuple(
             self._spectra_of(kind, index, number, places)
@@ -207,10 +180,11 @@ class MzMLReader(MultiDataReader):
                     f"{spectra.pixels.duplicates} pixels of {spectra.name!r} have "
                     "several spectra: the last one is shown"
                 )
-            if spectra.damaged:
-                first, why = min(spectra.damaged.items())
+            damaged = spectra.damaged.copy()  # other threads may be reading
+            if damaged:
+                first, why = min(damaged.items())
                 told.append(
-                    f"{len(spectra.damaged)} spectra of {spectra.name!r} could not be "
+                    f"{len(damaged)} spectra of {spectra.name!r} could not be "
                     f"read whole so far, the first is number {first}: {why}"
                 )
         return tuple(told)
@@ -223,7 +197,7 @@ class MzMLReader(MultiDataReader):
         self, kind: ScanType, index: int, number: Numbers, places: Places
     ) -> MzMLSpectra:
         assert self._file is not None
-        mine = np.flatnonzero((number == index) & places.known)
+        mine = np.flatnonzero(number == index)
         x = places.x[mine]
         if places.flavour == "unknown":
             x = np.arange(len(mine))
@@ -245,9 +219,57 @@ class MzMLReader(MultiDataReader):
             identity=_identity(self.path, kind),
         )
 
+    def _choose(
+        self, number: Numbers, places: Places
+    ) -> tuple[Numbers, tuple[str, ...]]:
+        """Leave out what is no mass spectrum or has no place, and kinds of those alone.
+
+        Returns the number of the kind of each scan, -1 for none, and what to tell.
+        """
+        scans = self.document.scans
+        light = np.array([form.is_light for form in scans.forms])[scans.form]
+        kept = places.known & ~light
+        if not kept.any():
+            raise FormatError(
+                "there is no mass spectrum", path=self.path,
+                hint="it has spectra of light only",
+            )  # fmt: skip
+        told = []
+        if light.any():
+            told.append(f"{light.sum()} spectra of light are left out")
+        some = np.unique(number[kept])
+        if len(some) < len(self.scan_types):
+            gone = [
+                repr(kind.name)
+                for n, kind in enumerate(self.scan_types)
+                if n not in some and not light[number == n].any()
+            ]
+            if gone:
+                more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+                told.append(
+                    "kinds of scans without a place are left out: "
+                    + ", ".join(gone[:3]) + more
+                )  # fmt: skip
+            self.scan_types = tuple(self.scan_types[n] for n in some.tolist())
+        return np.where(kept, np.searchsorted(some, number), -1), tuple(told)
+
+    def _unknown_codings(self) -> list[str]:
+        """Return which arrays are stored in a way that is not known here."""
+        found = {
+            array.coding.unknown
+            for form in self.document.scans.forms
+            for array in (form.mz, form.intensity)
+            if array is not None and array.coding.unknown
+        }
+        return [
+            f"arrays are stored with {one}, which is not read; convert the file with "
+            "msconvert --zlib"
+            for one in sorted(found)
+        ]
+
     def _choice(self, path: Path) -> list[str]:
         """Return that there were other files to open."""
-        n = len(_mzml_in(path.parent)) if Path(self.basename).is_dir() else 1
+        n = len(mzml_in(path.parent)) if Path(self.basename).is_dir() else 1
         if n == 1:
             return []
         return [f"the folder has {n} .mzML files, {path.name} is the one that is open"]
@@ -303,9 +325,7 @@ def _read(path: Path) -> Document:
         if found is None or not len(found.scans):
             raise
         problem = f"{error.message}; spectra that are whole are read all the same"
-        return type(found)(
-            found.root, found.scans, found.declaration, (problem, *found.problems)
-        )
+        return replace(found, problems=(problem, *found.problems))
 
 
 def _link_name(kind: ScanType) -> str:
@@ -316,34 +336,33 @@ def _link_name(kind: ScanType) -> str:
 def _metadata(
     kind: ScanType, is_profile: bool | None, flavour: str
 ) -> dict[str, MetadataValue]:
-    """Return what is known of a kind of scan."""
-    found: dict[str, tuple[Any, str, str]] = {
-        "scan type": (kind.name, "", ""),
-        "MSn level": (kind.level, "", "MS:1000511"),
-        "places": (flavour, "", ""),
+    """Return what is known of a kind of scan, by the names that OpenMSI has for it."""
+    found: dict[str, tuple[Any, str]] = {
+        "scan type": (kind.name, ""),
+        "MSn level": (kind.level, ""),
+        "places": (flavour, ""),
     }
     if kind.has_filter:
-        found["filter string"] = (kind.name, "", "MS:1000512")
+        found["filter string"] = (kind.name, "")
     if kind.polarity:
-        term = {"positive": "MS:1000130", "negative": "MS:1000129"}[kind.polarity]
-        found["polarity"] = (kind.polarity, "", term)
+        found["polarity"] = (kind.polarity, "")
     if kind.analyser:
-        found["analyser"] = (kind.analyser, "", "")
+        found["analyser"] = (kind.analyser, "")
     if kind.precursor_mz is not None:
-        found["precursor m/z"] = (kind.precursor_mz, "m/z", "MS:1000744")
+        found["precursor m/z"] = (kind.precursor_mz, "m/z")
     if kind.dissociation:
-        found["dissociation type"] = (kind.dissociation, "", "MS:1000044")
+        found["dissociation type"] = (kind.dissociation, "")
     if kind.energy is not None:
-        found["dissociation energy"] = (kind.energy, "", "MS:1000045")
+        found["dissociation energy"] = (kind.energy, "")
     if kind.window is not None:
-        found["scan window"] = (list(kind.window), "m/z", "")
+        found["scan window"] = (list(kind.window), "m/z")
     if is_profile is not None:
-        words = "profile" if is_profile else "centroid"
-        term = "MS:1000128" if is_profile else "MS:1000127"
-        found["representation"] = (words, "", term)
+        found["representation"] = ("profile" if is_profile else "centroid", "")
+    # One of these names is also that of a term.
+    terms = {"filter string": "MS:1000512"}
     return {
-        name: MetadataValue(value, unit, "", term)
-        for name, (value, unit, term) in found.items()
+        name: MetadataValue(value, unit, "", terms.get(name, ""))
+        for name, (value, unit) in found.items()
     }
 
 
@@ -351,22 +370,3 @@ def _identity(path: Path, kind: ScanType) -> str:
     """Return what changes when the file does."""
     state = path.stat()
     return f"mzml|{path.resolve()}|{state.st_size}|{state.st_mtime_ns}|{kind.name}"
-
-
-def _find(name: PathLike) -> Path | None:
-    """Return the .mzML file that a path stands for."""
-    path = Path(name)
-    try:
-        if path.is_dir():
-            return next(iter(_mzml_in(path)), None)
-        if path.suffix.lower() == _SUFFIX and path.is_file():
-            return path
-    except (OSError, ValueError):
-        return None
-    return None
-
-
-def _mzml_in(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        names = [one.name for one in entries if one.name.lower().endswith(_SUFFIX)]
-    return [folder / name for name in sorted(names)]

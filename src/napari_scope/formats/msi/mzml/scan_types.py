@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["ScanType", "find_types", "parse_filter"]
 
 _MOST_TYPES: Final = 200
+# Ions that were chosen while the instrument ran, each of them a few times, are no data
+# sets of their own.
+_MOST_RARE: Final = 24
+_RARE: Final = 10
 _ANALYSER: Final = re.compile(r"^\s*([A-Z]+MS)\b")
 _POLARITY: Final = re.compile(r"(?:^|\s)([+-])(?=\s)")
-_LEVEL: Final = re.compile(r"\bms(\d*)\b")
-_PRECURSOR: Final = re.compile(r"(\d+(?:\.\d+)?)@([A-Za-z]+)(\d+(?:\.\d+)?)?")
+_LEVEL: Final = re.compile(r"\bms([0-9]{0,2})\b")
+_LONGEST: Final = 1000  # letters of a filter string that are looked at
+_DIGITS: Final = re.compile(r"[0-9]{1,2}")
+_PRECURSOR: Final = re.compile(r"(?<!\d)(\d+(?:\.\d+)?)@([A-Za-z]+)(\d+(?:\.\d+)?)?")
 _WINDOW: Final = re.compile(r"\[\s*(\d[\d.]*)\s*-(?:[^\]]*-)?\s*(\d[\d.]*)\s*\]")
 
 
@@ -87,13 +93,14 @@ class ScanType:
 
 def parse_filter(text: str) -> ScanType:
     """Read a filter string; what it does not say is empty."""
+    name, text = " ".join(text.split()), text[:_LONGEST]
     analyser, polarity = _ANALYSER.search(text), _POLARITY.search(text)
     level, window = _LEVEL.search(text), _WINDOW.search(text)
     # The last of several is the ion whose pieces are seen.
     precursors = _PRECURSOR.findall(text)
     mz, how, energy = precursors[-1] if precursors else ("", "", "")
     return ScanType(
-        " ".join(text.split()),
+        name,
         int(level.group(1) or 1) if level else 1,
         "" if polarity is None else {"+": "positive", "-": "negative"}[polarity[1]],
         analyser.group(1) if analyser else "",
@@ -138,24 +145,27 @@ def find_types(
             which = known[key] = order.setdefault(one.name, len(order))
         number[n] = which
     found = tuple(types.values())
-    if len(found) <= _MOST_TYPES:
+    groups = _groups_to_merge(found, number)
+    if not groups:
         return found, number, []
-    merged, number = _merged(found, number)
-    return merged, number, [
-        f"there are {len(found)} kinds of scans; those of one level and polarity are "
-        "one data set"
-    ]  # fmt: skip
+    merged, number = _merged(found, number, groups)
+    told = [f"there are {len(found)} kinds of scans"]
+    for one in groups:
+        n = sum(_common(kind) == one for kind in found)
+        told.append(f"the {n} like {_name_of(one)!r} make one data set")
+    return merged, number, ["; ".join(told)]
 
 
 def _type_of(form: Form, texts: tuple[str, ...]) -> ScanType:
     """Return the kind of a scan from its filter string and its terms."""
     low, high, precursor, energy = (
-        None if np.isnan(value) else float(value) for value in numbers_of(texts[1:])
+        float(value) if np.isfinite(value) else None for value in numbers_of(texts[1:])
     )
     window = (low, high) if low is not None and high is not None else None
+    told = _DIGITS.fullmatch(form.level) is not None
     said = ScanType(
         "",
-        int(form.level) if form.level.isdigit() else (2 if precursor else 1),
+        int(form.level) if told else (2 if precursor else 1),
         form.polarity,
         "",
         precursor,
@@ -169,7 +179,7 @@ def _type_of(form: Form, texts: tuple[str, ...]) -> ScanType:
     kind = parse_filter(texts[0])
     return replace(
         kind,
-        level=said.level if form.level.isdigit() else kind.level,
+        level=said.level if told else kind.level,
         polarity=kind.polarity or said.polarity,
         precursor_mz=kind.precursor_mz or said.precursor_mz,
         dissociation=kind.dissociation or said.dissociation,
@@ -188,21 +198,48 @@ def _name_of(kind: ScanType) -> str:
         words.append(f"{kind.precursor_mz:g}{broken}")
     if kind.window is not None:
         words.append(f"[{kind.window[0]:g}-{kind.window[1]:g}]")
+    if kind.analyser:
+        words.append(kind.analyser)
     return " ".join(words)
 
 
-def _merged(
+def _common(kind: ScanType) -> ScanType:
+    """Return what a kind has in common with those of other precursors and windows."""
+    return ScanType("", kind.level, kind.polarity, kind.analyser, has_filter=False)
+
+
+def _groups_to_merge(
     types: tuple[ScanType, ...], number: npt.NDArray[np.int64]
+) -> list[ScanType]:
+    """Return what those kinds have in common that are too many to be data sets."""
+    counts = np.bincount(number, minlength=len(types)).tolist()
+    groups: dict[ScanType, list[int]] = {}
+    for kind, count in zip(types, counts, strict=True):
+        groups.setdefault(_common(kind), []).append(count)
+    return [
+        common
+        for common, scans in groups.items()
+        if len(scans) > _MOST_TYPES
+        or (
+            common.level > 1
+            and len(scans) > _MOST_RARE
+            and sum(scans) < _RARE * len(scans)
+        )
+    ]
+
+
+def _merged(
+    types: tuple[ScanType, ...],
+    number: npt.NDArray[np.int64],
+    groups: list[ScanType],
 ) -> tuple[tuple[ScanType, ...], npt.NDArray[np.int64]]:
-    """Put kinds that differ in precursor and window only together."""
-    plain = [
-        ScanType("", kind.level, kind.polarity, kind.analyser, has_filter=False)
-        for kind in types
-    ]
+    """Put the kinds of each group together; they are where its first one was."""
     order: dict[ScanType, int] = {}
-    which = np.array([order.setdefault(one, len(order)) for one in plain])
-    named = [
-        replace(one, name=" ".join(filter(None, (_name_of(one), one.analyser))))
-        for one in order
-    ]
-    return tuple(named), which[number]
+    which = []
+    for kind in types:
+        common = _common(kind)
+        one = kind
+        if common in groups:
+            one = replace(common, name=_name_of(common))
+        which.append(order.setdefault(one, len(order)))
+    return tuple(order), np.array(which)[number]

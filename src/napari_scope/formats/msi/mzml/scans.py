@@ -6,6 +6,7 @@ Two ways lead here: `napari_scope.formats.msi.mzml.fast` and
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +42,7 @@ EMPTY_AXIS: Final = -2
 _MOST_AXES: Final = 8
 _NOWHERE: Final = (-1, -1)
 _MOST_AXIS_BYTES: Final = 64 << 20
+_MOST_SAME: Final = 4096  # texts that are kept once, however many scans have them
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,15 +87,16 @@ class Document:
         The tree without the spectra.
     scans : Scans
         The spectra.
-    declaration : bytes
-        How the document begins, with its encoding; empty if it does not say.
+    opening : bytes
+        What an element needs before it to be read by itself: the declaration of the
+        document, with its encoding, and a tag.
     problems : tuple of str
         What was wrong, in words.
     """
 
     root: Node
     scans: Scans
-    declaration: bytes
+    opening: bytes
     problems: tuple[str, ...] = ()
 
 
@@ -128,12 +131,14 @@ class Collector:
     """Collects scans one by one."""
 
     def __init__(self) -> None:
+        # A million of scans is a few gigabytes as objects of their own.
         self._texts: dict[str, list[str]] = {field: [] for field in FIELDS}
+        self._same: dict[str, str] = {}
         self._forms: dict[Form, int] = {}
-        self._form: list[int] = []
-        self._begin: list[int] = []
-        self._axis: list[int] = []
-        self._place: dict[str, list[tuple[int, int]]] = {kind: [] for kind in KINDS}
+        self._form = array("q")
+        self._begin = array("q")
+        self._axis = array("q")
+        self._place = {kind: array("q") for kind in KINDS}
 
     def __len__(self) -> int:
         return len(self._form)
@@ -151,10 +156,17 @@ class Collector:
         axis: int,
     ) -> None:
         """Add a scan."""
+        same = self._same
         for field, values in self._texts.items():
-            values.append(texts.get(field, ""))
+            text = texts.get(field, "")
+            kept = same.get(text)
+            if kept is None:
+                kept = text
+                if len(same) < _MOST_SAME:
+                    same[text] = text
+            values.append(kept)
         for kind, places in self._place.items():
-            places.append(place.get(kind, _NOWHERE))
+            places.extend(place.get(kind, _NOWHERE))
         self._form.append(self.form_number(form))
         self._begin.append(begin)
         self._axis.append(axis)

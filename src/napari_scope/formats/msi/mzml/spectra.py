@@ -19,7 +19,12 @@ from napari_scope.formats.msi.blocks import (
     reduce_columns,
     reduce_owned,
 )
-from napari_scope.formats.msi.mzml.arrays import decode, decode_part, stored_dtype
+from napari_scope.formats.msi.mzml.arrays import (
+    Coding,
+    decode,
+    decode_part,
+    stored_dtype,
+)
 from napari_scope.formats.msi.mzml.entry import KINDS
 from napari_scope.formats.msi.mzml.scans import EMPTY_AXIS, numbers_of
 from napari_scope.formats.msi.mzml.texts import ArrayTexts
@@ -28,6 +33,8 @@ from napari_scope.formats.msi.windows import edges_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
     from napari_scope.fileio import DataFile
     from napari_scope.formats.msi.blocks import Block, Floats, How, Numbers, Values
@@ -40,6 +47,7 @@ __all__ = ["MzMLSpectra"]
 _SAMPLE: Final = 64  # spectra that are looked at for the range of m/z
 _CHECKED: Final = 8  # and for whether the sums that the file tells are right
 _MOST_DAMAGED: Final = 1000
+_LONGEST_EMPTY: Final = 24  # letters of an array of no values, whatever its coding
 
 
 class MzMLSpectra(Spectra):
@@ -91,10 +99,11 @@ class MzMLSpectra(Spectra):
         types = {kind: _type_of(used, kind) for kind in KINDS}
         super().__init__(name, pixels, types["intensity"], types["mz"], **known)
         axis = columns.axis[scans]
-        shared = axis[axis != EMPTY_AXIS]
+        self._empty = _are_empty(document, scans) & (axis != EMPTY_AXIS)
+        shared = axis[~self._empty & (axis != EMPTY_AXIS)]
         self._axis: int | None = None
         if len(shared) and shared[0] >= 0 and (shared == shared[0]).all():
-            self._axis = int(np.flatnonzero(axis >= 0)[0])
+            self._axis = int(np.flatnonzero(~self._empty & (axis >= 0))[0])
             self._read_axis()
 
     def _read_axis(self) -> None:
@@ -145,7 +154,7 @@ class MzMLSpectra(Spectra):
             mz = self._decoded(number, "mz", texts)
         n = min(len(mz), len(intensities))
         self._compare(number, len(mz), len(intensities))
-        return Spectrum(mz[:n], intensities[:n])
+        return Spectrum(*_ascending(mz[:n], intensities[:n]))
 
     def blocks(self, numbers: Numbers | None = None) -> Iterator[Block]:
         """See `Spectra.blocks`."""
@@ -170,12 +179,14 @@ class MzMLSpectra(Spectra):
                 continue
             rows = np.zeros((len(part), len(common)), self.intensity_dtype)
             for row, number in zip(rows, part.tolist(), strict=True):
-                values = self._whole(number, ("intensity",))[0][: len(common)]
-                row[: len(values)] = values
+                values = self._whole(number, ("intensity",))[0]
+                if len(values):
+                    self._compare(number, len(common), len(values))
+                row[: len(values)] = values[: len(common)]
             yield CommonBlock(part, common, rows)
 
     def _ragged(self, numbers: Numbers) -> RaggedBlock:
-        found = [self._whole(number, KINDS) for number in numbers.tolist()]
+        found = [_ascending(*self._whole(number, KINDS)) for number in numbers.tolist()]
         starts = np.zeros(len(found) + 1, np.int64)
         np.cumsum([len(values[0]) for values in found], out=starts[1:])
         mz = np.concatenate([values[0] for values in found])
@@ -255,7 +266,7 @@ class MzMLSpectra(Spectra):
         form = forms[0].intensity
         if len(forms) > 1 or form is None or self.common_mz is None:
             return False
-        if form.dtype is None or form.coding != (False, "", ""):
+        if form.dtype is None or form.coding != Coding():
             return False
         size = len(self.common_mz) * form.dtype.itemsize
         places = self._place["intensity"][wanted]
@@ -317,6 +328,8 @@ class MzMLSpectra(Spectra):
 
     def _decoded(self, number: int, kind: str, texts: dict[str, bytes]) -> Values:
         form = self._form_of(number, kind)
+        if self._empty[number]:
+            return np.zeros(0, stored_dtype(form) if form else np.float64)
         try:
             if form is None or kind not in texts:
                 raise ValueError("there is none")
@@ -339,6 +352,14 @@ class MzMLSpectra(Spectra):
         return self._texts.of(int(self._scans[number]), kinds)
 
 
+def _ascending(mz: Values, intensities: Values) -> tuple[Values, Values]:
+    """Return a spectrum by its m/z; scans of ion mobility may have any order."""
+    if len(mz) < 2 or not (mz[1:] < mz[:-1]).any():
+        return mz, intensities
+    order = np.argsort(mz, kind="stable")
+    return mz[order], intensities[order]
+
+
 def _lengths(document: Document, scans: Numbers) -> Numbers:
     """Return how many values each spectrum should have; 0 where that is not told."""
     texts = document.scans.texts
@@ -349,6 +370,19 @@ def _lengths(document: Document, scans: Numbers) -> Numbers:
         values = numbers_of([texts[name][n] for n in scans.tolist()])
         found = np.maximum(found, np.nan_to_num(values, posinf=0, neginf=0))
     return np.clip(found, 0, 1 << 40).astype(np.int64)
+
+
+def _are_empty(document: Document, scans: Numbers) -> npt.NDArray[np.bool_]:
+    """Return which spectra say that they have no values, and have no room for any.
+
+    They may have no arrays, and those that they have may be packed: the text of an
+    array of no values is not empty then.
+    """
+    texts = document.scans.texts["length"]
+    said = np.array([texts[n].strip() == "0" for n in scans.tolist()], np.bool_)
+    for kind in KINDS:
+        said &= document.scans.place[kind][scans, 1] <= _LONGEST_EMPTY
+    return said
 
 
 def _type_of(forms: list[Any], kind: str) -> np.dtype[Any]:

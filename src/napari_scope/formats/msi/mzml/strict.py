@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_scope.errors import FormatError
 from napari_scope.formats.msi.mzml.entry import read_entry
 from napari_scope.formats.msi.mzml.scans import NO_AXIS, Axes, Collector, Document
 from napari_scope.formats.msi.xml_nodes import Node, NodeParser, XMLCutError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["read_strictly"]
+__all__ = ["read_strictly", "wide_encoding"]
 
 _PIECE: Final = 1 << 20
 _DECLARATION: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(<\?xml[^<>]*\?>)")
@@ -53,11 +53,6 @@ def read_strictly(path: PathLike) -> Document:
     try:
         with Path(path).open("rb") as file:
             head = piece = file.read(_PIECE)
-            if b"\0" in head[:64]:
-                raise FormatError(
-                    "the XML has 16-bit characters, which are not read", path=path,
-                    hint="save it as UTF-8",
-                )  # fmt: skip
             while piece:
                 parser.feed(piece)
                 piece = file.read(_PIECE)
@@ -66,6 +61,27 @@ def read_strictly(path: PathLike) -> Document:
         root = parser.root
         problems = (error.message,)
     assert root is not None  # a cut document has begun
+    return Document(root, collector.scans(), _opening(head), problems)
+
+
+def _opening(head: bytes) -> bytes:
+    """Return what an element of a document needs before it, see `Document`."""
+    wide = wide_encoding(head)
+    if wide:
+        mark = codecs.BOM_UTF16_LE if wide.endswith("le") else codecs.BOM_UTF16_BE
+        return mark + "<a>".encode(wide)
     declared = _DECLARATION.match(head)
-    declaration = declared.group(1) if declared else b""
-    return Document(root, collector.scans(), declaration, problems)
+    return (declared.group(1) if declared else b"") + b"<a>"
+
+
+def wide_encoding(head: bytes) -> str:
+    """Return the encoding of 16-bit characters a document begins with, or nothing.
+
+    Examples
+    --------
+    >>> wide_encoding("<?xml".encode("utf-16-be")), wide_encoding(b"<?xml")
+    ('utf-16-be', '')
+    """
+    if head.startswith((codecs.BOM_UTF16_LE, b"<\0")):
+        return "utf-16-le"
+    return "utf-16-be" if head.startswith((codecs.BOM_UTF16_BE, b"\0<")) else ""

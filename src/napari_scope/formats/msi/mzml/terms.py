@@ -15,11 +15,13 @@ __all__ = ["CODINGS", "TYPES", "Coding"]
 class Coding(NamedTuple):
     """How the bytes of an array were made smaller, the last step first.
 
-    ``numpress`` is empty or one of linear, pic, slof; ``unknown`` names what cannot be
-    decoded here.
+    ``packed`` is empty, zlib or zstd; ``order`` is empty, or how the bytes were put in
+    another order before that, shuffled or dictionary; ``numpress`` is empty or one of
+    linear, pic, slof; ``unknown`` names what cannot be decoded here.
     """
 
-    zlib: bool = False
+    packed: str = ""
+    order: str = ""
     numpress: str = ""
     unknown: str = ""
 
@@ -35,6 +37,8 @@ MS1: Final = "MS:1000579"
 ENERGY: Final = "MS:1000045"
 SELECTED: Final = "MS:1000744"
 TARGET: Final = "MS:1000827"
+LIGHT: Final = ("MS:1000617", "MS:1000804", "MS:1000805", "MS:1000806")
+"""An array of wavelengths, and what spectra of light are called."""
 
 FIELDS: Final = {
     "MS:1000512": "filter",
@@ -77,11 +81,19 @@ TYPES: Final[dict[str, np.dtype[np.generic]]] = {
 }
 CODINGS: Final[dict[str, Coding]] = {
     "MS:1000576": Coding(),
-    "MS:1000574": Coding(zlib=True),
+    "MS:1000574": Coding("zlib"),
+    # What was cut off of the values before is lost, and needs no decoding.
+    "MS:1003088": Coding("zlib"),
     "MS:1002312": Coding(numpress="linear"),
     "MS:1002313": Coding(numpress="pic"),
     "MS:1002314": Coding(numpress="slof"),
-    "MS:1002746": Coding(zlib=True, numpress="linear"),
-    "MS:1002747": Coding(zlib=True, numpress="pic"),
-    "MS:1002748": Coding(zlib=True, numpress="slof"),
+    "MS:1002746": Coding("zlib", numpress="linear"),
+    "MS:1002747": Coding("zlib", numpress="pic"),
+    "MS:1002748": Coding("zlib", numpress="slof"),
+    "MS:1003780": Coding("zstd"),
+    "MS:1003781": Coding("zstd", "shuffled"),
+    "MS:1003782": Coding("zstd", "dictionary"),
+    "MS:1003783": Coding("zstd", numpress="linear"),
+    "MS:1003784": Coding("zstd", numpress="pic"),
+    "MS:1003785": Coding("zstd", numpress="slof"),
 }

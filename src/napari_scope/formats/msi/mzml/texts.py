@@ -93,7 +93,7 @@ class ArrayTexts:
         """Find the texts of a scan with the XML parser."""
         found: list[Node] = []
         parser = NodeParser(self._file.path, {"spectrum": found.append}, texts=True)
-        parser.feed(self._document.declaration + b"<a>")
+        parser.feed(self._document.opening)
         at = int(self._document.scans.begin[scan])
         while not found:
             data = self._piece(at, _PIECE, short=True)
