@@ -10,7 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-TYPES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64}
+TYPES = {
+    "u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64,
+    "i1": 256, "u2": 512, "u4": 768, "i8": 1024, "u8": 1280,
+}  # fmt: skip
 
 
 def header(

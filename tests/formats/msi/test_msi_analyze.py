@@ -227,8 +227,13 @@ def test_size_of_a_pixel_and_text(tmp_path: Path) -> None:
     with open_msi(stem) as reader:
         size = reader.data.spectra.pixel_size
         assert size is not None
-        assert (size.x_um, size.y_um) == pytest.approx((100, 50))
-        assert reader.get_dataset_metadata()["description"].value == "liver"
+        assert (size.x_um, size.y_um) == (100, 50)
+        said = reader.get_dataset_metadata()
+        assert {key: one.value for key, one in said.items()} == {
+            "description": "liver", "pixel width": 0.1, "pixel height": 0.05,
+        }  # fmt: skip
+    with open_msi(write(tmp_path / "b", _cube(), np.arange(5.0))) as reader:
+        assert reader.get_dataset_metadata() == {}
     for unknown in ((0, 1, 1, 1), (0, 1, 0, 1), (0, 1, np.nan, 1)):
         write(tmp_path / "a", _cube(), np.arange(5.0), pixdim=unknown)
         with open_msi(stem) as reader:

@@ -13,10 +13,14 @@ from tests.formats.msi import msi_brute as brute
 
 from napari_scope.errors import DatasetClosedError, FormatError, ScopeError
 from napari_scope.fileio import DataFile
-from napari_scope.formats.msi import Spectrum, format_of, open_msi
+from napari_scope.formats.msi import PixelTable, Spectrum, format_of, open_msi
 from napari_scope.formats.msi.bruker import BrukerFlexReader
 from napari_scope.formats.msi.bruker import spectra as spectra_module
+from napari_scope.formats.msi.bruker.calibration import Calibration
+from napari_scope.formats.msi.bruker.fid import FidFiles
+from napari_scope.formats.msi.bruker.spectra import BrukerSpectra
 from napari_scope.formats.msi.bruker.spots import NoSpotsError
+from napari_scope.formats.msi.folder import RawFolderReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +90,53 @@ def test_regions(tmp_path: Path) -> None:
         reader.set_region_selection(1)
 
 
+def test_regions_that_the_list_names(tmp_path: Path) -> None:
+    spot_list = flex.write_sample(tmp_path / "s", _counts())
+    lines = [
+        line[:-1] + "Tumor" if line.endswith(" 3") else line
+        for line in spot_list.read_text().splitlines()
+    ]
+    flex.write_list(spot_list, lines)
+    with BrukerFlexReader(spot_list) as reader:
+        assert [one["name"] for one in reader.region_dicts] == ["R00", "Tumor", "R03"]
+        assert reader.problems == ()
+        maps = BrukerFlexReader.s_read_spotlist(spot_list)
+        assert maps["regions"].max() == 3
+        assert sorted(maps["regions_in_list"].compressed()) == [1, 1, 1, 3, 3, 4]
+
+
+@in_folders
+@given(
+    coefficients=st.lists(st.floats(-1e-3, 1e-3), min_size=1, max_size=4),
+    low=st.floats(0, 3e4),
+    width=st.floats(0, 2e3),
+    shift=st.floats(0, 1e-3),
+)
+def test_windows_with_high_precision_are_those_of_the_axis(
+    coefficients: list[float], low: float, width: float, shift: float
+) -> None:
+    """Also where the correction is so wrong that m/z falls."""
+    files = FidFiles([], [], "int32")
+    texts = f"V1.0VectorDouble {len(coefficients)} {' '.join(map(repr, coefficients))}"
+    acqu = {
+        "TD": 300, "DELAY": 21021, "DW": 200, **flex.ML, "HPClUse": True,
+        "HPClBLo": 3000, "HPClBHi": 20000, "HPClOrd": 1, "HPCStr": f"{texts} c2 0",
+    }  # fmt: skip
+    one = Calibration.of(acqu)
+    assert one.polynomial is not None
+    other = Calibration.of({**acqu, "ML1": flex.ML["ML1"] * (1 + shift), "HPClUse": 0})
+    kinds = np.array([0, 1])
+    table = PixelTable.of([0, 1], [0, 0])
+    spectra = BrukerSpectra("", table, files, [one, other], kinds)
+    first, last = spectra._limits(low, low + width)
+    for k, calibration in enumerate((one, other)):
+        mz = calibration.axis()
+        inside = np.flatnonzero((mz >= low) & (mz <= low + width))
+        begin, end = (inside[0], inside[-1] + 1) if len(inside) else (0, 0)
+        assert last[k] - first[k] == end - begin
+        assert end == begin or first[k] == begin
+
+
 def test_maps_of_the_pixels(tmp_path: Path) -> None:
     spot_list = flex.write_sample(tmp_path / "s", _counts())
     folder = tmp_path / "s" / "tissue"
@@ -135,6 +186,8 @@ def test_repeats_are_data_sets(tmp_path: Path) -> None:
     )
     reader.set_dataset_selection(1)
     assert reader[2, 0].tolist() == [2, 2, 3]
+    assert reader.full_shape == (3, 1, 3)
+    assert reader.pixel_dict["fid"][2, 0].endswith("Y000/1/1SRef/fid")
     assert reader.metadata["DELAY"] == 30000
     assert reader.get_dataset_metadata()["DELAY"].unit == "ns"
     links = reader.get_dataset_dependencies()
@@ -512,6 +565,15 @@ def test_what_can_be_opened_in_a_folder(tmp_path: Path) -> None:
     flex.write_spot(tmp_path / "other", flex.spot_name(0, 0), [1])
     found = BrukerFlexReader.get_files_from_dir(tmp_path)
     assert found == [str(spot_list), str(tmp_path / "other")]
+    assert format_of(tmp_path) is RawFolderReader
+    # A list among the spots makes no sample of them.
+    flex.write_list(tmp_path / "other" / "x Spot List.txt", ["1 2 R00X000Y000 1"])
+    assert BrukerFlexReader.get_files_from_dir(tmp_path) == found
+    # The folder of a list may have another name; it is not opened twice.
+    shutil.rmtree(tmp_path / "other")
+    spot_list.parent.joinpath("tissue").rename(tmp_path / "renamed")
+    assert BrukerFlexReader.get_files_from_dir(tmp_path) == [str(spot_list)]
+    assert format_of(tmp_path) is BrukerFlexReader
 
 
 @in_folders

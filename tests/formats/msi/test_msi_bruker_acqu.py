@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.formats.msi import flex_files as flex
 
 from napari_scope.errors import FormatError, ScopeError
+from napari_scope.formats.msi.bruker import BrukerFlexReader
 from napari_scope.formats.msi.bruker import acqu as module
 from napari_scope.formats.msi.bruker.acqu import parse_acqu, read_acqu
 from napari_scope.formats.msi.bruker.calibration import Calibration
@@ -106,6 +108,21 @@ def test_what_cannot_be_read_is_told(
     monkeypatch.setattr(module, "MOST_BYTES", 10)
     with pytest.raises(FormatError, match="not over 10 bytes"):
         read_acqu(tmp_path / "acqu")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "acqu")
+    with pytest.raises(FormatError, match="this is no file"):
+        read_acqu(tmp_path / "acqu")
+    place = flex.write_spot(tmp_path / "s", flex.spot_name(0, 0), [1, 2])
+    (place / "fid").unlink()
+    os.mkfifo(place / "fid")
+    assert not BrukerFlexReader.is_valid_dataset(tmp_path / "s")
+    flex.write_spot(tmp_path / "s", flex.spot_name(1, 0), [1, 2])
+    with BrukerFlexReader(tmp_path / "s") as reader:
+        assert reader.shape == (1, 1, 2)
+        assert reader.problems == ("spots without a file 'fid': 1 (0_R00X000Y000)",)
 
 
 def test_units_and_meanings() -> None:

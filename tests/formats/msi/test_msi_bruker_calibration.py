@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.formats.msi import flex_files as flex
 
 from napari_scope.errors import FormatError
+from napari_scope.formats.msi.bruker import calibration as calibration_module
 from napari_scope.formats.msi.bruker.acqu import parse_acqu
 from napari_scope.formats.msi.bruker.calibration import (
     Calibration,
@@ -86,6 +87,7 @@ def test_high_precision_between_its_limits() -> None:
         "V1.0VectorDouble 0 c2 0",
         "V1.0VectorDouble 2 1 x c2",
         "V1.0VectorDouble 2 1 nan c2",
+        "V1.0VectorDouble 3 1 1 1e308 c2",
         "V1.0VectorDouble 2 1 2",
     ],
 )
@@ -119,6 +121,35 @@ def test_what_cannot_be_is_told(key: str, value: object) -> None:
     if key != "TD":
         with pytest.raises(FormatError, match=f"{key} is missing"):
             Calibration.of({k: v for k, v in REAL.items() if k != key})
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"DW": 1e308}, {"ML2": 1e308}, {"ML2": -1e308}, {"DELAY": 1e200}, {"ML3": -1e9},
+        {"ML1": 1e300}, {"ML1": 1e-290}, {"ML3": 1e308}, {"DW": 1e7},
+    ],
+)  # fmt: skip
+def test_numbers_that_no_instrument_has(parameters: dict[str, float]) -> None:
+    """They are refused, or give m/z values; no warning of numpy comes out."""
+    try:
+        one = Calibration.of({**REAL, **parameters})
+    except FormatError as error:
+        (key,) = parameters
+        assert "m/z values up to" in str(error) or f"{key} is" in str(error)
+        assert key in str(error)
+    else:
+        axis = one.axis()
+        assert 0 <= axis[0] and (np.diff(axis) >= 0).all() and axis[-1] <= 1e9
+        assert find_first([one], 500.0, "left")[0] == np.searchsorted(axis, 500.0)
+
+
+def test_high_precision_beyond_its_limits_does_no_harm() -> None:
+    mz = np.array([0.5, 2.0, 1e9])
+    far = Polynomial(1.0, 3.0, (0.0,) * 60 + (1e-20,))
+    with np.errstate(all="raise"):
+        assert far.corrected(mz).tolist() == [0.5, 2.0 - 1e-20 * 2.0**60, 1e9]
+    assert mz.tolist() == [0.5, 2.0, 1e9]
 
 
 def test_the_number_of_points_may_be_that_of_the_file() -> None:
@@ -167,3 +198,27 @@ def test_some_points_are_those_of_the_axis() -> None:
     one = replace(Calibration.of(REAL), polynomial=Polynomial(2000, 3000, (0.5, 1e-5)))
     some = np.array([0, 9000, 22430])
     assert one.mz_of(some).tolist() == one.axis()[some].tolist()
+
+
+def test_how_far_high_precision_reaches() -> None:
+    acqu = {
+        **REAL, "HPClUse": True, "HPClBLo": 1000.0, "HPClBHi": 4000.0, "HPClOrd": 2,
+        "HPCStr": flex.HPC,
+    }  # fmt: skip
+    one, plain = Calibration.of(acqu), Calibration.of(REAL)
+    assert one.reach() == np.abs(one.axis() - plain.axis()).max() > 0.04
+    assert plain.reach() == 0
+
+
+def test_few_long_axes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Calibration.of(REAL)
+    other = replace(one, ml2=275.0)
+    assert one.axis() is one.axis()
+    kept = one.axis(), other.axis()
+    assert (one.axis() is kept[0], other.axis() is kept[1]) == (True, True)
+    monkeypatch.setattr(calibration_module, "_LONG", 10)
+    long = one.axis(), other.axis()
+    assert other.axis() is long[1]
+    assert one.axis() is not long[0]
+    with pytest.raises(ValueError, match="read-only"):
+        one.axis()[0] = 1

@@ -91,6 +91,18 @@ def test_what_is_wrong_with_a_list_is_told() -> None:
     ]
 
 
+def test_regions_that_somebody_named() -> None:
+    listed, problems = parse_spot_list(
+        "1 2 R00X001Y002 Tumor margin  # a\n1 2 R01X001Y003 3b\n1 2 R02X001Y004 -1\n"
+        f"1 2 R03X1Y1 {'n' * 300}\n1 2 R03X1Y2 {'1' * 20}\n"
+    )
+    assert problems == []
+    assert [(one.region, one.region_name) for one in listed] == [
+        (None, "Tumor margin"), (None, "3b"), (None, "-1"), (None, "n" * 100),
+        (None, "1" * 20),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
 def test_encodings_of_a_list(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a Spot List.txt"

@@ -17,10 +17,12 @@ from napari_scope.formats.msi import (
     open_msi,
     registry,
 )
+from napari_scope.formats.msi import folder as folder_module
 from napari_scope.formats.msi.folder import RawFolderReader
 from napari_scope.formats.msi.imzml.writer import write_imzml
 from napari_scope.formats.msi.memory import MemorySpectra
 from napari_scope.formats.msi.natural import natural
+from napari_scope.formats.msi_sniff import is_msi
 
 if TYPE_CHECKING:
     import os
@@ -166,6 +168,81 @@ def test_a_file_that_cannot_be_opened_keeps_nobody_from_the_others(
     (tmp_path / "ok.inv").write_bytes(b"")
     with pytest.raises(FormatError, match=r"no raw file could be opened.*bad\.inv"):
         RawFolderReader(tmp_path)
+
+
+def test_few_files_of_a_large_folder_are_tried(
+    tmp_path: Path, two_sets: type[MSIReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for k in range(40):
+        (tmp_path / f"a{k:02d}.jpg").touch()
+    (tmp_path / "x.inv").touch()
+    (tmp_path / "y.inv").touch()
+    asked: list[str] = []
+    valid = two_sets.is_valid_dataset
+
+    def counted(name: str | os.PathLike[str]) -> bool:
+        asked.append(str(name))
+        return valid(name)
+
+    monkeypatch.setattr(two_sets, "is_valid_dataset", counted)
+    # Files of many others do not hide those of a format that lists none.
+    found = [path.name for path, _ in folder_module._raw_in(tmp_path)]
+    assert found == ["x.inv", "y.inv"]
+    assert len(asked) == 16 + 2
+    asked.clear()
+    assert not list(folder_module._raw_in(tmp_path, 8))
+    assert len(asked) == 8
+    asked.clear()
+    # Nothing is tried where no name is that of a raw file.
+    monkeypatch.setattr(two_sets, "__module__", "napari_scope.invented")
+    assert not RawFolderReader.is_valid_dataset(tmp_path)
+    assert asked == []
+    (tmp_path / "b.h5").touch()
+    assert not RawFolderReader.is_valid_dataset(tmp_path)
+    assert len(asked) == 8
+
+
+def test_folders_of_spots_are_raw_files(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        flex.write_spot(tmp_path / name, flex.spot_name(0, 0), [1, 2])
+    assert format_of(tmp_path) is RawFolderReader
+    with open_msi(tmp_path) as reader:
+        assert [one.name for one in reader.data_sets] == ["a: 1/1SLin", "b: 1/1SLin"]
+
+
+def test_raw_data_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    for name in ("b.d", "a.D", "empty.d"):
+        (folder / name).mkdir()
+    (folder / "b.d" / "analysis.tsf").touch()
+    (folder / "a.D" / "analysis.tdf").touch()
+    with open_msi(folder) as reader:
+        assert len(reader.data_sets) == 4
+        assert [text.partition(" (")[0] for text in reader.problems] == [
+            "a.D holds raw data", "b.d holds raw data",
+        ]  # fmt: skip
+
+
+def test_samples_have_folders_of_their_own(tmp_path: Path) -> None:
+    for k, name in enumerate(("run 2", "run 10")):
+        flex.write_sample(tmp_path / name, {(0, 4, 4): [7, 8 + k]})
+        assert is_msi(tmp_path)
+        if not k:
+            with open_msi(tmp_path) as alone:
+                assert alone.format_name() == "bruker-flex"
+                assert alone[0, 0].tolist() == [7, 8]
+    with open_msi(tmp_path) as reader:
+        assert isinstance(reader, RawFolderReader)
+        assert [path.name for path in reader.files] == ["run 2", "run 10"]
+        assert [one.spectrum(0).intensities[1] for one in reader.data_sets] == [8, 9]
+    with open_msi(tmp_path, "bruker-flex") as first:
+        assert first.problems == (
+            "tissue is opened; there are also run 10, to be opened alone",
+        )
+    # Spots without a list are not looked for that deep.
+    for list_file in tmp_path.glob("*/*.txt"):
+        list_file.unlink()
+    assert format_of(tmp_path) is None
 
 
 def test_a_folder_without_any(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """Several raw files in one folder, of any formats, as the data sets of one reader.
 
 Which files: all in the folder itself that a known format can open, folders of Bruker
-spots among them; nothing in other folders below. In which order: by their names, as
-people count (``a2`` before ``a10``), and of each file its data sets in their own order.
-Names of data sets begin with that of their file. A folder with one raw file belongs to
-the format of that file, not to this one.
+spots and of samples among them; nothing in other folders below. In which order: by
+their names, as people count (``a2`` before ``a10``), and of each file its data sets in
+their own order. Names of data sets begin with that of their file. A folder with one raw
+file belongs to the format of that file, not to this one.
 
 Examples
 --------
@@ -15,15 +15,18 @@ Examples
 from __future__ import annotations
 
 import os
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from napari_scope.errors import FormatError, ScopeError
+from napari_scope.formats.msi.bruker.names import samples_in, spot_folders
 from napari_scope.formats.msi.choosing import MultiDataReader, MultiDataRegionReader
 from napari_scope.formats.msi.natural import natural
 from napari_scope.formats.msi.reader import MSIReader, available_formats
 from napari_scope.formats.msi.spectra import MetadataValue
+from napari_scope.formats.msi_unread import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +38,13 @@ if TYPE_CHECKING:
 __all__ = ["RawFolderReader"]
 
 _MOST_ASKED: Final = 64  # files that a format without a list of its own is asked about
+_MOST_ALIKE: Final = 16  # of these with the same suffix
+_MOST_TRIED: Final = 8  # files of each format, only to see whether there are some
 _MOST_FILES: Final = 1000
+_MOST_NAMES: Final = 2000  # names that are looked at for a first sign of raw files
+_OURS: Final = (
+    ".imzml", ".mzml", ".t2m", ".h5", ".hdf5", ".omsi", "spot list.txt",
+)  # fmt: skip
 
 
 class RawFolderReader(MultiDataRegionReader):
@@ -84,10 +93,15 @@ class RawFolderReader(MultiDataRegionReader):
 
     @classmethod
     def is_valid_dataset(cls, name: PathLike) -> bool:
-        """Return whether a path is a folder with at least two raw files."""
+        """Return whether a path is a folder with at least two raw files.
+
+        Few of the files in a large folder are tried.
+        """
         try:
             folder = Path(name)
-            return folder.is_dir() and len(list(islice(_raw_in(folder), 2))) == 2
+            if not folder.is_dir() or not _has_signs(folder):
+                return False
+            return len(list(islice(_raw_in(folder, _MOST_TRIED), 2))) == 2
         except (OSError, ValueError):
             return False
 
@@ -174,6 +188,7 @@ class RawFolderReader(MultiDataRegionReader):
             problems.append(
                 f"{len(found)} raw files: the first {_MOST_FILES} are opened"
             )
+        problems += _left_to_others(folder)
         yield from found[:_MOST_FILES]
 
     def get_instrument_metadata(self) -> dict[str, MetadataValue]:
@@ -217,11 +232,33 @@ def _format_of(path: Path) -> type[MSIReader] | None:
     return next((kind for kind in _formats() if kind.is_valid_dataset(path)), None)
 
 
-def _raw_in(folder: Path) -> Iterator[tuple[Path, type[MSIReader]]]:
+def _has_signs(folder: Path) -> bool:
+    """Return whether there may be raw files; what others call theirs is not known."""
+    if any(not kind.__module__.startswith("napari_scope.") for kind in _formats()):
+        return True
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in islice(entries, _MOST_NAMES)]
+    if any(name.lower().endswith(_OURS) for name in names):
+        return True
+    return bool(
+        spot_folders(folder, 2 * _MOST_TRIED) or samples_in(folder, 2 * _MOST_TRIED)
+    )
+
+
+def _raw_in(
+    folder: Path, most: int | None = None
+) -> Iterator[tuple[Path, type[MSIReader]]]:
     """Yield the raw files of a folder with their formats.
 
     Formats that know which files of a folder are theirs are asked for these, others
-    about each file.
+    about some files of each suffix.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    most : int, optional
+        How many files of each format are tried.
 
     Raises
     ------
@@ -234,15 +271,33 @@ def _raw_in(folder: Path) -> Iterator[tuple[Path, type[MSIReader]]]:
         if listed is not None:
             paths = [Path(path) for path in listed(folder)]
         else:
-            names = sorted(os.listdir(folder), key=natural)[:_MOST_ASKED]
-            paths = [folder / name for name in names]
-        for path in paths:
+            paths = [folder / name for name in _some_of_each_kind(os.listdir(folder))]
+        for path in paths[:most]:
             # A folder of spots is a raw file of the folder around it, not of itself.
             if path == folder or path in taken or path.name.startswith("."):
                 continue
             if kind.is_valid_dataset(path):
                 taken.add(path)
                 yield path, kind
+
+
+def _left_to_others(folder: Path) -> list[str]:
+    """Return what raw data in a folder nobody here reads, in words."""
+    names = [name for name in os.listdir(folder) if name.lower().endswith(".d")]
+    told = (why_not(folder / name) for name in sorted(names, key=natural)[:_MOST_ALIKE])
+    return [said for said in told if said is not None]
+
+
+def _some_of_each_kind(names: list[str]) -> list[str]:
+    """Return some of many names, not all of them with the same suffix."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in sorted(names):
+        suffix = os.path.splitext(name)[1].lower()
+        seen[suffix] += 1
+        if seen[suffix] <= _MOST_ALIKE:
+            found.append(name)
+    return found[:_MOST_ASKED]
 
 
 def _sorted(

@@ -57,24 +57,28 @@ def stems_in(folder: Path) -> list[str]:
         If it cannot be listed.
     """
     names = os.listdir(folder)
+    axes = [name for name in names if name.lower().endswith(".t2m")]
+    if not axes:
+        return []
     known = {name.lower() for name in names}
-    stems = {name[:-4] for name in names if name.lower().endswith(".t2m")}
+    stems = {name[:-4] for name in axes}
     return sorted(
-        stem for stem in stems if {stem.lower() + s for s in _SUFFIXES} <= known
+        stem
+        for stem in stems
+        if stem.lower() + ".hdr" in known and stem.lower() + ".img" in known
     )
 
 
 def _of_stem(folder: Path, stem: str) -> AnalyzeFiles | None:
-    plain = [folder / (stem + suffix) for suffix in _SUFFIXES]
-    if all(path.is_file() for path in plain):
-        return AnalyzeFiles(*plain)
-    # The suffix may be in capitals; two names that differ in case are two images.
-    found = {
-        name.lower()[-4:]: folder / name
-        for name in sorted(os.listdir(folder))
-        if name[:-4] == stem and name.lower()[-4:] in _SUFFIXES
-    }
-    found = {suffix: path for suffix, path in found.items() if path.is_file()}
-    if ".hdr" not in found or ".img" not in found:
-        return None
-    return AnalyzeFiles(found[".hdr"], found[".img"], found.get(".t2m"))
+    """Return the files of a name; their suffixes may be in capitals.
+
+    The folder, which may be large, is not listed. Two names that differ in case are two
+    images.
+    """
+    hdr, img, t2m = (_with(folder, stem, suffix) for suffix in _SUFFIXES)
+    return None if hdr is None or img is None else AnalyzeFiles(hdr, img, t2m)
+
+
+def _with(folder: Path, stem: str, suffix: str) -> Path | None:
+    written = (suffix, suffix.upper(), suffix.title())
+    return next((p for s in written if (p := folder / (stem + s)).is_file()), None)

@@ -29,7 +29,11 @@ LEAST_BYTES: Final = 148
 """Bytes of a header that has all that is needed."""
 
 _SIZE: Final = 348
-_TYPES: Final = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8"}
+# Those of Analyze, and those that NIfTI added, which other programs write as well.
+_TYPES: Final = {
+    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8",
+    256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
+}  # fmt: skip
 _MOST_PIXELS: Final = 1 << 28
 
 
@@ -128,7 +132,8 @@ class AnalyzeHeader:
             np.dtype(order + _TYPES[code]),
             # A negative one is meant for each slice, of which there is one.
             int(abs(offset)) if np.isfinite(offset) and abs(offset) < 2**53 else 0,
-            (float(pixdim[2]), float(pixdim[3])),
+            # Of 0.05 as 32 bits have it no more digits are meant.
+            (float(f"{pixdim[2]:.7g}"), float(f"{pixdim[3]:.7g}")),
             data[148:228].split(b"\0")[0].decode("latin-1").strip(),
         )
 

@@ -155,11 +155,7 @@ class AnalyzeReader(MSIReader):
                 self._file,
                 header,
                 mz,
-                metadata={
-                    "description": MetadataValue(header.description),
-                    "pixel width": MetadataValue(header.pixel_size[0], "mm"),
-                    "pixel height": MetadataValue(header.pixel_size[1], "mm"),
-                },
+                metadata=_said_of(header),
                 pixel_size=_pixel_size(header),
             ),
         )
@@ -220,6 +216,17 @@ def _head_of(path: Path, most: int) -> tuple[bytes, int]:
 
 def _unreadable(path: Path, error: OSError) -> FormatError:
     return FormatError(f"the file cannot be read: {error.strerror}", path=path)
+
+
+def _said_of(header: AnalyzeHeader) -> dict[str, MetadataValue]:
+    """Return what a header says, without what it leaves empty."""
+    width, height = header.pixel_size
+    said = {
+        "description": MetadataValue(header.description),
+        "pixel width": MetadataValue(width, "mm"),
+        "pixel height": MetadataValue(height, "mm"),
+    }
+    return {key: one for key, one in said.items() if one.value}
 
 
 def _pixel_size(header: AnalyzeHeader) -> PixelSize | None:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "Polynomial", "find_first"]
 
 _MOST_POINTS: Final = 1 << 23  # times of flight of a second, nearly
+_MOST_MZ: Final = 1e9
+_MOST: Final = 1e100  # of any parameter: their products are numbers, too
+_LONG: Final = 1 << 17  # points of an axis of which few are kept
 _COEFFICIENTS = re.compile(r"V1\.0VectorDouble\s+(\d+)\s+(.*?)\s*\bc2\b", re.DOTALL)
 _OTHER_CONSTANTS: Final = "V1.0CTOF2CalibrationConstants"
 
@@ -63,10 +66,13 @@ class Polynomial:
     def corrected(self, mz: Floats) -> Floats:
         """Return better m/z values."""
         inside = (mz >= self.low) & (mz <= self.high)
-        correction = np.zeros_like(mz)
+        some = mz[inside]
+        correction = np.zeros_like(some)
         for coefficient in reversed(self.coefficients):
-            correction = correction * mz + coefficient
-        return np.where(inside, mz - correction, mz)
+            correction = correction * some + coefficient
+        better = mz.copy()
+        better[inside] = some - correction
+        return better
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,8 @@ class Calibration:
         Raises
         ------
         FormatError
-            If a parameter that is needed is missing or no usable number.
+            If a parameter that is needed is missing or no usable number, or the m/z
+            values are beyond 10**9.
         """
         if "TD" not in acqu and points is not None:
             td = float(points)
@@ -124,50 +131,84 @@ class Calibration:
                 "the constants CTOF2 are not used, the m/z values are those of ML1, "
                 "ML2 and ML3"
             )
-        return cls(
+        one = cls(
             int(td),
             _number(acqu, "DELAY"),
             _number(acqu, "DW", least=1e-6),
-            _number(acqu, "ML1", least=1e-300),
+            _number(acqu, "ML1", least=1 / _MOST),
             _number(acqu, "ML2"),
             _number(acqu, "ML3") if "ML3" in acqu else 0.0,
             polynomial,
             doubt,
         )
+        one._check()
+        return one
+
+    def _check(self) -> None:
+        """Refuse numbers that no instrument has; m/z never falls, so the ends do."""
+        try:
+            with np.errstate(over="raise", invalid="raise"):
+                last = float(self._plain(np.array([0, self.points - 1]))[-1])
+        except FloatingPointError:
+            last = math.inf
+        if last > _MOST_MZ:
+            raise FormatError(
+                f"m/z values up to {last:.3g} follow from the parameters DELAY, DW, "
+                "ML1, ML2 and ML3"
+            )
+
+    def _plain(self, index: Numbers) -> Floats:
+        """Return the m/z values of some points without high precision calibration."""
+        times = self.delay_ns + index.astype(np.float64) * self.step_ns
+        return _mz(times, math.sqrt(1e12 / self.ml1), self.ml2, self.ml3)
 
     def mz_of(self, index: Numbers) -> Floats:
         """Return the m/z values of some points."""
-        mz = _mz(
-            self.delay_ns + index.astype(np.float64) * self.step_ns,
-            math.sqrt(1e12 / self.ml1),
-            self.ml2,
-            self.ml3,
-        )
+        mz = self._plain(index)
         return mz if self.polynomial is None else self.polynomial.corrected(mz)
+
+    def reach(self) -> float:
+        """Return by how much the polynomial changes any m/z value at most."""
+        if self.polynomial is None:
+            return 0.0
+        plain = self._plain(np.arange(self.points))
+        return float(np.abs(self.polynomial.corrected(plain) - plain).max())
 
     def axis(self) -> Floats:
         """Return the m/z values of all points; read only, kept for the next call."""
         return _axis(self)
 
 
-@lru_cache(maxsize=16)
 def _axis(calibration: Calibration) -> Floats:
+    keep = _kept_axis if calibration.points <= _LONG else _kept_long_axis
+    return keep(calibration)
+
+
+def _compute_axis(calibration: Calibration) -> Floats:
     axis = calibration.mz_of(np.arange(calibration.points))
     axis.flags.writeable = False
     return axis
 
 
-def find_first(calibrations: Sequence[Calibration], mz: float, side: str) -> Numbers:
+# At most 64 MB each: axes of many spots with one of few calibrations.
+_kept_axis = lru_cache(maxsize=64)(_compute_axis)
+_kept_long_axis = lru_cache(maxsize=1)(_compute_axis)
+
+
+def find_first(
+    calibrations: Sequence[Calibration], mz: float | Floats, side: str
+) -> Numbers:
     """Return for each calibration the first point with m/z >= mz, or > mz.
 
-    Without high precision calibration m/z never falls, so no axis has to be computed.
+    What m/z values are before high precision calibration never falls, so no axis has to
+    be computed. Polynomials are passed over.
 
     Parameters
     ----------
     calibrations : sequence of Calibration
-        None of them with a polynomial.
-    mz : float
-        The m/z value.
+        The calibrations.
+    mz : float or ndarray, (calibrations,)
+        The m/z value, or that of each.
     side : {"left", "right"}
         As that of `numpy.searchsorted`.
     """
@@ -204,7 +245,7 @@ def _number(acqu: Mapping[str, Any], key: str, least: float = -math.inf) -> floa
         value = float(acqu[key])
     except (TypeError, ValueError):
         value = math.nan
-    if not (math.isfinite(value) and value >= least):
+    if not (abs(value) <= _MOST and value >= least):
         raise FormatError(f"the parameter {key} is {acqu[key]!r}")
     return value
 
@@ -232,6 +273,14 @@ def _polynomial(acqu: Mapping[str, Any]) -> tuple[Polynomial | None, str]:
         values = []
     if match is None or not values or len(values) != int(match.group(1)[:9]):
         return None, "high precision calibration is not used: HPCStr is damaged"
-    if not all(math.isfinite(value) for value in values):
+    if not math.isfinite(_magnitude(values, max(low, high))):
         return None, "high precision calibration is not used: HPCStr is damaged"
     return Polynomial(low, high, tuple(values)), ""
+
+
+def _magnitude(coefficients: Sequence[float], mz: float) -> float:
+    """Return what no partial sum of a polynomial exceeds."""
+    total = 0.0
+    for coefficient in reversed(coefficients):
+        total = total * mz + abs(coefficient)
+    return total

@@ -11,7 +11,6 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["Calibrations", "acqu_of", "read_calibrations", "spot_of"]
+__all__ = ["Calibrations", "acqu_of", "read_calibrations"]
 
 _NEEDED: Final = (
     b"TD",
@@ -89,7 +88,9 @@ def acqu_of(folder: str) -> tuple[str, bytes]:
         return path, read_small(path)
 
 
-def read_calibrations(folders: Sequence[str], points: Sequence[int]) -> Calibrations:
+def read_calibrations(
+    folders: Sequence[str], points: Sequence[int], names: Sequence[str]
+) -> Calibrations:
     """Return the calibrations of spots.
 
     Parameters
@@ -98,6 +99,8 @@ def read_calibrations(folders: Sequence[str], points: Sequence[int]) -> Calibrat
         The folder with the files of each spot.
     points : sequence of int
         How many values the ``fid`` file of each has.
+    names : sequence of str
+        What each spot is called.
     """
     known: dict[tuple[bytes, ...], tuple[int, bool, str]] = {}
     index: dict[Calibration, int] = {}
@@ -124,7 +127,7 @@ def read_calibrations(folders: Sequence[str], points: Sequence[int]) -> Calibrat
                 if fields is not None:
                     known[fields] = int(of_spot[k]), big_endian[k], doubt
         except FormatError as error:
-            damaged.append(spot_of(folder))
+            damaged.append(names[k])
             reason = reason or error.message
         else:
             doubts[doubt] += 1
@@ -135,11 +138,6 @@ def read_calibrations(folders: Sequence[str], points: Sequence[int]) -> Calibrat
             f"({few(damaged)}): {reason}"
         )
     return Calibrations(list(index), of_spot, big_endian, stage, first, problems)
-
-
-def spot_of(folder: str) -> str:
-    """Return the name of the spot that the folder of a measurement belongs to."""
-    return Path(folder).parts[-3] if len(Path(folder).parts) > 2 else folder
 
 
 def _fields(data: bytes) -> tuple[bytes, ...] | None:

@@ -7,6 +7,7 @@ and each other spot is asked whether it has the same. Calibrations are not known
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +33,7 @@ class Measurement:
     Parameters
     ----------
     name : str
-        Where it lies below each spot.
+        Where it lies below each spot; empty for files in the folder of the spot.
     spots : list of Spot
         The spots that have it.
     sizes, times_ns : list of int
@@ -46,7 +47,7 @@ class Measurement:
 
     def folders_in(self, folder: str | os.PathLike[str]) -> list[str]:
         """Return the folder of the files of each spot."""
-        below = self.name.split("/")
+        below = [part for part in self.name.split("/") if part]
         return [os.path.join(folder, spot.name, *below) for spot in self.spots]
 
 
@@ -61,22 +62,22 @@ def measurements(found: Spots) -> list[Measurement]:
         If no spot has a ``fid`` file.
     """
     root = str(found.folder)
-    known = _known(root, found.spots)
+    known = list(found.only) or _known(root, found.spots)
     numbers = {name.partition("/")[0] for name in known}
     each: dict[str, Measurement] = {}
     empty = []
     for spot in found.spots:
         below = os.path.join(root, spot.name)
         stats = _stats(below, known)
-        if len(stats) < len(known) or _numbers_in(below) - numbers:
+        if not found.only and (len(stats) < len(known) or _numbers_in(below) - numbers):
             stats = _stats(below, repeats_of(below))
         if not stats:
             empty.append(spot.name)
-        for name, stat in stats.items():
+        for name, said in stats.items():
             one = each.setdefault(name, Measurement(name, [], [], []))
             one.spots.append(spot)
-            one.sizes.append(stat.st_size)
-            one.times_ns.append(stat.st_mtime_ns)
+            one.sizes.append(said.st_size)
+            one.times_ns.append(said.st_mtime_ns)
     if not each:
         raise NoSpotsError("no spot has a file 'fid'", path=found.folder)
     if empty:
@@ -99,9 +100,11 @@ def _stats(below: str, names: list[str]) -> dict[str, os.stat_result]:
     found = {}
     for name in names:
         try:
-            found[name] = os.stat(f"{below}/{name}/fid")
+            one = os.stat(f"{below}/{name}/fid")
         except OSError:
             continue
+        if stat.S_ISREG(one.st_mode):
+            found[name] = one
     return found
 
 

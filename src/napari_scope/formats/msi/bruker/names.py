@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 __all__ = [
     "LIST_SUFFIX",
     "SpotName",
+    "has_spots",
     "is_plate_spot",
     "lists_in",
     "parse_spot",
     "repeats_of",
+    "samples_in",
     "spot_folders",
     "spot_names",
 ]
@@ -47,7 +49,8 @@ _IMAGED = re.compile(
 )
 _ON_PLATE = re.compile(r"(?:\d{1,6}_)?[A-Z]{1,2}\d{1,3}", re.IGNORECASE)
 _MOST_FOLDERS: Final = 64  # folders that are looked into for spots
-_MOST_ENTRIES: Final = 256  # entries of a folder that are looked at for a first spot
+_MOST_ENTRIES: Final = 256  # of a folder that are looked at for a spot or spectrum
+_MOST_IN_SAMPLE: Final = 8  # folders of a sample that are looked into
 _MOST_SPOTS: Final = 32  # spots that are looked into for a first spectrum
 
 
@@ -116,11 +119,11 @@ def spot_names(folder: Path) -> tuple[list[tuple[str, SpotName]], list[str]]:
 def repeats_of(spot: str) -> list[str]:
     """Return the measurements below a spot as ``1/1SLin``, those with a ``fid``."""
     found = []
-    for number in _folders_in(spot):
+    for number in _folders_in(spot, _MOST_ENTRIES):
         if number.isdecimal():
             found += [
                 f"{number}/{kind}"
-                for kind in _folders_in(os.path.join(spot, number))
+                for kind in _folders_in(os.path.join(spot, number), _MOST_ENTRIES)
                 if os.path.isfile(os.path.join(spot, number, kind, "fid"))
             ]
     return sorted(found, key=natural)
@@ -134,25 +137,50 @@ def spot_folders(path: Path, most: int = _MOST_FOLDERS) -> list[Path]:
     path : Path
         The folder.
     most : int
-        How many of the folders in it are looked at.
+        How many of the folders in it are looked at, the first ones by name of those
+        among its first ``100 * most`` entries.
     """
-    if _has_spots(path):
+    if has_spots(path):
         return [path]
-    inside = sorted(_folders_in(str(path)), key=natural)[:most]
-    return [path / name for name in inside if _has_spots(path / name)]
+    return [folder for folder in _some_folders(path, most) if has_spots(folder)]
 
 
-def lists_in(folder: Path) -> list[Path]:
-    """Return the spot lists in a folder."""
+def samples_in(path: Path, most: int = _MOST_FOLDERS) -> list[Path]:
+    """Return the folders in a folder that have a spot list and spots.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    most : int
+        As that of `spot_folders`.
+    """
+    return [
+        folder
+        for folder in _some_folders(path, most)
+        if lists_in(folder, _MOST_ENTRIES) and spot_folders(folder, _MOST_IN_SAMPLE)
+    ]
+
+
+def _some_folders(path: Path, most: int) -> list[Path]:
+    inside = _folders_in(str(path), 100 * most)
+    # The key takes longer than anything else here.
+    inside = sorted(inside, key=natural if len(inside) <= 1000 else None)[:most]
+    return [path / name for name in inside]
+
+
+def lists_in(folder: Path, most: int | None = None) -> list[Path]:
+    """Return the spot lists in a folder, or among its first entries."""
     try:
-        names = os.listdir(folder)
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, most)]
     except OSError:
         return []
     lists = [name for name in names if name.lower().endswith(LIST_SUFFIX)]
     return [folder / name for name in sorted(lists, key=natural)]
 
 
-def _has_spots(folder: Path) -> bool:
+def has_spots(folder: Path) -> bool:
     """Return whether one of the first entries of a folder is a spot with a ``fid``."""
     for name in _first_spots(folder):
         if repeats_of(str(folder / name)):
@@ -170,9 +198,9 @@ def _first_spots(folder: Path) -> Iterator[str]:
         return
 
 
-def _folders_in(path: str) -> list[str]:
+def _folders_in(path: str, most: int) -> list[str]:
     try:
         with os.scandir(path) as entries:
-            return [one.name for one in entries if one.is_dir()]
+            return [one.name for one in islice(entries, most) if one.is_dir()]
     except OSError:
         return []

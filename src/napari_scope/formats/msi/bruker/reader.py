@@ -22,12 +22,18 @@ from napari_scope.formats.msi.bruker.described import INSTRUMENT, METHOD, descri
 from napari_scope.formats.msi.bruker.fid import FidFiles, fid_dtype
 from napari_scope.formats.msi.bruker.functions import FlexFunctions
 from napari_scope.formats.msi.bruker.measurements import measurements
-from napari_scope.formats.msi.bruker.names import LIST_SUFFIX, lists_in, spot_folders
+from napari_scope.formats.msi.bruker.names import (
+    LIST_SUFFIX,
+    lists_in,
+    samples_in,
+    spot_folders,
+)
 from napari_scope.formats.msi.bruker.pixel_maps import maps_of
 from napari_scope.formats.msi.bruker.pixel_size import pixel_size_of
+from napari_scope.formats.msi.bruker.single import find_single
 from napari_scope.formats.msi.bruker.spectra import BrukerSpectra
 from napari_scope.formats.msi.bruker.spot_list import few, looks_like_list
-from napari_scope.formats.msi.bruker.spots import find_spots
+from napari_scope.formats.msi.bruker.spots import find_spots, folder_of_list
 from napari_scope.formats.msi.choosing import MultiDataRegionReader
 from napari_scope.formats.msi.pixels import PixelTable
 
@@ -58,6 +64,8 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
     basename : str or PathLike
         A spot list (``... Spot List.txt``), the folder with the spots, or the folder
         around it. Of a folder with a list and spots the list says which are shown.
+        Also the folder of one spot, or of one of its spectra, or the ``fid`` file or
+        its parameters: then that spectrum alone is there.
     fid_encoding : str
         Type of the values in the ``fid`` files. Their order is that of the parameters,
         unless the type says it (``>i4``).
@@ -72,6 +80,12 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
         The parameters of the first spot of the chosen data set, with their types.
     full_shape : tuple of int
         Shape with all regions.
+    is_image : bool
+        Whether the names of the spots say where they lie.
+    is_single : bool
+        Whether it is one spot that was picked out.
+    spot_folder : Path
+        The folder with the spots.
     pixel_dict : dict
         Maps of the pixels, see `napari_scope.formats.msi.bruker.pixel_maps.maps_of`.
 
@@ -106,15 +120,21 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
 
     @classmethod
     def is_valid_dataset(cls, name: PathLike) -> bool:
-        """Return whether a path is a spot list or a folder with spots.
+        """Return whether a path is a spot list, a folder with spots, or one of these.
 
-        Of other text files, and of folders without a spot that has a ``fid``, nothing
-        is claimed.
+        Of other text files, of folders without a spot that has a ``fid``, and of
+        spectra of other instruments nothing is claimed.
         """
         path = Path(name)
         try:
+            single = find_single(path)
+            if single is not None:
+                return single.is_flex
             if path.is_dir():
-                return bool(spot_folders(path, _MOST_LOOKED_AT))
+                return bool(
+                    spot_folders(path, _MOST_LOOKED_AT)
+                    or samples_in(path, _MOST_LOOKED_AT)
+                )
             return (
                 path.name.lower().endswith(LIST_SUFFIX)
                 and path.is_file()
@@ -136,13 +156,25 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
     def get_files_from_dir(cls, dirname: PathLike) -> list[str]:
         """Return what can be opened in a folder: spot lists, and folders with spots.
 
-        A folder that has a list of its name is left to the list.
+        Folders of samples, which have a list and spots of their own, are among them.
+        A folder whose spots have a list is left to the list. The folder of one
+        spot, or of one spectrum, is itself what can be opened.
         """
         folder = Path(dirname)
+        single = find_single(folder)
+        if single is not None:
+            return [str(folder)] if single.is_flex else []
         lists = [path for path in lists_in(folder) if looks_like_list(path)]
-        listed = {path.name[: -len(LIST_SUFFIX)] for path in lists}
-        spots = [path for path in spot_folders(folder) if path.name not in listed]
-        return [str(path) for path in (*lists, *spots)]
+        spots = spot_folders(folder)
+        of_lists = {folder_of_list(path) for path in lists} if spots else set()
+        alone = [path for path in spots if path not in of_lists]
+        samples = [path for path in samples_in(folder) if path not in spots]
+        return [str(path) for path in (*lists, *alone, *samples)]
+
+    @property
+    def title(self) -> str:
+        """What to call the data: of a single spectrum the spot."""
+        return self._mapped[0][0].name if self.is_single else super().title
 
     def _open(self) -> Sequence[Spectra]:
         found = find_spots(Path(self.basename), self._spot_folder)
@@ -151,10 +183,13 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
         every = measurements(found)
         for one in every:
             of_one: list[str] = []
+            missing = len(found.spots) - len(one.spots)
+            if missing and len(every) > 1:
+                of_one.append(f"spots without it: {missing} of {len(found.spots)}")
             try:
                 spectra.append(self._measured(found, one, of_one))
             except FormatError as error:
-                of_one = [str(error)]
+                of_one.append(str(error))
                 if one is every[-1] and not spectra:
                     raise
             named = [f"{one.name}: {text}" for text in of_one]
@@ -168,6 +203,7 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
         self.problems = (*found.problems, *problems)
         self.spot_folder = found.folder
         self.is_image = found.is_image
+        self.is_single = bool(found.only)
         self.select_dataset = 0
         return spectra
 
@@ -178,7 +214,8 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
         folders = one.folders_in(found.folder)
         width = fid_dtype(self._encoding).itemsize
         points = np.array(one.sizes, np.int64) // width
-        read = read_calibrations(folders, points.tolist())
+        names = [spot.name for spot in one.spots]
+        read = read_calibrations(folders, points.tolist(), names)
         problems += read.problems
         good = np.flatnonzero(read.of_spot >= 0)
         if not len(good):
@@ -186,9 +223,6 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
                 f"no spot has a calibration: {'; '.join(read.problems)}",
                 path=found.folder,
             )
-        missing = len(found.spots) - len(one.spots)
-        if missing:
-            problems.append(f"spots without it: {missing} of {len(found.spots)}")
         spots = [one.spots[k] for k in good.tolist()]
         of_spot = read.of_spot[good]
         expected = np.array([c.points for c in read.different])[of_spot]
@@ -285,6 +319,10 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
 def _pixels(spots: Sequence[Spot]) -> PixelTable:
     most = max(spot.place.region for spot in spots)
     names = [f"R{k:02d}" for k in range(most + 1)] if most < _MOST_NAMED else []
+    if names:
+        for spot in spots:
+            if spot.listed is not None and spot.listed.region_name:
+                names[spot.place.region] = spot.listed.region_name
     return PixelTable.of(
         [spot.place.x for spot in spots],
         [spot.place.y for spot in spots],

@@ -9,6 +9,7 @@ is a spectrum of zeros, or an empty one, among many, and an error when asked for
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -100,13 +101,8 @@ class BrukerSpectra(Spectra):
         if not len(wanted):
             return
         points = np.array([one.points for one in self.calibrations], np.int64)
-        ends = np.cumsum(points[self.of_spot[wanted]] * self.intensity_dtype.itemsize)
-        begin = 0
-        while begin < len(wanted):
-            limit = BLOCK_BYTES + (int(ends[begin - 1]) if begin else 0)
-            end = max(begin + 1, int(np.searchsorted(ends, limit, "right")))
-            yield self._block(wanted[begin:end])
-            begin = end
+        for part in self._parts(points[self.of_spot[wanted]]):
+            yield self._block(wanted[part])
 
     def window(
         self,
@@ -164,32 +160,37 @@ class BrukerSpectra(Spectra):
     ) -> Floats:
         result = np.zeros(len(wanted))
         first, last = self._limits(low, high)
-        spans = (last - first)[self.of_spot[wanted]] * self.intensity_dtype.itemsize
-        ends = np.cumsum(spans)
+        for part in self._parts((last - first)[self.of_spot[wanted]]):
+            result[part] = self._reduced(wanted[part], first, last, (low, high), how)
+        return result
+
+    def _parts(self, counts: Numbers) -> Iterator[slice]:
+        """Yield parts of spectra with so many values that are about a block each."""
+        ends = np.cumsum(counts * self.intensity_dtype.itemsize)
         begin = 0
-        while begin < len(wanted):
+        while begin < len(counts):
             limit = BLOCK_BYTES + (int(ends[begin - 1]) if begin else 0)
             end = max(begin + 1, int(np.searchsorted(ends, limit, "right")))
-            part = wanted[begin:end]
-            result[begin:end] = self._reduced(part, first, last, (low, high), how)
+            yield slice(begin, end)
             begin = end
-        return result
 
     def _limits(self, low: float, high: float) -> tuple[Numbers, Numbers]:
         """Return the first point and the one after the last of each calibration."""
-        plain = [k for k, one in enumerate(self.calibrations) if not one.polynomial]
-        first = np.zeros(len(self.calibrations), np.int64)
-        last = np.zeros(len(self.calibrations), np.int64)
-        some = [self.calibrations[k] for k in plain]
-        first[plain] = find_first(some, low, "left")
-        last[plain] = find_first(some, high, "right")
+        reach = self._reach
+        first = find_first(self.calibrations, low - reach, "left")
+        last = find_first(self.calibrations, high + reach, "right")
         for k, one in enumerate(self.calibrations):
-            if one.polynomial:
-                axis = one.axis()
-                inside = np.flatnonzero((axis >= low) & (axis <= high))
-                if len(inside):
-                    first[k], last[k] = inside[0], inside[-1] + 1
+            if one.polynomial is not None:
+                mz = one.mz_of(np.arange(first[k], last[k]))
+                inside = np.flatnonzero((mz >= low) & (mz <= high))
+                begin, end = (inside[0], inside[-1] + 1) if len(inside) else (0, 0)
+                first[k], last[k] = first[k] + begin, first[k] + end
         return first, last
+
+    @cached_property
+    def _reach(self) -> Floats:
+        """How far m/z values lie at most from those that never fall; computed once."""
+        return np.array([one.reach() for one in self.calibrations])
 
     def _reduced(
         self,
@@ -210,7 +211,7 @@ class BrukerSpectra(Spectra):
             found[: len(read)] = read
             if self.calibrations[kind].polynomial:
                 # Corrected m/z may fall at the limits of the correction.
-                mz = self.calibrations[kind].axis()[begin:end]
+                mz = self.calibrations[kind].mz_of(np.arange(begin, end))
                 found = found[(mz >= window[0]) & (mz <= window[1])]
             values.append(found)
             owners.append(np.full(len(found), k))

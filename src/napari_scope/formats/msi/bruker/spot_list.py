@@ -1,8 +1,9 @@
 """The spot list that flexImaging writes: which pixel lies where on the target.
 
 Lines of four columns, position x, position y, name of the spot and number of the
-region; what follows ``#`` is a comment. The name counts regions from 0, the last column
-from 1. Lines that say something else are told and left out. No folder is looked at.
+region, or what somebody called it; what follows ``#`` is a comment. The name counts
+regions from 0, the last column from 1. Lines that say something else are told and left
+out. No folder is looked at.
 
 Examples
 --------
@@ -27,6 +28,7 @@ __all__ = ["ListedSpot", "few", "looks_like_list", "parse_spot_list", "read_spot
 
 _MOST_BYTES: Final = 256 << 20
 _HEAD: Final = 4096
+_MOST_NAME: Final = 100  # characters of the name of a region
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ class ListedSpot:
     xpos, ypos : int or float
         Its position.
     region : int or None
-        Its region, from 1; None if the list has no such column.
+        Its region, from 1; None if the list has no such column, or a name there.
+    region_name : str
+        The name of its region, empty without one.
     """
 
     name: str
@@ -50,6 +54,7 @@ class ListedSpot:
     xpos: float
     ypos: float
     region: int | None
+    region_name: str = ""
 
 
 def few(names: list[str]) -> str:
@@ -103,10 +108,14 @@ def _parse_line(words: list[str]) -> ListedSpot | None:
     spot = parse_spot(words[2])
     try:
         xpos, ypos = (_number(word) for word in words[:2])
-        region = int(words[3]) if len(words) > 3 else None
     except ValueError:
         return None
-    return None if spot is None else ListedSpot(words[2], spot, xpos, ypos, region)
+    if spot is None:
+        return None
+    named = " ".join(words[3:])[:_MOST_NAME]
+    if words[3:] and words[3].isdecimal() and len(words[3]) < 10:
+        return ListedSpot(words[2], spot, xpos, ypos, int(words[3]))
+    return ListedSpot(words[2], spot, xpos, ypos, None, named)
 
 
 def _number(word: str) -> float:

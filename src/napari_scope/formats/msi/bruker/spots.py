@@ -1,9 +1,10 @@
 """Which spots a path stands for, and where the files of each measurement lie.
 
-A path is a spot list, a folder of spots, or the folder around it. The spots of a list
-lie in the folder beside it that has its name; where there is none, in the folder whose
-spots fit best. Lists and folders that contradict each other are told, what they agree
-on is there. What lies below the spots is not looked at.
+A path is a spot list, a folder of spots, the folder around it, or a folder of such
+samples; or one spot, or one spectrum of it, that somebody picked out. The spots of a
+list lie in the folder beside it that has its name; where there is none, in the folder
+whose spots fit best. Lists and folders that contradict each other are told, what they
+agree on is there. What lies below the spots is not looked at.
 """
 
 from __future__ import annotations
@@ -15,19 +16,24 @@ from napari_scope.errors import FormatError
 from napari_scope.formats.msi.bruker.names import (
     LIST_SUFFIX,
     SpotName,
+    has_spots,
     lists_in,
+    parse_spot,
+    samples_in,
     spot_folders,
     spot_names,
 )
+from napari_scope.formats.msi.bruker.single import find_single
 from napari_scope.formats.msi.bruker.spot_list import few, read_spot_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_scope.formats.msi.bruker.single import SingleSpot
     from napari_scope.formats.msi.bruker.spot_list import ListedSpot
 
-__all__ = ["NoSpotsError", "Spot", "Spots", "find_spots"]
+__all__ = ["NoSpotsError", "Spot", "Spots", "find_spots", "folder_of_list"]
 
 
 class NoSpotsError(FormatError, ValueError):
@@ -69,6 +75,8 @@ class Spots:
         The list that they were chosen by.
     problems : list of str
         What was wrong, in words.
+    only : tuple of str
+        Where the measurements that are meant lie below the spots; empty for all.
     """
 
     folder: Path
@@ -76,6 +84,7 @@ class Spots:
     is_image: bool = True
     spot_list: Path | None = None
     problems: list[str] = field(default_factory=list)
+    only: tuple[str, ...] = ()
 
 
 def find_spots(path: Path, spot_folder: Path | None = None) -> Spots:
@@ -84,7 +93,7 @@ def find_spots(path: Path, spot_folder: Path | None = None) -> Spots:
     Parameters
     ----------
     path : Path
-        A spot list, a folder of spots, or the folder around it.
+        A spot list, a folder of spots, or the folder around it; one spot or spectrum.
     spot_folder : Path, optional
         The folder with the spots of a list, where it cannot be found.
 
@@ -95,9 +104,23 @@ def find_spots(path: Path, spot_folder: Path | None = None) -> Spots:
     FormatError
         If the list cannot be read.
     """
+    single = find_single(path) if spot_folder is None else None
+    if single is not None:
+        if not single.is_flex:
+            raise NoSpotsError(
+                "the parameters (acqu) beside 'fid' are missing, or are not of a flex "
+                "instrument",
+                path=path,
+            )
+        return _of_single(single)
     if path.is_file():
         return _of_list(path, spot_folder)
     folders = [spot_folder] if spot_folder is not None else spot_folders(path)
+    samples = [] if folders else samples_in(path)
+    if samples:
+        found = find_spots(samples[0])
+        _tell_others(found, [other.name for other in samples[1:]])
+        return found
     if not folders:
         raise NoSpotsError(
             "no spots with a file 'fid' were found", path=path,
@@ -118,6 +141,29 @@ def find_spots(path: Path, spot_folder: Path | None = None) -> Spots:
     found = _of_folder(folders[0])
     _tell_others(found, [other.name for other in folders[1:]])
     return found
+
+
+def _of_single(single: SingleSpot) -> Spots:
+    name = single.folder.name
+    place = parse_spot(name)
+    return Spots(
+        single.folder.parent,
+        [Spot(name, place or SpotName(0, 0, 0))],
+        is_image=place is not None,
+        only=single.below,
+    )
+
+
+def folder_of_list(path: Path) -> Path | None:
+    """Return the folder with the spots of a list, None if there is none.
+
+    Raises
+    ------
+    FormatError
+        If the list cannot be read.
+    """
+    named = _named_folder(path)
+    return named or _fitting_folder(path, read_spot_list(path)[0])
 
 
 def _tell_others(found: Spots, names: list[str]) -> None:
@@ -171,7 +217,7 @@ def _of_list(path: Path, spot_folder: Path | None) -> Spots:
     listed, problems = read_spot_list(path)
     if not listed:
         raise NoSpotsError("the spot list has no spot of an image", path=path)
-    folder = spot_folder or _folder_of(path, listed)
+    folder = spot_folder or _named_folder(path) or _fitting_folder(path, listed)
     if folder is None:
         raise NoSpotsError(
             f"no folder with the spots of the list was found in {path.parent}",
@@ -215,13 +261,17 @@ def _of_list(path: Path, spot_folder: Path | None) -> Spots:
     return found
 
 
-def _folder_of(path: Path, listed: list[ListedSpot]) -> Path | None:
-    """Return the folder beside a list that has its name, or the one that fits best."""
-    name = path.name
-    if name.lower().endswith(LIST_SUFFIX):
-        named = path.with_name(name[: -len(LIST_SUFFIX)])
-        if named in spot_folders(named):
-            return named
+def _named_folder(path: Path) -> Path | None:
+    """Return the folder with spots beside a list that has its name."""
+    name = path.name.lower()
+    if not name.endswith(LIST_SUFFIX) or name == LIST_SUFFIX:
+        return None
+    named = path.with_name(path.name[: -len(LIST_SUFFIX)])
+    return named if has_spots(named) else None
+
+
+def _fitting_folder(path: Path, listed: list[ListedSpot]) -> Path | None:
+    """Return the folder beside a list that has most of its spots."""
     wanted = {one.spot.place for one in listed}
     best: tuple[int, Path] | None = None
     for folder in spot_folders(path.parent):
