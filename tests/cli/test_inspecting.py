@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tests.formats.msi_folder import ENTRIES, write_imzml, write_mixed
 from tests.formats.ngff.ngff_stores import (
     pixels,
     set_attributes,
@@ -171,3 +172,16 @@ def test_lines_for_a_terminal_without_unicode(tmp_path: Path) -> None:
     assert lines[0].endswith("y 1, x 1 um  OME-Zarr 0.5") and lines[1][:3] == "+- "
     (line,) = tree_lines(Node("image", "Zelle µ é"), plain=True)
     assert line == "image Zelle u \\xe9"
+
+
+def test_a_folder_of_images_and_spectra_is_listed(tmp_path: Path) -> None:
+    folder = write_mixed(tmp_path / "mixed")
+    found = json.loads(info(folder, "--json"))["data_sets"]
+    assert [one["name"] for one in found] == list(ENTRIES)
+    assert (found[0]["spectra"], found[0]["version"]) == (6, "imzML")
+    assert "scans.mzML  mass spectra, 2  mzML" in info(folder)
+    # A folder of nothing else is opened as one.
+    (folder / "only").mkdir()
+    for name in ("a.imzML", "b.imzML"):
+        write_imzml(folder / "only" / name)
+    assert "m/z" in info(folder / "only")

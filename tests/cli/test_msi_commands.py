@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import struct
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.formats.msi.analyze_files import write
 from typer.testing import CliRunner
 
 from napari_scope.cli import app, main
@@ -94,7 +100,11 @@ def test_info_as_json(brain: Path) -> None:
     }  # fmt: skip
     assert second["dependencies"][0]["dataset"] == 0
     assert facts["experiments"][0]["identifier"] == "a brain"
-    assert facts["instrument"]["name"]["value"] == "TOF" and facts["problems"] == []
+    assert [one["instrument"]["name"]["value"] for one in facts["data_sets"]] == [
+        "TOF",
+        "TOF",
+    ]
+    assert first["method"] == {} and facts["problems"] == []
 
 
 def test_info_tells_problems(brain: Path, tmp_path: Path) -> None:
@@ -103,6 +113,70 @@ def test_info_tells_problems(brain: Path, tmp_path: Path) -> None:
     with h5py.File(brain, "r+") as file:
         del file["entry_0/data_1/mz"]
     assert "problem: left out: /entry_0/data_1" in run("info", brain)
+
+
+def test_info_tells_experiments_and_what_differs_between_data_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import h5py
+
+    from napari_scope.formats.msi.openmsi.content import Content, WrittenExperiment
+
+    monkeypatch.setattr(out_console, "_width", 60)
+    table = PixelTable.of([0], [0])
+    names = [f"FTMS + p MALDI Full ms [100.00-1000.00] of {k}" for k in "abc"]
+    sets = tuple(MemorySpectra.over(MZ, np.ones((1, 40)), table, n) for n in names)
+    path = write_openmsi(
+        Content(
+            sets,
+            (WrittenExperiment("left half", 2), WrittenExperiment("right\x1b", 1)),
+            tuple({"name": MetadataValue(name)} for name in ("TOF", "TOF", "FT")),
+        ),
+        tmp_path / "a.h5",
+    )
+    with h5py.File(path, "r+") as file:
+        group = file["entry_1"].create_group("analysis_0")
+        group["analysis_type"] = "findpeaks"
+    text = run("info", path)
+    for words in (
+        "experiment left half: data sets 0, 1", "experiment right\\x1b: data set 2",
+        "analysis_0 findpeaks, which is not shown",
+        "instrument of data set 2:\n  name: FT",
+    ):  # fmt: skip
+        assert words in text, words
+    # However narrow the window is, the ends of the names are there.
+    assert "…" not in text and all(f"{k} " in text for k in "abc")
+
+
+def test_a_checksum_is_compared_if_asked_for(
+    brain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "checksum: the file tells none" in run("info", "--verify", brain)
+    run("convert", brain, tmp_path / "a.imzML", "--dataset", 0)
+    assert "those that were written" in run("info", "--verify", tmp_path / "a.imzML")
+    assert "checksum: " not in run("info", tmp_path / "a.imzML")
+    with (tmp_path / "a.ibd").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x7f")
+    text = fail(capsys, "info", "--verify", tmp_path / "a.imzML")
+    assert "are not those that were written" in text
+    done = CliRunner().invoke(
+        app, ["info", "--json", "--verify", str(tmp_path / "a.imzML")]
+    )
+    assert done.exit_code == 1 and json.loads(done.stdout)["checksum_right"] is False
+    run("convert", brain, tmp_path / "a.ome.zarr")
+    text = fail(capsys, "info", "--verify", tmp_path / "a.ome.zarr")
+    assert "--verify is for mass-spectrometry images" in text
+
+
+def test_raw_data_that_nobody_reads_say_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = tmp_path / "run.d"
+    raw.mkdir()
+    (raw / "analysis.tdf").touch()
+    assert "export them as imzML" in fail(capsys, "info", raw)
+    assert "export them as imzML" in fail(capsys, "convert", raw, tmp_path / "a.h5")
 
 
 def test_convert_to_ion_images(brain: Path, tmp_path: Path) -> None:
@@ -160,6 +234,9 @@ def test_errors_say_what_to_do(
         ("what is converted", [brain]),
     ):
         assert words in fail(capsys, "convert", brain, *arguments), words
+    none = tmp_path / "brian.imzML"
+    text = fail(capsys, "convert", none, tmp_path / "a.h5")
+    assert f"no such file or folder ({none})" in text
     assert [p.name for p in tmp_path.iterdir()] == ["brain.h5"]
     run("convert", brain, zarr)
     assert "exists" in fail(capsys, "convert", brain, zarr)
@@ -167,3 +244,41 @@ def test_errors_say_what_to_do(
     assert "--mz is for mass-spectrometry images: leave it out" in text
     text = fail(capsys, "convert", zarr, tmp_path / "b", "--format", "imzml")
     assert "only mass-spectrometry images become imzml" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_conversion_and_leaves_nothing(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    bins, width, height = 20_000, 60, 50
+    write(
+        tmp_path / "big",
+        np.zeros((1, 1, bins), "f4"),
+        np.linspace(1, 9, bins, dtype="f4"),
+    )
+    head = bytearray((tmp_path / "big.hdr").read_bytes())
+    struct.pack_into("<4H", head, 40, 4, bins, width, height)
+    (tmp_path / "big.hdr").write_bytes(head)
+    os.truncate(tmp_path / "big.img", bins * width * height * 4)
+    (tmp_path / "out").mkdir()
+    target = tmp_path / "out" / "a.h5"
+    command = "from napari_scope.cli.commands import main; main()"
+    arguments = [
+        "convert",
+        str(tmp_path / "big.hdr"),
+        str(target),
+        "--compression",
+        "gzip",
+    ]
+    program = subprocess.Popen(
+        [sys.executable, "-c", command, *arguments],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    while not list(target.parent.iterdir()) and program.poll() is None:
+        time.sleep(0.02)
+    program.send_signal(number)
+    told = program.communicate()[1]
+    assert program.returncode == 128 + number
+    assert f"cancelled: nothing was made or changed ({target})" in told
+    assert list(target.parent.iterdir()) == []

@@ -17,6 +17,7 @@ from napari_scope.cli.printing import (
     out_console,
     print_lines,
 )
+from napari_scope.errors import SettingsError
 
 if TYPE_CHECKING:
     from napari_scope.formats.tree_node import Node
@@ -33,14 +34,30 @@ def info(
     show_all: Annotated[
         bool, typer.Option("--all", help="Print all fields of a plate, all images.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Compare the checksum of mass-spectrometry images (imzML has one), "
+            "which reads all of the file; the exit code is 1 if it differs.",
+        ),
+    ] = False,
 ) -> None:
     """Say what a data set holds."""
-    from napari_scope.cli.msi import is_msi, print_msi
+    from napari_scope.cli.msi import is_msi
+    from napari_scope.cli.msi_info import print_msi
     from napari_scope.formats.tree import open_tree
 
-    if is_msi(path):
-        print_msi(path, as_json, show_all)
+    if is_msi(path) and not _is_mixed(path):
+        if not print_msi(path, as_json, show_all, verify):
+            raise typer.Exit(1)
         return
+    if verify:
+        raise SettingsError(
+            "--verify is for mass-spectrometry images",
+            path=path,
+            hint="the command validate checks OME-Zarr",
+        )
     root = open_tree(path)
     if root.kind == "folder":
         _print_folder(root, as_json)
@@ -55,6 +72,16 @@ def info(
         _print_problems([root.problem] if root.problem else [])
     else:
         _print_dataset(path, root, show_all)
+
+
+def _is_mixed(path: str) -> bool:
+    """Return whether a folder holds other data sets than mass spectra, too."""
+    from napari_scope.formats import detect
+    from napari_scope.formats.folder_listing import find_data_sets
+
+    if detect(path) == "msi":
+        return False
+    return any(found.format != "msi" for found in find_data_sets(path, depth=0))
 
 
 def _all_of(path: str, root: Node) -> dict[str, Any]:
@@ -127,7 +154,8 @@ def _print_folder(root: Node, as_json: bool) -> None:
     for child in root.children():
         child = child.described()
         count = "" if child.facts.count is None else f", {child.facts.count}"
-        lines.append(f"  {child.name}  {child.kind}{count}  {child.facts.version}")
+        kind = "mass spectra" if child.msi is not None else child.kind
+        lines.append(f"  {child.name}  {kind}{count}  {child.facts.version}")
     print_lines(map(harmless, lines))
 
 

@@ -220,6 +220,9 @@ def convert(
             bar.stop()
             print_lines(msi_lines(made))
         return
+    if "://" not in source and not Path(source).exists():
+        # Before the target is found fault with: it may suit what was meant.
+        raise FormatError("no such file or folder", path=source)
     _refuse_options(of_msi, "is for mass-spectrometry images")
     formats: dict[
         ConvertTo | None, Literal["ome-zarr", "ndtiff", "ome-tiff"] | None

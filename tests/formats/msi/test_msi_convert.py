@@ -186,6 +186,51 @@ def test_a_volume_becomes_a_volume(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(image.levels[0][0]), expected)
 
 
+def test_viewers_know_how_bright_an_image_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.zeros((4, 40), "f4")
+    values[:, 10], values[1, 20] = (0, 2000, 4000, 5000), 1e-5
+    table = PixelTable.of([0, 1, 0, 1], [0, 0, 1, 1])
+    write_openmsi(MemorySpectra.over(MZ, values, table), tmp_path / "a.h5")
+    ions = [Ion(MZ[10], 0.1), Ion(MZ[20], 0.1), Ion(MZ[30], 0.1)]
+    told: list[float] = []
+    convert_msi(
+        tmp_path / "a.h5", tmp_path / "a.ome.zarr", ions=ions, progress=told.append
+    )
+    # Most of the time goes into the images, before anything is written.
+    assert told == sorted(told) and told[-1] == 1 and any(0 < t < 0.8 for t in told)
+    channels = open_dataset(tmp_path / "a.ome.zarr").images[0].channels
+    assert channels[0].contrast_limits == (0, pytest.approx(5000, rel=0.01))
+    assert channels[1].contrast_limits == (0, pytest.approx(1e-5))
+    with open_msi(tmp_path / "a.h5") as reader:
+        expected = [reader.data.ion_image(ion.mz, 0.1) for ion in ions]
+    # Images that take too much memory are computed while they are written.
+    monkeypatch.setattr("napari_scope.formats.msi.convert_zarr._MOST_KEPT", 40)
+    convert_msi(tmp_path / "a.h5", tmp_path / "b.ome.zarr", ions=ions)
+    for name in ("a", "b"):
+        image = open_dataset(tmp_path / f"{name}.ome.zarr").images[0]
+        np.testing.assert_array_equal(np.asarray(image.levels[0]), expected)
+
+
+def test_ion_images_are_not_computed_in_vain(
+    two_sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert_msi(two_sets, tmp_path / "a.ome.zarr", dataset=0)
+    (tmp_path / "b.ome.zarr").write_text("of somebody")
+
+    def asked(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a spectrum was read")
+
+    monkeypatch.setattr("napari_scope.formats.msi.data.MSIData.tic_image", asked)
+    with pytest.raises(OutputExistsError, match=r"exists .*another name"):
+        convert_msi(two_sets, tmp_path / "a.ome.zarr")
+    with pytest.raises(OutputExistsError, match="no OME-Zarr store"):
+        convert_msi(two_sets, tmp_path / "b.ome.zarr", overwrite=True)
+    with pytest.raises(SettingsError, match=r"0\.3"):
+        convert_msi(two_sets, tmp_path / "c.ome.zarr", version="0.3")
+
+
 @pytest.mark.parametrize("name", ["a.h5", "a.imzML", "a.ome.zarr"])
 def test_nothing_is_left_and_nothing_replaced(
     two_sets: Path, tmp_path: Path, name: str
@@ -282,6 +327,22 @@ def test_a_part_acts_as_if_it_were_all() -> None:
         )
     common = Subset(_common(), np.array([4]))
     assert common.columns(np.array([3, 1])).shape == (1, 2)
+
+
+def test_spectra_of_no_values_among_others_alike(tmp_path: Path) -> None:
+    """A reader may see one axis there, and zeros where nothing was written."""
+    one, none = Spectrum(MZ, np.ones(40)), Spectrum(MZ[:0], np.ones(0))
+    table = PixelTable.of([0, 1, 2], [0, 0, 0])
+    spectra = MemorySpectra("", table, [none, one, none])
+    write_openmsi(spectra, tmp_path / "a.h5")
+    for name in ("a.imzML", "b.h5"):
+        assert convert_msi(tmp_path / "a.h5", tmp_path / name).compared == 3
+    zeros = MemorySpectra("", table, [Spectrum(MZ, np.zeros(40)), one, none])
+    assert compare_spectra(zeros, spectra) == compare_spectra(spectra, zeros) == 3
+    other = MemorySpectra("", table, [one, one, none])
+    for pair in ((spectra, other), (other, spectra)):
+        with pytest.raises(FormatError, match="x 0, y 0, z 0 differs"):
+            compare_spectra(*pair)
 
 
 def test_differences_are_found() -> None:

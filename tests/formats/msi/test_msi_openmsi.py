@@ -113,6 +113,17 @@ def test_the_places_of_rows_are_found_without_their_list(tmp_path: Path) -> None
         assert reader.problems == ()
 
 
+def test_an_index_that_points_beyond_the_rows_is_told(tmp_path: Path) -> None:
+    with new_file(tmp_path / "a.h5") as file:
+        group = add_partial(
+            add_experiment(file), np.eye(2, 50), np.array([[0, 0], [1, 1]]), (2, 2), MZ
+        )
+        group["xyindex"][0, 1] = 2
+    with open_msi(tmp_path / "a.h5") as reader:
+        assert "xyindex points beyond the spectra" in reader.problems[0]
+        assert reader[1, 1][1] == 1
+
+
 def test_contradicting_places_are_told(tmp_path: Path) -> None:
     with new_file(tmp_path / "a.h5") as file:
         group = add_partial(
@@ -146,6 +157,8 @@ def test_sparse_spectra(tmp_path: Path) -> None:
         assert reader.data.spectrum_at(1, 2).mz.tolist() == [100, 101, 109]
         assert reader.data.ion_image(101, 0.1).tolist() == [[2, 0], [0, 0], [0, 5]]
         assert len(reader.data) == 3 and not len(reader.data.spectrum_at(0, 1).mz)
+        # As many at a time as fit.
+        assert [len(block) for block in reader.data_sets[0].blocks()] == [3]
 
 
 def test_an_m_z_index_beyond_the_axis_spoils_one_spectrum(tmp_path: Path) -> None:
@@ -386,6 +399,76 @@ def test_a_data_set_that_cannot_be_used_is_left_out(tmp_path: Path) -> None:
         del file["entry_0/data_0/format"], file["entry_0/data_2/mz"]
     with pytest.raises(FormatError, match="no data set that can be used"):
         open_msi(path)
+
+
+def test_numbers_of_ours_that_are_none_do_not_spoil_a_file(tmp_path: Path) -> None:
+    text = h5py.string_dtype()
+    for number, corner in enumerate(
+        (
+            np.array([np.nan, 1e300, 0]),
+            np.array(["a", "b", "c"], dtype=text),
+            np.array([1 << 62, (1 << 63) - 1, 0]),
+            np.array([1, 2]),
+            np.array([1.5, 2.0, 3.0]),
+        )
+    ):
+        path = _full(tmp_path / f"{number}.h5")
+        with h5py.File(path, "r+") as file:
+            group = file["entry_0/data_0"]
+            notes = group.create_group("metadata")
+            notes["napari_scope_origin"] = corner
+            notes["napari_scope_name"] = 5
+            notes["napari_scope_pixel_size"] = np.array([1, 2, np.nan, 0, 0, 0.0])
+            notes["napari_scope_region_names"] = 7
+            group["napari_scope_region"] = -np.arange(24)
+        with open_msi(path) as reader:
+            np.testing.assert_array_equal(reader[:], CUBE)
+            one = reader.data_sets[0]
+            assert one.pixels.origin == (0, 0, 0) and one.pixel_size is None
+            told = "\n".join(reader.problems)
+        assert "the place of the first pixel is not used" in told
+        assert "the regions do not fit" in told
+
+
+def test_a_data_set_that_is_alone_is_called_as_its_file(tmp_path: Path) -> None:
+    with open_msi(_full(tmp_path / "a.h5")) as reader:
+        assert reader.data_sets[0].name == ""
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        add_full(file["entry_0"], CUBE, MZ)
+    with open_msi(tmp_path / "a.h5") as reader:
+        assert [one.name for one in reader.data_sets] == [
+            "entry_0/data_0",
+            "entry_0/data_1",
+        ]
+
+
+def test_files_of_a_folder_by_name(tmp_path: Path) -> None:
+    for name in ("b10.h5", "b9.HDF5", "a.omsi", "a.txt", "c.he5"):
+        (tmp_path / name).touch()
+    assert OpenMSIReader.get_files_from_dir(tmp_path) == [
+        str(tmp_path / name) for name in ("a.omsi", "b9.HDF5", "b10.h5", "c.he5")
+    ]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        {"compression": "lzf", "shuffle": True},
+        {"compression": "gzip", "shuffle": True, "fletcher32": True},
+    ],
+)
+def test_packed_as_h5py_can(tmp_path: Path, packed: dict[str, Any]) -> None:
+    with new_file(tmp_path / "a.h5") as file:
+        group = add_group(add_experiment(file), "full_cube", MZ)
+        group.create_dataset("data_0", data=CUBE, chunks=(2, 2, 50), **packed)
+        # Texts of a fixed length, as other programs write them.
+        del group["format"]
+        group.create_dataset("format", data=np.array([b"full_cube"], "S12"))
+        group.attrs["omsi_type"] = np.bytes_(b"omsi_file_msidata")
+        file.attrs["omsi_type"] = np.array([b"omsi_file"])
+    with open_msi(tmp_path / "a.h5") as reader:
+        np.testing.assert_array_equal(reader[:], CUBE)
+        assert reader.problems == ()
 
 
 def test_threads_read_at_once_and_closing_waits_for_nobody(tmp_path: Path) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from napari_scope.errors import FormatError, OutputExistsError, SettingsError
-from napari_scope.formats.msi.convert_compare import compare_spectra
+from napari_scope.errors import (
+    OutputExistsError,
+    SettingsError,
+)
+from napari_scope.fileio import sync_folder
+from napari_scope.formats.msi.aside import aside, check_free, take_name
+from napari_scope.formats.msi.convert_spectra import (
+    read_back,
+    write_as_imzml,
+    write_as_openmsi,
+)
 from napari_scope.formats.msi.convert_subset import Subset
-from napari_scope.formats.msi.opening import open_msi
-from napari_scope.formats.msi.passes import part_of
+from napari_scope.formats.msi.imzml.files import give_names
+from napari_scope.formats.msi.openmsi.content import content_of
+from napari_scope.formats.msi.openmsi.h5 import is_hdf5
+from napari_scope.formats.msi.passes import part_of, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,11 +121,16 @@ class Job:
         progress: Progress,
     ) -> MSIConversion:
         """Write ion images."""
-        from napari_scope.formats.msi.convert_zarr import ion_member, write_ion_images
+        from napari_scope.formats.msi.convert_zarr import (
+            check_target,
+            ion_member,
+            write_ion_images,
+        )
 
+        check_target(self.target, version, self.overwrite)
         members = []
-        spectra = 0
-        for number in self.sets:
+        spectra, share = 0, 0.8 / len(self.sets)
+        for k, number in enumerate(self.sets):
             try:
                 data = self.reader.whole(number).of_regions(self.regions)
             except ValueError as error:
@@ -138,11 +153,12 @@ class Job:
                     data, ions, self._name(number), told,
                     how=how, normalise=normalise, hotspot=hotspot,
                     cancelled=self.cancelled,
+                    progress=part_of(progress, k * share, (k + 1) * share),
                 )
             )  # fmt: skip
         write_ion_images(
             self.target, members, version=version, overwrite=self.overwrite,
-            cancelled=self.cancelled, progress=progress,
+            cancelled=self.cancelled, progress=part_of(progress, 0.8, 1.0),
         )  # fmt: skip
         self.notes += self.reader.problems
         channels = tuple(ion.title for ion in ions) or ("TIC",)
@@ -153,29 +169,66 @@ class Job:
     def to_spectra(
         self, kind: MSIKind, compression: str, verify: bool, progress: Progress
     ) -> MSIConversion:
-        """Write whole spectra."""
+        """Write whole spectra: aside, and named when they were found to be right."""
         chosen = [self._chosen(number) for number in self.sets]
+        targets = [self.target] if kind == "openmsi" else self._targets()
+        for path in targets:
+            for one in _files(path, kind):
+                check_free(one, overwrite=self.overwrite)
+            if kind == "openmsi" and path.exists() and not is_hdf5(path):
+                # A name such as brain.img may be that of somebody's data.
+                raise OutputExistsError(
+                    "the output exists, is no HDF5 file and is not replaced",
+                    path=path,
+                    hint="choose another name",
+                )
         share = 0.7 if verify else 1.0
-        made: tuple[Path, ...] = ()
-        try:
-            if kind == "openmsi":
-                made = self._to_openmsi(
-                    chosen, compression, part_of(progress, 0.0, share)
-                )
-            else:
-                made = self._to_imzml(
-                    chosen, compression, part_of(progress, 0.0, share)
-                )
+        write = write_as_openmsi if kind == "openmsi" else write_as_imzml
+        with aside(self.target) as folder:
+            made = [folder / path.name for path in targets]
+            self.notes += write(
+                content_of(self.reader, self.sets, chosen), made, compression,
+                self.cancelled, part_of(progress, 0.0, share),
+            )  # fmt: skip
             compared = None
             if verify:
-                compared = self._compare(chosen, made, part_of(progress, share, 1.0))
-        except BaseException:
-            for path in made:
-                _remove(path)
-            raise
+                compared = read_back(
+                    chosen, made, self.cancelled, part_of(progress, share, 1.0)
+                )
+            refuse(self.cancelled, "the conversion")
+            self._name_all(made, targets, kind)
+        if kind == "openmsi":
+            self.notes += [
+                f"not copied: {', '.join(one.analyses)} of {one.name}"
+                for one in getattr(self.reader, "experiments", ())
+                if one.analyses
+            ]
         self.notes += self.reader.problems
         count = sum(len(one) for one in chosen)
-        return MSIConversion(kind, made, count, (), compared, tuple(self.notes))
+        return MSIConversion(
+            kind, tuple(targets), count, (), compared, tuple(self.notes)
+        )
+
+    def _name_all(
+        self, made: Sequence[Path], targets: Sequence[Path], kind: MSIKind
+    ) -> None:
+        """Let all files take their names, or none where nothing is replaced."""
+        named: list[Path] = []
+        try:
+            for part, target in zip(made, targets, strict=True):
+                if kind == "imzml" and self.overwrite:
+                    parts, names = _files(part, kind), _files(target, kind)
+                    give_names(parts[0], names[0], part, target)
+                    continue
+                for one in _files(target, kind):
+                    take_name(part.with_name(one.name), one, overwrite=self.overwrite)
+                    named.append(one)
+        except BaseException:
+            if not self.overwrite:
+                for path in named:
+                    path.unlink(missing_ok=True)
+            raise
+        sync_folder(targets[0].parent)
 
     def _chosen(self, number: int) -> Spectra:
         whole = self.reader.data_sets[number]
@@ -187,74 +240,9 @@ class Job:
             raise SettingsError(str(error), path=self.reader.basename) from error
 
     def _name(self, number: int) -> str:
-        stem = Path(self.reader.basename).stem
+        stem = self.reader.title
         name = self.reader.data_sets[number].name or f"data set {number}"
         return stem if len(self.reader.data_sets) == 1 else f"{stem} {name}"
-
-    def _to_openmsi(
-        self, chosen: Sequence[Spectra], compression: str, progress: Progress
-    ) -> tuple[Path, ...]:
-        from napari_scope.formats.msi.openmsi.writer import (
-            between_data_sets,
-            write_openmsi,
-        )
-
-        all_of = between_data_sets(self.reader)
-        places = {number: place for place, number in enumerate(self.sets)}
-        dependencies = [
-            [{**one, "dataset": places.get(one["dataset"])} for one in all_of[number]]
-            for number in self.sets
-        ]
-        for one in chosen:
-            if one.common_mz is None and one.pixels.duplicates:
-                name = one.name or "the data set"
-                self.notes.append(
-                    f"{name}: {one.pixels.duplicates} spectra lie where a later one "
-                    "lies, too, and were left out"
-                )
-        path = write_openmsi(
-            list(chosen),
-            self.target,
-            compression="gzip" if compression == "gzip" else "none",
-            identifier=Path(self.reader.basename).stem,
-            instrument=self.reader.get_instrument_metadata(),
-            methods=self.reader.get_method_metadata(),
-            dependencies=dependencies,
-            overwrite=self.overwrite,
-            cancelled=self.cancelled,
-            progress=progress,
-        )
-        return (path,)
-
-    def _to_imzml(
-        self, chosen: Sequence[Spectra], compression: str, progress: Progress
-    ) -> tuple[Path, ...]:
-        from napari_scope.formats.msi.imzml.writer import write_imzml
-
-        targets = self._targets()
-        if not self.overwrite:
-            for path in targets:
-                for one in (path, path.with_suffix(".ibd")):
-                    if os.path.lexists(one):
-                        raise OutputExistsError("the file exists", path=one)
-        made: list[Path] = []
-        try:
-            count = len(targets)
-            for k, (spectra, path) in enumerate(zip(chosen, targets, strict=True)):
-                write_imzml(
-                    spectra,
-                    path,
-                    compression="zlib" if compression == "zlib" else "none",
-                    overwrite=self.overwrite,
-                    cancelled=self.cancelled,
-                    progress=part_of(progress, k / count, (k + 1) / count),
-                )
-                made.append(path)
-        except BaseException:
-            for path in made:
-                _remove(path)
-            raise
-        return tuple(made)
 
     def _targets(self) -> list[Path]:
         """Return a file for each data set; names are added if there are several."""
@@ -272,31 +260,7 @@ class Job:
             found.append(self.target.with_name(f"{stem}_{name}{suffix}"))
         return found
 
-    def _compare(
-        self, chosen: Sequence[Spectra], made: Sequence[Path], progress: Progress
-    ) -> int:
-        """Read all spectra back; return how many there are."""
-        done = 0
-        for k, spectra in enumerate(chosen):
-            single = len(made) == 1
-            with open_msi(made[0 if single else k]) as written:
-                other = written.data_sets[k if single else 0]
-                try:
-                    done += compare_spectra(
-                        spectra,
-                        other,
-                        self.cancelled,
-                        part_of(progress, k / len(chosen), (k + 1) / len(chosen)),
-                    )
-                except FormatError as error:
-                    raise FormatError(
-                        f"it does not come back as it was written: {error.message}",
-                        path=written.basename,
-                    ) from error
-        return done
 
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    if path.suffix.lower() == ".imzml":
-        path.with_suffix(".ibd").unlink(missing_ok=True)
+def _files(path: Path, kind: MSIKind) -> list[Path]:
+    """Return the files of a target; the one that is opened is the last one."""
+    return [path.with_suffix(".ibd"), path] if kind == "imzml" else [path]

@@ -2,24 +2,30 @@
 
 The image has the axes c, y, x, or c, z, y, x, with the size of the pixels and the place
 of the image in micrometers where the file tells them. Which ion a channel is stands in
-our own attributes of the image, under ``napari_scope`` and ``msi``. Images are computed
-one after the other while they are written.
+our own attributes of the image, under ``napari_scope`` and ``msi``. Images that take
+little memory are computed first, so that the display range of each is known; others one
+after the other while they are written.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scope.errors import SettingsError
+from napari_scope.errors import DiskSpaceError, OutputExistsError, SettingsError
+from napari_scope.formats.msi.passes import part_of, silent
 from napari_scope.formats.msi.windows import mz_window
+from napari_scope.formats.ngff.metadata import NGFF_VERSIONS
 from napari_scope.formats.ngff.saving.images import (
     SavedImage,
     SavedLabels,
     save_store,
 )
+from napari_scope.formats.replacing import check_replaceable
 from napari_scope.model import Axis, Channel
 
 if TYPE_CHECKING:
@@ -33,10 +39,19 @@ if TYPE_CHECKING:
     from napari_scope.formats.msi.data import Image, MSIData
     from napari_scope.formats.msi.normalise import Normalisation
     from napari_scope.formats.msi.passes import Cancelled, Progress
+    from napari_scope.formats.ngff.saving.arrays import PixelSource
 
-__all__ = ["ion_member", "write_ion_images"]
+__all__ = ["check_target", "ion_member", "write_ion_images"]
 
+_MOST_KEPT = 256 << 20  # bytes of images that are computed before they are written
+_BRIGHT = 99.5  # percentile of the pixels above 0 that is shown at full brightness
 _COLORS = ("#FFFFFF", "#00FF00", "#FF00FF", "#00FFFF", "#FFFF00", "#FF0000", "#0080FF")
+
+
+def _shape(data: MSIData, ions: Sequence[Ion]) -> tuple[int, ...]:
+    width, height, depth = data.pixels.shape
+    plane = (depth, height, width) if data.pixels.is_volume else (height, width)
+    return (max(1, len(ions)), *plane)
 
 
 class _IonPixels:
@@ -54,9 +69,7 @@ class _IonPixels:
         hotspot: float | None,
         cancelled: Cancelled,
     ) -> None:
-        width, height, depth = data.pixels.shape
-        plane = (depth, height, width) if data.pixels.is_volume else (height, width)
-        self.shape = (max(1, len(ions)), *plane)
+        self.shape = _shape(data, ions)
         self._start = partial(_images, data, ions, how, normalise, hotspot, cancelled)
         self._images: Iterator[Image] = self._start()
         self._at = -1
@@ -83,9 +96,10 @@ def _images(
     normalise: Normalisation,
     hotspot: float | None,
     cancelled: Cancelled,
+    progress: Progress = silent,
 ) -> Iterator[Image]:
     if not ions:
-        yield data.tic_image(cancelled=cancelled)
+        yield data.tic_image(cancelled=cancelled, progress=progress)
         return
     yield from data.ion_images(
         [(ion.mz, ion.tolerance, ion.unit) for ion in ions],
@@ -93,6 +107,7 @@ def _images(
         normalise=normalise,
         hotspot=hotspot,
         cancelled=cancelled,
+        progress=progress,
     )
 
 
@@ -120,6 +135,7 @@ def ion_member(
     normalise: Normalisation = "none",
     hotspot: float | None = None,
     cancelled: Cancelled,
+    progress: Progress = silent,
 ) -> SavedImage:
     """Return the images of one data set as an image to save.
 
@@ -135,13 +151,29 @@ def ion_member(
         What else the metadata say.
     how, normalise, hotspot, cancelled
         See `MSIData.ion_image`.
+    progress : callable
+        Told what part is computed, if it is computed now.
     """
     if not len(data):
         raise SettingsError(f"{name} has no spectrum, so there is no image of it")
     axes = _axes(data)
     titles = [ion.title for ion in ions] or ["TIC"]
+    pixels: PixelSource
+    limits: list[tuple[float, float] | None] = [None] * len(titles)
+    if 4 * math.prod(_shape(data, ions)) <= _MOST_KEPT:
+        found = _images(
+            data, ions, how, normalise, hotspot, cancelled, part_of(progress, 0.0, 0.9)
+        )
+        kept = np.empty(_shape(data, ions), np.float32)
+        for k, image in enumerate(found):
+            kept[k] = image
+        limits = [_limits(image) for image in kept]
+        pixels = _Array(kept)
+        progress(1.0)
+    else:
+        pixels = _IonPixels(data, ions, how, normalise, hotspot, cancelled)
     channels = tuple(
-        Channel(title, _COLORS[k % len(_COLORS)], visible=k < 4)
+        Channel(title, _COLORS[k % len(_COLORS)], limits[k], visible=k < 4)
         for k, title in enumerate(titles)
     )
     listed = []
@@ -164,11 +196,16 @@ def ion_member(
         "normalise": normalise if isinstance(normalise, str) else repr(normalise),
         "hotspot": hotspot,
     }
-    pixels = _IonPixels(data, ions, how, normalise, hotspot, cancelled)
     axes = (Axis("c", "channel", labels=tuple(titles)), *axes)
     return SavedImage(
         name, axes, pixels, channels, _region_labels(data), own={"msi": own}
     )
+
+
+def _limits(image: Image) -> tuple[float, float] | None:
+    """Return 0 and what is bright; None if there is nothing above 0."""
+    above = image[np.isfinite(image) & (image > 0)]
+    return (0.0, float(np.percentile(above, _BRIGHT))) if len(above) else None
 
 
 def _axes(data: MSIData) -> tuple[Axis, ...]:
@@ -196,6 +233,29 @@ def _region_labels(data: MSIData) -> tuple[SavedLabels, ...]:
     return (SavedLabels("regions", _axes(data), _Array(image), properties=names),)
 
 
+def check_target(target: Path, version: str | None, overwrite: bool) -> None:
+    """Refuse what cannot be written, before anything is computed.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such version.
+    OutputExistsError
+        If the target exists and is not to be replaced.
+    """
+    if version is not None and version not in NGFF_VERSIONS:
+        raise SettingsError(
+            f"OME-Zarr {version!r} is not written",
+            hint=f"use one of {', '.join(sorted(NGFF_VERSIONS))}",
+        )
+    if os.path.lexists(target):
+        if not overwrite:
+            raise OutputExistsError(
+                "the output exists", path=target, hint="choose another name"
+            )
+        check_replaceable(target)
+
+
 def write_ion_images(
     target: Path,
     members: Sequence[SavedImage],
@@ -207,11 +267,15 @@ def write_ion_images(
 ) -> None:
     """Write images as one store; see `napari_scope.formats.ngff.saving.images`."""
     more = {} if version is None else {"version": version}
-    save_store(
-        target,
-        members,
-        overwrite=overwrite,
-        progress=lambda done, total: progress(done / max(1, total)),
-        cancelled=cancelled,
-        **more,
-    )
+    try:
+        save_store(
+            target,
+            members,
+            overwrite=overwrite,
+            progress=lambda done, total: progress(done / max(1, total)),
+            cancelled=cancelled,
+            **more,
+        )
+    except DiskSpaceError as error:
+        # It names a hidden folder, which is gone by now.
+        raise DiskSpaceError(error.message, path=target, hint=error.hint) from error

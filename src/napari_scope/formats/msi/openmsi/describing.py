@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = [
     "NAME", "ORIGIN", "PIXEL", "PROFILE", "REGION", "REGION_NAMES",
     "dependency_groups", "metadata_of",
-    "pixel_size_of", "read_dependency", "write_dependency", "write_metadata",
+    "pixel_size_of", "read_dependency", "stored_text", "write_dependency",
+    "write_metadata",
 ]  # fmt: skip
 
 NAME: Final = "napari_scope_name"
@@ -44,6 +45,8 @@ REGION_NAMES: Final = "napari_scope_region_names"
 _DEPENDENCY: Final = (
     "parameter_name", "selection", "main_name", "data_name", "dependency_type",
 )  # fmt: skip
+_MOST_ATTRIBUTE: Final = 15_000  # letters; HDF5 takes 64 kB for all of an object
+_MOST_NAME: Final = 1000
 _OF_SEED: Final = "parameter, link, co_modality, subset, contains".split(", ")
 
 
@@ -112,23 +115,38 @@ def write_metadata(group: Any, values: Mapping[str, MetadataValue], h5py: Any) -
     for key, value in values.items():
         content = value.value
         plain = isinstance(content, str | bool | int | float)
-        as_json = not plain or (isinstance(content, str) and "\0" in content)
-        name = key.replace("/", "_").replace("\0", "") or "_"
+        is_odd = isinstance(content, str) and stored_text(content) != content
+        is_long = isinstance(content, int) and not -(1 << 63) <= content < 1 << 63
+        as_json = not plain or is_odd or is_long
+        name = stored_text(key).replace("/", "_")[:_MOST_NAME] or "_"
         if name in (".", "..") or name in group:
             name = f"{name}_{len(group)}"
         if as_json or isinstance(content, str):
             written = json.dumps(content, default=_native) if as_json else content
             dataset = group.create_dataset(name, data=written, dtype=text)
         else:
-            if isinstance(content, int) and not -(1 << 63) <= content < 1 << 63:
-                content = float(content)
             dataset = group.create_dataset(name, data=content)
         if name != key:
-            dataset.attrs["key"] = key
-        dataset.attrs["description"] = value.description
-        dataset.attrs["unit"] = value.unit
-        dataset.attrs["ontology"] = json.dumps(value.ontology or None)
+            dataset.attrs["key"] = _of_attribute(key)
+        dataset.attrs["description"] = _of_attribute(value.description)
+        dataset.attrs["unit"] = _of_attribute(value.unit)
+        dataset.attrs["ontology"] = _of_attribute(json.dumps(value.ontology or None))
         dataset.attrs["isjson"] = as_json
+
+
+def stored_text(text: str) -> str:
+    r"""Return a text without what HDF5 cannot hold in one: zeros, halves of letters.
+
+    Examples
+    --------
+    >>> stored_text("a\0b\udc80 µ")
+    'ab? µ'
+    """
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _of_attribute(text: str) -> str:
+    return stored_text(text)[:_MOST_ATTRIBUTE]
 
 
 def _native(value: Any) -> Any:
@@ -191,9 +209,9 @@ def write_dependency(
         "dependency_type": kind if kind in _OF_SEED else "undefined",
     }
     group.attrs[ATTRIBUTE] = "dependency"
-    group.attrs["help"] = str(dependency.get("help") or "")
+    group.attrs["help"] = _of_attribute(str(dependency.get("help") or ""))
     for name, value in content.items():
-        group.create_dataset(name, data=value, dtype=text)
+        group.create_dataset(name, data=stored_text(str(value)), dtype=text)
 
 
 def dependency_groups(group: Any, problems: list[str]) -> list[Any]:

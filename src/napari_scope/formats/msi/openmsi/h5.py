@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTRIBUTE", "SIGNATURE", "H5File", "attribute", "child", "children", "group_in",
-    "import_h5py", "numbers_in", "refusal", "small_value",
+    "import_h5py", "is_hdf5", "numbers_in", "refusal", "small_value",
 ]  # fmt: skip
 
 SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
@@ -54,6 +54,29 @@ _MOST_SMALL = 1 << 20  # bytes of one value of the metadata
 _MOST_CHUNK = 1 << 29  # bytes that one piece has in memory when it is unpacked
 _CACHE = 32 << 20  # bytes of unpacked pieces that are kept, for each array
 _FAILURES = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError)
+
+
+def is_hdf5(path: PathLike) -> bool:
+    """Return whether a file begins as HDF5 does, after a user block if it has one."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(SIGNATURE))
+            # A user block is 512 bytes or more, by twos.
+            return head == SIGNATURE or _after_user_block(file.read(1 << 15))
+    except (OSError, ValueError):
+        return False
+
+
+def _after_user_block(data: bytes) -> bool:
+    """Return whether HDF5 begins at 512, 1024, ... of a file, after 8 bytes of it.
+
+    Examples
+    --------
+    >>> _after_user_block(bytes(504) + SIGNATURE), _after_user_block(bytes(1024))
+    (True, False)
+    """
+    places = (512 << k for k in range(7))
+    return any(data[at - 8 :].startswith(SIGNATURE) for at in places)
 
 
 def import_h5py(path: PathLike) -> Any:

@@ -17,81 +17,30 @@ Examples
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.choosing import MultiDataRegionReader
 from napari_scope.formats.msi.data import MSIData
-from napari_scope.formats.msi.openmsi.describing import (
-    dependency_groups,
-    metadata_of,
-    read_dependency,
-)
-from napari_scope.formats.msi.openmsi.h5 import (
-    ATTRIBUTE,
-    SIGNATURE,
-    H5File,
-    attribute,
-    child,
-    children,
-    group_in,
-    small_value,
-)
-from napari_scope.formats.msi.openmsi.sets import spectra_of
+from napari_scope.formats.msi.natural import natural
+from napari_scope.formats.msi.openmsi.experiments import is_ours, read_experiments
+from napari_scope.formats.msi.openmsi.h5 import ATTRIBUTE, H5File, attribute, is_hdf5
 from napari_scope.formats.msi.openmsi.sparse import SparseSpectra
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from napari_scope.formats.msi.openmsi.experiments import Experiment, Told
     from napari_scope.formats.msi.spectra import MetadataValue, Spectra
 
     PathLike = str | os.PathLike[str]
     Metadata = dict[str, MetadataValue]
 
-__all__ = ["Experiment", "OpenMSIReader"]
+__all__ = ["OpenMSIReader"]
 
 _HEAD = 1 << 20
-_FILE, _EXPERIMENT, _DATA = "omsi_file", "omsi_file_experiment", "omsi_file_msidata"
 _SUFFIXES = (".h5", ".hdf5", ".omsi", ".he5")
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """One experiment of a file.
-
-    Parameters
-    ----------
-    name : str
-        Its group, ``entry_0`` for example.
-    identifier : str
-        What the file calls it.
-    data_sets : tuple of int
-        Numbers of its data sets.
-    analyses : tuple of str
-        Groups of what was computed, with their type where it is told.
-    metadata, instrument, methods : mapping of str to MetadataValue
-        What is known of it.
-    """
-
-    name: str
-    identifier: str
-    data_sets: tuple[int, ...]
-    analyses: tuple[str, ...]
-    metadata: Mapping[str, MetadataValue]
-    instrument: Mapping[str, MetadataValue]
-    methods: Mapping[str, MetadataValue]
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What the group of a data set says beside its spectra."""
-
-    place: str
-    instrument: Metadata
-    methods: Metadata
-    dependencies: tuple[dict[str, Any], ...]
 
 
 class OpenMSIReader(MultiDataRegionReader):
@@ -120,7 +69,7 @@ class OpenMSIReader(MultiDataRegionReader):
 
     def __init__(self, basename: PathLike, requires_slicing: bool = True) -> None:
         self._file: H5File | None = None
-        self._told: list[_Told] = []
+        self._told: list[Told] = []
         self.experiments: tuple[Experiment, ...] = ()
         try:
             super().__init__(basename, requires_slicing)
@@ -145,12 +94,9 @@ class OpenMSIReader(MultiDataRegionReader):
         try:
             if not os.path.isfile(name):
                 return False
+            if not is_hdf5(name):
+                return False
             with open(name, "rb") as file:
-                head = file.read(len(SIGNATURE))
-                # A user block is 512 bytes or more, by twos.
-                if head != SIGNATURE and not _after_user_block(file.read(1 << 15)):
-                    return False
-                file.seek(0)
                 if ATTRIBUTE.encode() not in file.read(_HEAD):
                     return False
         except (OSError, ValueError):
@@ -161,7 +107,7 @@ class OpenMSIReader(MultiDataRegionReader):
             return Path(name).suffix.lower() in _SUFFIXES
         try:
             with file_h5.held() as root:
-                return _is_ours(root)
+                return is_ours(root)
         except FormatError:
             return False
         finally:
@@ -176,6 +122,12 @@ class OpenMSIReader(MultiDataRegionReader):
             return None
 
     @classmethod
+    def get_files_from_dir(cls, dirname: PathLike) -> list[str]:
+        """Return the files of a folder whose names end as those of HDF5."""
+        names = [n for n in os.listdir(dirname) if n.lower().endswith(_SUFFIXES)]
+        return [os.path.join(dirname, name) for name in sorted(names, key=natural)]
+
+    @classmethod
     def supports_multiexperiment(cls) -> bool:
         """Return True."""
         return True
@@ -187,13 +139,14 @@ class OpenMSIReader(MultiDataRegionReader):
         Spectra that cannot be unpacked are found when they are read.
         """
         found = list(self._problems)
-        for spectra in self._spectra:
+        for spectra, told in zip(self._spectra, self._told, strict=False):
             damaged: dict[int, str] = getattr(spectra, "damaged", {})
             if damaged:
                 first = min(damaged)
+                name = spectra.name or told.place
                 found.append(
-                    f"{spectra.name}: {len(damaged)} spectra could not be read so far "
-                    f"and are empty, the first is number {first}: {damaged[first]}"
+                    f"{name}: {len(damaged)} spectra could not be read so far and are "
+                    f"empty, the first is number {first}: {damaged[first]}"
                 )
         return tuple(found)
 
@@ -233,161 +186,32 @@ class OpenMSIReader(MultiDataRegionReader):
             raise FormatError("no such file", path=self.basename)
         self._file = H5File(self.basename)
         problems: list[str] = []
-        spectra: list[Spectra] = []
-        experiments = []
         with self._file.held() as root:
-            if not _is_ours(root):
+            if not is_ours(root):
                 raise FormatError(
                     "an HDF5 file, but not of OpenMSI: it has no experiment "
                     f"({ATTRIBUTE} is {attribute(root, ATTRIBUTE)!r})",
                     path=self.basename,
                 )
-            for name in children(root, "entry_"):
-                entry = group_in(root, name, problems)
-                if entry is not None and attribute(entry, ATTRIBUTE) in (
-                    "",
-                    _EXPERIMENT,
-                ):
-                    experiments.append(self._experiment(entry, spectra, problems))
-        self.experiments = tuple(experiments)
+            found = read_experiments(root, self._file, self._identity(), problems)
+        if len(found.spectra) == 1 and found.spectra[0].name == found.told[0].place[1:]:
+            # As data sets of other formats that are alone: called as the file is.
+            found.spectra[0].name = ""
+        self.experiments = tuple(found.experiments)
+        self._told = found.told
         self.problems = tuple(problems)
-        if not spectra:
+        if not found.spectra:
             raise FormatError(
                 "; ".join(["there is no data set that can be used", *problems[:3]]),
                 path=self.basename,
             )
-        return spectra
+        return found.spectra
 
-    def _experiment(
-        self, entry: Any, spectra: list[Spectra], problems: list[str]
-    ) -> Experiment:
-        name = entry.name.rsplit("/", 1)[1]
-        stored = child(entry, "experiment_identifier", problems)
-        identifier = ""
-        if stored is not None and hasattr(stored, "dtype"):
-            try:
-                identifier = str(small_value(stored))
-            except FormatError as error:
-                problems.append(error.message)
-        instrument, methods = _instrument(entry, problems), _methods(entry, problems)
-        first = len(spectra)
-        for key in children(entry, "data_"):
-            group = group_in(entry, key, problems)
-            if group is None or attribute(group, ATTRIBUTE) not in ("", _DATA):
-                continue
-            self._add(group, spectra, problems, instrument, methods)
-        analyses = []
-        for key in children(entry, "analysis_"):
-            group = group_in(entry, key, problems)
-            if group is not None:
-                analyses.append(" ".join([key, *_kind_of(group, problems)]))
-        return Experiment(
-            name,
-            identifier,
-            tuple(range(first, len(spectra))),
-            tuple(analyses),
-            metadata_of(group_in(entry, "metadata", problems), problems),
-            instrument,
-            methods,
-        )
-
-    def _add(
-        self,
-        group: Any,
-        spectra: list[Spectra],
-        problems: list[str],
-        instrument: Metadata,
-        methods: Metadata,
-    ) -> None:
-        assert self._file is not None
-        place = group.name
-        try:
-            found = spectra_of(
-                group, self._file, place.strip("/"), self._identity(place), problems
-            )
-        except FormatError as error:
-            # The others can still be looked at.
-            problems.append(f"left out: {error.message}")
-            return
-        spectra.append(found)
-        entries = [
-            read_dependency(one, problems) for one in dependency_groups(group, problems)
-        ]
-        self._told.append(
-            _Told(
-                place,
-                instrument | _instrument(group, problems),
-                methods | _methods(group, problems),
-                tuple(one for one in entries if one is not None),
-            )
-        )
-
-    def _identity(self, place: str) -> str:
+    def _identity(self) -> str:
         facts = os.stat(self.basename)
         path = os.path.abspath(self.basename)
-        return f"{path} {facts.st_size} {facts.st_mtime_ns} {place}"
+        return f"{path} {facts.st_size} {facts.st_mtime_ns}"
 
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
-
-
-def _after_user_block(data: bytes) -> bool:
-    """Return whether HDF5 begins at 512, 1024, ... of a file, after 8 bytes of it.
-
-    Examples
-    --------
-    >>> _after_user_block(bytes(504) + SIGNATURE), _after_user_block(bytes(1024))
-    (True, False)
-    """
-    places = (512 << k for k in range(7))
-    return any(data[at - 8 :].startswith(SIGNATURE) for at in places)
-
-
-def _is_ours(root: Any) -> bool:
-    kind = attribute(root, ATTRIBUTE)
-    if kind:
-        return kind == _FILE
-    # Some file has lost it; then an experiment has to say what it is.
-    return any(
-        attribute(group, ATTRIBUTE) == _EXPERIMENT
-        for name in children(root, "entry_")[:10]
-        if (group := group_in(root, name, [])) is not None
-    )
-
-
-def _instrument(group: Any, problems: list[str]) -> Metadata:
-    return _described(group_in(group, "instrument", problems), problems, skip=("mz",))
-
-
-def _methods(group: Any, problems: list[str]) -> Metadata:
-    found = group_in(group, "methods", problems)
-    # What it was called before.
-    return _described(
-        found if found is not None else group_in(group, "sample", problems), problems
-    )
-
-
-def _described(group: Any, problems: list[str], skip: tuple[str, ...] = ()) -> Metadata:
-    """Return the values of a group and of its group ``metadata``."""
-    if group is None:
-        return {}
-    own: list[str] = []
-    found = {
-        key: value for key, value in metadata_of(group, own).items() if key not in skip
-    }
-    problems += [text for text in own if not any(f"/{s} " in text for s in skip)]
-    return found | metadata_of(group_in(group, "metadata", problems), problems)
-
-
-def _kind_of(group: Any, problems: list[str]) -> list[str]:
-    """Return the type and the identifier of an analysis, as far as they are told."""
-    found = []
-    for key in ("analysis_type", "analysis_identifier"):
-        value = child(group, key, problems)
-        if value is not None and hasattr(value, "dtype"):
-            try:
-                found.append(str(small_value(value)))
-            except FormatError as error:
-                problems.append(error.message)
-    return found

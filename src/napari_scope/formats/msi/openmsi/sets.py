@@ -52,6 +52,7 @@ __all__ = ["LAYOUTS", "spectra_of"]
 
 _BOOLS = (True, False)
 _MOST_SPECTRA = 1 << 24
+_FARTHEST = 1 << 40  # pixels from zero that the first one may lie
 LAYOUTS = ("full_cube", "partial_cube", "partial_spectra")
 
 
@@ -113,8 +114,9 @@ class _Facts:
         self.problems = problems
         origin = metadata.pop(ORIGIN, None)
         corner = origin.value if origin is not None else []
-        good = isinstance(corner, list) and len(corner) == 3
-        self._origin = [int(n) for n in corner] if good else [0, 0, 0]
+        self._origin = _origin_of(corner)
+        if origin is not None and self._origin is None:
+            problems.append(f"{group.name}: the place of the first pixel is not used")
         names = metadata.pop(REGION_NAMES, None)
         is_list = names is not None and isinstance(names.value, list)
         self._names = [str(n) for n in names.value] if is_list and names else []
@@ -131,8 +133,9 @@ class _Facts:
                 f"{self.group.name}: the regions do not fit, none used"
             )
             region = None
-        columns = [c + o for c, o in zip(places, self._origin, strict=False)]
-        z = columns[2] if len(columns) > 2 else np.full(n, self._origin[2])
+        origin = self._origin or [0, 0, 0]
+        columns = [c + o for c, o in zip(places, origin, strict=False)]
+        z = columns[2] if len(columns) > 2 else np.full(n, origin[2])
         return PixelTable.of(columns[0], columns[1], z, region, self._names)
 
     def index(self, name: str) -> Numbers | None:
@@ -141,6 +144,20 @@ class _Facts:
         if found is not None and found.ndim not in (2, 3):
             raise self.useless(f"{name} has {found.ndim} axes")
         return None if found is None else found.astype(np.int64)
+
+
+def _origin_of(corner: Any) -> list[int] | None:
+    """Return x, y and z of the first pixel; None if these are no such numbers.
+
+    Examples
+    --------
+    >>> _origin_of([3, -4, 0]), _origin_of([1 << 60, 0, 0]), _origin_of(["a", 0, 0])
+    ([3, -4, 0], None, None)
+    """
+    if not isinstance(corner, list) or len(corner) != 3:
+        return None
+    good = all(isinstance(n, int) and abs(n) <= _FARTHEST for n in corner)
+    return list(corner) if good else None
 
 
 def _useless(group: Any, why: str, path: str, problems: list[str]) -> FormatError:

@@ -6,10 +6,6 @@ become a cube, full or with the places that have a spectrum; others become the s
 layout, with a list of all m/z values. A cube is kept twice, cut for reading spectra and
 for reading images.
 
-What the format has no place for is in the metadata of the data set, under names that
-begin with ``napari_scope``: size of a pixel, where the image lies, names of regions,
-whether spectra are profiles.
-
 Examples
 --------
 >>> write_openmsi(reader, "brain.h5", compression="gzip")  # doctest: +SKIP
@@ -17,62 +13,50 @@ Examples
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_scope.errors import FormatError, OutputExistsError, SettingsError
-from napari_scope.fileio import DataFile, sync_folder
-from napari_scope.formats.msi.openmsi.describing import (
-    NAME,
-    ORIGIN,
-    PIXEL,
-    PROFILE,
-    REGION,
-    REGION_NAMES,
-    write_dependency,
-    write_metadata,
+from napari_scope.errors import FormatError, ScopeError, SettingsError
+from napari_scope.fileio import sync_folder
+from napari_scope.formats.msi.aside import aside, check_free, take_name
+from napari_scope.formats.msi.openmsi.content import (
+    Content,
+    WrittenExperiment,
+    content_of,
 )
+from napari_scope.formats.msi.openmsi.describing import stored_text, write_dependency
 from napari_scope.formats.msi.openmsi.h5 import ATTRIBUTE, import_h5py
-from napari_scope.formats.msi.openmsi.writing import write_cube, write_sparse
+from napari_scope.formats.msi.openmsi.sink import Sink
+from napari_scope.formats.msi.openmsi.written_set import (
+    VERSION,
+    Settings,
+    write_collection,
+    write_data_set,
+)
 from napari_scope.formats.msi.passes import never, part_of, refuse, silent
 from napari_scope.formats.msi.reader import MSIReader
-from napari_scope.formats.msi.spectra import MetadataValue
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
+    from napari_scope.formats.msi.openmsi.written_set import Copies, Layout
     from napari_scope.formats.msi.passes import Cancelled, Progress
-    from napari_scope.formats.msi.spectra import Spectra
+    from napari_scope.formats.msi.spectra import MetadataValue, Spectra
 
     PathLike = str | os.PathLike[str]
+    Metadata = Mapping[str, MetadataValue]
 
-__all__ = ["Copies", "Layout", "write_openmsi"]
-
-Layout: TypeAlias = Literal["auto", "full_cube", "partial_cube", "partial_spectra"]
-Copies: TypeAlias = Literal["both", "spectra", "images"]
-
-_VERSION = "0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class _How:
-    """How all data sets are written."""
-
-    h5py: Any
-    layout: Layout
-    copies: Copies
-    packed: dict[str, Any]
-    cancelled: Cancelled
+__all__ = ["write_openmsi"]
 
 
 def write_openmsi(
-    source: Spectra | MSIReader | Sequence[Spectra],
+    source: Spectra | MSIReader | Sequence[Spectra] | Content,
     path: PathLike,
     *,
     layout: Layout = "auto",
@@ -87,15 +71,15 @@ def write_openmsi(
     cancelled: Cancelled = never,
     progress: Progress = silent,
 ) -> Path:
-    """Write data sets as one experiment of an OpenMSI file.
+    """Write data sets into an OpenMSI file.
 
     Of spectra at one place the last is written, as images show it, where the layout
     has one spectrum a place (``full_cube``, ``partial_spectra``).
 
     Parameters
     ----------
-    source : Spectra, MSIReader, or sequence of Spectra
-        What to write; all data sets of a reader.
+    source : Spectra, MSIReader, Content, or sequence of Spectra
+        What to write; of a reader all data sets, with what it knows of them.
     path : str or PathLike
         The new file.
     layout : {"auto", "full_cube", "partial_cube", "partial_spectra"}
@@ -105,9 +89,11 @@ def write_openmsi(
     compression : {"none", "gzip"}
         How arrays are packed.
     identifier : str
-        Name of the experiment; that of the file if it is empty.
+        Name of the experiment that all data sets belong to; if it is empty they stay
+        with their own, and those of no experiment belong to one named as the file.
     metadata, instrument, methods : mapping of str to MetadataValue, optional
-        What is known of the experiment; of a reader the last two are taken from it.
+        What is known of that experiment, and of the instrument and the sample of all
+        data sets; otherwise what the source knows of each.
     dependencies : sequence of sequence of mapping, optional
         For each data set, dicts as `MSIReader.get_dataset_dependencies` returns them;
         of a reader they are taken from it. Those on data sets that are not in the file
@@ -134,106 +120,130 @@ def write_openmsi(
         If it was cancelled; nothing is left of the file.
     """
     target = Path(path)
-    sets: list[Spectra]
+    content = _gathered(source, identifier or target.stem)
+    if identifier or metadata is not None:
+        name = identifier or content.experiments[0].identifier
+        one = WrittenExperiment(name, len(content.sets), metadata or {})
+        content = replace(content, experiments=(one,))
+    count = len(content.sets)
+    if instrument is not None:
+        content = replace(content, instrument=(instrument,) * count)
+    if methods is not None:
+        content = replace(content, methods=(methods,) * count)
+    if dependencies is not None:
+        content = replace(content, dependencies=tuple(dependencies))
+    _check(content, target, layout, compression)
+    check_free(target, overwrite=overwrite)
+    h5py = import_h5py(target)
+    packed = (
+        {} if compression == "none" else {"compression": "gzip", "compression_opts": 4,
+                                          "shuffle": True}
+    )  # fmt: skip
+    with aside(target) as folder:
+        part = folder / target.name
+        try:
+            with Sink(part) as sink:
+
+                def ended() -> bool:
+                    sink.check()
+                    return cancelled()
+
+                how = Settings(h5py, layout, copies, packed, ended)
+                with h5py.File(sink, "w") as file:
+                    _write(file, content, how, progress)
+                refuse(ended, "writing OpenMSI HDF5")
+                sink.sync()
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, ScopeError):
+                raise
+            words = " ".join(str(error).split())
+            raise FormatError(
+                f"HDF5 cannot be written, {words}", path=target
+            ) from error
+        take_name(part, target, overwrite=overwrite)
+        sync_folder(target.parent)
+    return target
+
+
+def _gathered(
+    source: Spectra | MSIReader | Sequence[Spectra] | Content, identifier: str
+) -> Content:
+    if isinstance(source, Content):
+        return source
     if isinstance(source, MSIReader):
-        sets = list(source.data_sets)
-        instrument = (
-            source.get_instrument_metadata() if instrument is None else instrument
-        )
-        methods = source.get_method_metadata() if methods is None else methods
-        identifier = identifier or Path(source.basename).stem
-        if dependencies is None:
-            dependencies = between_data_sets(source)
-    else:
-        sets = list(source) if isinstance(source, Sequence) else [source]
+        return content_of(source)
+    sets = tuple(source) if isinstance(source, Sequence) else (source,)
+    return Content(sets, (WrittenExperiment(identifier, len(sets)),))
+
+
+def _check(content: Content, target: Path, layout: str, compression: str) -> None:
+    """Refuse what cannot be written, before anything is."""
     if layout not in ("auto", "full_cube", "partial_cube", "partial_spectra"):
         raise SettingsError(f"no layout {layout!r} of OpenMSI", path=target)
     if compression not in ("none", "gzip"):
         raise SettingsError(f"the compression is 'none' or 'gzip', not {compression!r}")
-    if not sets:
+    if not content.sets:
         raise SettingsError("there is no data set to write", path=target)
-    for spectra in sets:
+    for spectra in content.sets:
         if layout in ("full_cube", "partial_cube") and spectra.common_mz is None:
             raise SettingsError(
                 f"{spectra.name or 'the data set'} has no common m/z axis, it cannot "
                 f"be written as {layout}",
                 hint="leave the layout out, or choose partial_spectra",
             )
-    if os.path.lexists(target) and not overwrite:
-        raise OutputExistsError("the file exists", path=target)
-    h5py = import_h5py(target)
-    packed = (
-        {} if compression == "none" else {"compression": "gzip", "compression_opts": 4,
-                                          "shuffle": True}
-    )  # fmt: skip
-    how = _How(h5py, layout, copies, packed, cancelled)
-    part = target.with_name(target.name + ".part")
-    try:
-        with h5py.File(part, "w") as file:
-            entry = _experiment(file, identifier or target.stem, metadata, how)
-            for key, values in (("instrument", instrument), ("methods", methods)):
-                if values:
-                    group = entry.create_group(key)
-                    group.attrs[ATTRIBUTE] = f"omsi_file_{key}"
-                    _metadata(group, values, how)
-            weights = np.cumsum([0, *(max(1, len(one)) for one in sets)])
-            groups = []
-            for number, spectra in enumerate(sets):
-                start, end = (weights[number : number + 2] / weights[-1]).tolist()
-                groups.append(entry.create_group(f"data_{number}"))
-                _data_set(
-                    groups[-1],
-                    spectra,
-                    how,
-                    part_of(progress, start, end),
-                )
-            _dependencies(groups, dependencies or (), how)
-        refuse(cancelled, "writing OpenMSI HDF5")
-        with DataFile.open(part, writable=True) as written:
-            written.sync()
-        if os.path.lexists(target) and not overwrite:
-            raise OutputExistsError("the file was made meanwhile", path=target)
-        part.replace(target)
-        sync_folder(target.parent)
-    except (RuntimeError, ValueError, KeyError) as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, SettingsError):
-            raise
-        words = " ".join(str(error).split())
-        raise FormatError(f"HDF5 cannot be written, {words}", path=target) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return target
 
 
-def between_data_sets(reader: MSIReader) -> list[list[dict[str, Any]]]:
-    """Return the dependencies of each data set of a reader on its others."""
-    of = getattr(reader, "_dependencies_of", None)
-    count = len(reader.data_sets)
-    if of is None:
-        return [[] for _ in range(count)]
-    return [
-        [one for one in of(number) if one.get("region") is None]
-        for number in range(count)
-    ]
+def _write(file: Any, content: Content, how: Settings, progress: Progress) -> None:
+    """Write a whole file."""
+    file.attrs[ATTRIBUTE] = "omsi_file"
+    file.attrs["version"] = VERSION
+    file.attrs["timestamp"] = _now()
+    weights = np.cumsum([0, *(max(1, len(one)) for one in content.sets)])
+    groups: list[Any] = []
+    for place, experiment in enumerate(content.experiments):
+        entry = _experiment(file, place, experiment, how)
+        first = len(groups)
+        numbers = range(first, first + experiment.count)
+        for number in numbers:
+            start, end = (weights[number : number + 2] / weights[-1]).tolist()
+            group = entry.create_group(f"data_{number - first}")
+            groups.append(group)
+            spectra = content.sets[number]
+            write_data_set(group, spectra, how, part_of(progress, start, end))
+        for key, known in (
+            ("instrument", content.instrument), ("methods", content.methods),
+        ):  # fmt: skip
+            _said(key, entry, [(groups[n], known[n]) for n in numbers if known], how)
+    _dependencies(groups, content.dependencies, how)
+
+
+def _said(
+    key: str, entry: Any, known: Sequence[tuple[Any, Metadata]], how: Settings
+) -> None:
+    """Write what is known of each data set: once if it is the same of all."""
+    if known and all(values == known[0][1] for _, values in known):
+        known = [(entry, known[0][1])]
+    for owner, values in known:
+        if values:
+            group = owner.create_group(key)
+            group.attrs[ATTRIBUTE] = f"omsi_file_{key}"
+            write_collection(group, values, how)
 
 
 def _experiment(
-    file: Any, identifier: str, metadata: Mapping[str, MetadataValue] | None, how: _How
+    file: Any, number: int, experiment: WrittenExperiment, how: Settings
 ) -> Any:
-    """Write the root and return the group of the experiment."""
-    file.attrs[ATTRIBUTE] = "omsi_file"
-    file.attrs["version"] = _VERSION
-    file.attrs["timestamp"] = _now()
-    entry = file.create_group("entry_0")
+    """Return the group of an experiment."""
+    entry = file.create_group(f"entry_{number}")
     entry.attrs[ATTRIBUTE] = "omsi_file_experiment"
-    entry.attrs["version"] = _VERSION
+    entry.attrs["version"] = VERSION
     entry.attrs["timestamp"] = _now()
     text = how.h5py.string_dtype("utf-8")
-    entry.create_dataset("experiment_identifier", data=identifier, dtype=text)
-    if metadata:
-        _metadata(entry, metadata, how)
+    entry.create_dataset(
+        "experiment_identifier", data=stored_text(experiment.identifier), dtype=text
+    )
+    if experiment.metadata:
+        write_collection(entry, experiment.metadata, how)
     return entry
 
 
@@ -241,109 +251,10 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _metadata(group: Any, values: Mapping[str, MetadataValue], how: _How) -> None:
-    inner = group.create_group("metadata")
-    inner.attrs[ATTRIBUTE] = "omsi_file_metadata_collection"
-    write_metadata(inner, values, how.h5py)
-
-
-def _data_set(group: Any, spectra: Spectra, how: _How, progress: Progress) -> None:
-    table = spectra.pixels
-    layout = how.layout if how.layout != "auto" else _layout_of(spectra)
-    group.attrs[ATTRIBUTE] = "omsi_file_msidata"
-    group.attrs["version"] = _VERSION
-    text = how.h5py.string_dtype("utf-8")
-    group.create_dataset("format", data=[layout], dtype=text)
-    width, height, depth = table.shape
-    places = (width, height, depth) if table.is_volume else (width, height)
-    x0, y0, z0 = table.origin
-    columns = [table.x - x0, table.y - y0, table.z - z0][: len(places)]
-    flat = np.ravel_multi_index(tuple(columns), places) if len(table) else table.x
-    numbers = np.arange(len(table))
-    if layout != "partial_cube" and table.duplicates:
-        numbers = np.sort(table.grid[table.grid >= 0])
-    arguments: dict[str, Any] = {
-        "packed": how.packed, "cancelled": how.cancelled, "progress": progress,
-    }  # fmt: skip
-    if layout == "partial_spectra":
-        order = write_sparse(
-            group, spectra, places, flat[numbers], numbers, **arguments
-        )
-        numbers = numbers[order]
-        shape = [*places, len(group["mz"])]
-        group.create_dataset("shape", data=np.array(shape, np.int64))
-    elif layout == "full_cube":
-        numbers = numbers[np.argsort(flat[numbers], kind="stable")]
-        write_cube(
-            group,
-            spectra,
-            places,
-            flat[numbers],
-            numbers,
-            copies=how.copies,
-            **arguments,
-        )
-        # Places without a spectrum are zeros, which belong to no region of the file.
-        numbers = numbers if len(numbers) == np.prod(places) else numbers[:0]
-    else:
-        n = len(table)
-        rows = np.arange(n)
-        write_cube(group, spectra, (n,), rows, numbers, copies=how.copies, **arguments)
-        index = np.full(places, -1, np.int64)
-        index[tuple(columns)] = rows
-        group.create_dataset("xyindex", data=index)
-        group.create_dataset("inv_xy_index", data=np.stack(columns, axis=1))
-        assert spectra.common_mz is not None
-        shape = [*places, len(spectra.common_mz)]
-        group.create_dataset("shape", data=np.array(shape, np.int64))
-    _metadata(group, _facts(spectra), how)
-    if len(table.regions) > 1 and len(numbers):
-        group.create_dataset(REGION, data=table.region[numbers])
-
-
-def _layout_of(spectra: Spectra) -> Layout:
-    if spectra.common_mz is None:
-        return "partial_spectra"
-    table = spectra.pixels
-    width, height, depth = table.shape
-    is_full = len(table) == width * height * depth and not table.duplicates
-    return "full_cube" if is_full else "partial_cube"
-
-
-def _facts(spectra: Spectra) -> dict[str, MetadataValue]:
-    """Return the metadata of a data set, with what the format has no place for."""
-    table = spectra.pixels
-    found = dict(spectra.metadata)
-    if spectra.name:
-        found[NAME] = MetadataValue(spectra.name, description="name of the data set")
-    if any(table.origin):
-        found[ORIGIN] = MetadataValue(
-            list(table.origin), "pixel", "x, y and z of the first pixel"
-        )
-    if spectra.is_profile is not None:
-        found[PROFILE] = MetadataValue(
-            bool(spectra.is_profile), description="profiles, otherwise peaks"
-        )
-    size = spectra.pixel_size
-    if size is not None:
-        found[PIXEL] = MetadataValue(
-            [size.x_um, size.y_um, size.z_um, size.left_um, size.top_um, size.front_um],
-            "micrometer",
-            "size of a pixel in x, y, z, and where pixel (0, 0, 0) lies",
-        )
-    if len(table.regions) > 1:
-        names = {region.index: region.name for region in table.regions}
-        found[REGION_NAMES] = MetadataValue(
-            [names.get(n, "") for n in range(max(names) + 1)],
-            description="names of the regions",
-        )
-    return found
-
-
 def _dependencies(
     groups: Sequence[Any],
     dependencies: Sequence[Sequence[Mapping[str, Any]]],
-    how: _How,
+    how: Settings,
 ) -> None:
     for group, entries in zip(groups, dependencies, strict=False):
         known = [
