@@ -205,7 +205,7 @@ def _(files: Files) -> None:
         assert not kind.is_valid_dataset(str(files.folder / "nothing"))
         assert kind.size(str(files.paths[name])) > 0
         assert kind.format_name()
-    assert openmsi.file_reader_base.format_name() == "MSIReader"
+    assert openmsi.file_reader_base.format_name() == "file_reader_base"
 
 
 @check("supports_regions, supports_multidata, supports_multiexperiment")

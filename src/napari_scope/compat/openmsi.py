@@ -4,12 +4,13 @@
 napari_scope.compat.openmsi import img_file``, and scripts go on: the classes have the
 constructors, attributes and functions that the documentation of OpenMSI lists. They
 are our readers themselves, nothing is wrapped, so whatever else these can do is there,
-too. Nothing is imported before it is asked for.
+too. Readers of one's own that derive from the bases of OpenMSI go on as well, and
+napari opens their files. Nothing is imported before it is asked for.
 
 ==================================  ==================================================
-`file_reader_base`                  `napari_scope.formats.msi.MSIReader`
-`file_reader_base_multidata`        `napari_scope.formats.msi.MultiDataReader`
-`file_reader_base_with_regions`     `napari_scope.formats.msi.RegionReader`
+`file_reader_base`                  base of readers of one's own
+`file_reader_base_multidata`        the same, with several data sets
+`file_reader_base_with_regions`     the same, with regions
 `img_file`                          Analyze: hdr, t2m and img files
 `mzml_file`                         mzML
 `bruckerflex_file`                  spots of Bruker flex instruments
@@ -36,15 +37,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from napari_scope.compat.openmsi_names import FORMATS, available_formats
+
 if TYPE_CHECKING:
-    from napari_scope.formats.msi import (
-        MSIReader as file_reader_base,
-    )
-    from napari_scope.formats.msi import (
-        MultiDataReader as file_reader_base_multidata,
-    )
-    from napari_scope.formats.msi import (
-        RegionReader as file_reader_base_with_regions,
+    from napari_scope.compat.openmsi_bases import (
+        file_reader_base,
+        file_reader_base_multidata,
+        file_reader_base_with_regions,
     )
     from napari_scope.formats.msi.analyze.reader import (
         AnalyzeReader as img_file,
@@ -74,23 +73,17 @@ __all__ = [
     "omsi_file",
 ]
 
-_MSI = "napari_scope.formats.msi"
-_BASES = {
-    "file_reader_base": (_MSI, "MSIReader"),
-    "file_reader_base_multidata": (_MSI, "MultiDataReader"),
-    "file_reader_base_with_regions": (_MSI, "RegionReader"),
-}
-_FORMATS = {
-    "img_file": (f"{_MSI}.analyze.reader", "AnalyzeReader"),
-    "mzml_file": (f"{_MSI}.mzml.reader", "MzMLReader"),
-    "bruckerflex_file": (f"{_MSI}.bruker.reader", "BrukerFlexReader"),
-    "imzml_file": (f"{_MSI}.imzml.reader", "ImzMLReader"),
-    "omsi_file": (f"{_MSI}.openmsi.reader", "OpenMSIReader"),
-}
+_BASES = (
+    "file_reader_base",
+    "file_reader_base_multidata",
+    "file_reader_base_with_regions",
+)
 
 
 def __getattr__(name: str) -> type[object]:
-    place = _BASES.get(name) or _FORMATS.get(name)
+    place = FORMATS.get(name)
+    if name in _BASES:
+        place = ("napari_scope.compat.openmsi_bases", name)
     if place is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found: type[object] = getattr(importlib.import_module(place[0]), place[1])
@@ -99,14 +92,3 @@ def __getattr__(name: str) -> type[object]:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def available_formats() -> dict[str, type[file_reader_base]]:
-    """Return the reader of each format by the name that OpenMSI has for it.
-
-    Formats that OpenMSI does not have go by their own names.
-    """
-    from napari_scope.formats.msi import available_formats as ours
-
-    theirs = {__getattr__(name): name for name in _FORMATS}
-    return {theirs.get(reader, name): reader for name, reader in ours().items()}

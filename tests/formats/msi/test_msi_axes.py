@@ -104,3 +104,43 @@ def test_the_width_of_bins_is_that_of_the_data_set() -> None:
     assert isinstance(coarse, BinnedAxis)
     assert coarse.edges[1] / coarse.edges[0] - 1 == pytest.approx(1e-4, rel=1e-3)
     assert fine.mz[1] / fine.mz[0] - 1 == pytest.approx(15e-6, rel=1e-3)
+
+
+odd_values = st.one_of(
+    st.floats(0.5, 3000),
+    st.sampled_from([0.0, -1.0, 1.0, math.inf, -math.inf, math.nan]),
+)
+
+
+@given(
+    st.floats(-5, 900), st.floats(1e-3, 1e3), st.floats(1, 1e4),
+    st.lists(odd_values, max_size=60), st.sampled_from(["f4", "f8"]),
+)  # fmt: skip
+def test_bins_are_computed_as_they_would_be_found(
+    low: float, width: float, ppm: float, values: list[float], dtype: str
+) -> None:
+    axis = BinnedAxis.between(low, low + width, ppm)
+    assert np.all(np.diff(axis.edges) > 0)
+    edges = axis.edges[:: max(1, len(axis.edges) // 40)]
+    near = [edges, np.nextafter(edges, 0), np.nextafter(edges, np.inf)]
+    mz = np.concatenate([values, *near]).astype(dtype)
+    expected = np.searchsorted(axis.edges, mz, "right") - 1
+    # What is no number lies outside, too; on which side does not matter.
+    number = ~np.isnan(mz)
+    found = axis.bins_of(mz)
+    assert found[number].tolist() == expected[number].tolist()
+    assert np.isin(found[~number], [-1, len(axis)]).all()
+
+
+def test_one_value_of_no_ion_makes_no_bin_wider() -> None:
+    for low in (0.0, -3.0, 1e-9):
+        axis = BinnedAxis.between(low, 1000, ppm=15)
+        assert len(axis) <= 50_000
+        inner = axis.edges[1:]
+        assert inner[0] == 1
+        assert np.log(inner[1:] / inner[:-1]).max() < 200e-6
+        placed = axis.place(np.array([low, 500.0]), np.array([1.0, 2.0]))
+        assert placed[0] == 1
+        assert placed.sum() == 3
+    for low, high in ((math.nan, 5), (5, math.inf), (-math.inf, 5), (5, math.nan)):
+        assert np.isfinite(BinnedAxis.between(low, high).edges).all()

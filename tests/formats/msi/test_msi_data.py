@@ -224,5 +224,41 @@ def test_windows() -> None:
     assert mz_window(500, 10, "ppm") == pytest.approx((499.995, 500.005))
     with pytest.raises(ValueError, match="at least 0"):
         mz_window(500, -1)
+    for mz in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="an m/z was expected"):
+            mz_window(mz, 1)
+    with pytest.raises(ValueError, match="at least 0"):
+        mz_window(500, np.nan)
     with pytest.raises(ValueError, match="'Da' or 'ppm'"):
         mz_window(500, 1, "mDa")  # type: ignore[arg-type]
+
+
+def test_a_few_bins_of_many_spectra() -> None:
+    random = np.random.default_rng(3)
+    each = [
+        Spectrum(random.permutation(random.choice(np.linspace(90, 300, 50), 8)),
+                 random.integers(1, 9, 8).astype("f4"))
+        for _ in range(12)
+    ]  # fmt: skip
+    table = PixelTable.of(np.arange(12) % 4, np.arange(12) // 4)
+    data = MSIData(MemorySpectra("", table, each, cube_ppm=2000.0))
+    whole = data[:]
+    assert whole.sum() == sum(one.intensities.sum() for one in each)
+    n = len(data.mz)
+    keys: list[Any] = [
+        slice(3, 9), slice(None, None, n // 7), [5, 1, 5, n - 1], slice(-1, None),
+        slice(9, 3, -1), [0],
+    ]  # fmt: skip
+    for key in keys:
+        found = data[::-1, 1:, key]
+        np.testing.assert_array_equal(found, whole[::-1, 1:][:, :, key])
+        assert found.dtype == whole.dtype
+
+
+def test_what_is_no_place_is_refused() -> None:
+    data = MSIData(_common())
+    for index in (True, np.True_, [1.5], ["a"], (0, [0.0, 1.0]), [True]):
+        with pytest.raises(IndexError):
+            data[index]
+    assert data[[]].shape == (0, 2, 4)
+    assert data[np.int8(-1)].tolist() == _cube()[-1].tolist()

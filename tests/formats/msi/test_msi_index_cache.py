@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -142,3 +144,50 @@ def test_two_may_make_the_same_table_at_once(tmp_path: Path) -> None:
         found = list(pool.map(make, range(4)))
     assert found == [found[0]] * 4
     assert [file.suffix for file in tmp_path.iterdir()] == [".peaks"]
+
+
+def test_what_a_killed_program_left_goes_after_a_day(tmp_path: Path) -> None:
+    for name, age in (("old.1.part", 2 * 86400), ("new.1.part", 60)):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    index = prepare(_memory(), memory_bytes=10, folder=tmp_path)
+    assert index is not None
+    index.close()
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".part", ".peaks"]
+    assert not (tmp_path / "old.1.part").exists()
+
+
+def test_spectra_are_read_twice_for_a_table(tmp_path: Path) -> None:
+    for size in (0, 1 << 20):
+        memory = _memory()
+        blocks, passes = memory.blocks, list[int]()
+        told: list[float] = []
+
+        def counted(
+            numbers: Any = None, blocks: Any = blocks, passes: list[int] = passes
+        ) -> Any:
+            passes.append(1)
+            return blocks(numbers)
+
+        memory.blocks = counted  # type: ignore[method-assign]
+        index = prepare(
+            memory, memory_bytes=size, folder=tmp_path, progress=told.append
+        )
+        assert index is not None
+        index.close()
+        assert len(passes) == 2
+        assert told == sorted(told)
+        assert told[-1] == 1
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+
+
+def test_a_table_of_another_version_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in (b"napari-scope peaks 1\n", b"napari-scope peaks 9\n"):
+        monkeypatch.setattr(index_cache, "MAGIC", version)
+        index = prepare(_memory(), memory_bytes=10, folder=tmp_path)
+        assert index is not None
+        index.close()
+    assert len(list(tmp_path.iterdir())) == 2

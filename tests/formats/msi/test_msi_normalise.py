@@ -94,3 +94,32 @@ def test_a_reference_comes_from_the_index_and_few_are_kept() -> None:
     assert len(data._factors) == 8
     assert data.factors(Reference(100, 1)) is not first
     assert data.factors(Reference(100, 1)).tolist() == expected
+
+
+def test_medians_are_those_of_numpy() -> None:
+    random = np.random.default_rng(0)
+    rows = random.integers(-3, 9, (40, 7)).astype("f4")
+    table = PixelTable.of(range(40), [0] * 40)
+    for n in range(1, 8):
+        memory = MemorySpectra.over(np.arange(n) + 1.0, rows[:, :n], table)
+        found = norms(memory, "median")
+        for row, value in zip(rows[:, :n], found, strict=True):
+            above = row[row > 0]
+            assert value == (np.median(above) if len(above) else 0)
+    counts = MemorySpectra.over([1.0, 2.0], np.full((40, 2), 65535, "u2"), table)
+    assert norms(counts, "median").tolist() == [65535] * 40
+
+
+def test_a_spectrum_of_infinite_height_spoils_no_other() -> None:
+    assert factors_of(np.array([2.0, np.inf, 4.0, np.nan])).tolist() == [
+        1.5,
+        0,
+        0.75,
+        0,
+    ]
+    image = np.array([1, 2, 3, np.inf], "f4")
+    assert clip_hotspots(image, 0.5).tolist() == [1, 2, 2, 2]
+    table = PixelTable.of(range(2), [0] * 2)
+    huge = MemorySpectra.over([1.0, 2.0], [[1e308, 1e308], [1.0, 1.0]], table)
+    with np.errstate(over="ignore"):
+        assert np.isfinite(MSIData(huge).tic_image()).all()

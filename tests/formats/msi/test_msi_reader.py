@@ -282,3 +282,21 @@ def test_a_broken_package_keeps_nobody_from_opening(
     finally:
         monkeypatch.undo()
         registry._load_foreign.cache_clear()
+
+
+def test_the_title_is_a_short_name(tmp_path: Path) -> None:
+    kind = _reader(MSIReader, sets=1)
+    (tmp_path / "mouse.brain").mkdir()
+    assert kind(tmp_path / "mouse.brain").title == "mouse.brain"
+    for name in ("a.b.imzML", "a.b", "a.b.mzML.gz", "a.b.mzML.GZ"):
+        assert kind(tmp_path / name).title in ("a.b", "a")
+    assert kind(tmp_path / "a.b.mzML.gz").title == "a.b"
+    assert kind(tmp_path / "a.b.imzML").title == "a.b"
+
+
+def test_raw_data_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run.d"
+    folder.mkdir()
+    (folder / "analysis.tdf").touch()
+    with pytest.raises(FormatError, match=r"run\.d holds raw data .* imzML"):
+        open_msi(folder)

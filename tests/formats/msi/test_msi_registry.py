@@ -9,6 +9,7 @@ import pytest
 
 from napari_scope.formats.msi import MSIReader, format_of, registry
 from napari_scope.formats.msi.reader import available_formats
+from napari_scope.formats.msi_sniff import is_msi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 def only_for_this_test() -> Iterator[None]:
     available_formats()  # a module that is imported tells of its format only once
     known = dict(registry._KNOWN)
+    # Other tests may have defined some.
+    for name, kind in known.items():
+        if not kind.__module__.startswith("napari_scope."):
+            del registry._KNOWN[name]
     yield
     registry._KNOWN.clear()
     registry._KNOWN.update(known)
@@ -82,11 +87,52 @@ class Textual(MSIReader):
 
 PROGRAM = """
 import json, sys
+from napari_scope._reader import napari_get_reader
+from napari_scope.formats.msi_sniff import is_msi
+assert "napari_scope.formats.msi" not in sys.modules
+assert is_msi(sys.argv[1])
+assert napari_get_reader(sys.argv[1]) is not None
+assert napari_get_reader(sys.argv[1] + ".txt") is None
 from napari_scope.formats.msi import available_formats, open_msi
 with open_msi(sys.argv[1]) as reader:
     image = reader.data.ion_image(2, 0.5).tolist()
 print(json.dumps([reader.format_name(), image, list(available_formats())[-1]]))
 """
+
+
+def test_a_class_of_a_script_is_asked_by_napari_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.noted"
+    path.touch()
+    assert not registry.has_foreign()
+    assert not is_msi(path)
+
+    class Base(MSIReader):
+        pass
+
+    assert not registry.has_foreign()
+
+    class Noted(MSIReader):
+        def _open(self) -> Any:
+            return ()
+
+        @classmethod
+        def is_valid_dataset(cls, name: Any) -> bool:
+            return str(name).endswith(".noted")
+
+    assert registry.has_foreign()
+    assert is_msi(path)
+
+
+def test_a_part_of_another_reader_is_no_format() -> None:
+    class Unlisted(MSIReader, listed=False):
+        def _open(self) -> Any:
+            return ()
+
+        @classmethod
+        def is_valid_dataset(cls, name: Any) -> bool:
+            return True
+
+    assert "Unlisted" not in available_formats()
 
 
 def test_a_package_that_is_installed_brings_its_format(tmp_path: Path) -> None:

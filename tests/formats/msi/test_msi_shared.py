@@ -134,6 +134,15 @@ def test_what_was_sorted_too_late_is_not_taken(
     assert not data.index_ready
 
 
+def test_no_spectrum_has_no_value() -> None:
+    nothing = MSIData(_memory(), np.zeros(0, np.int64))
+    told: list[float] = []
+    assert nothing.window(1, 1000).shape == (0,)
+    assert nothing.window(1, 1000, progress=told.append).shape == (0,)
+    with pytest.raises(CancelledError):
+        MSIData(_memory()).window(1, 1000, cancelled=lambda: True)
+
+
 def test_an_error_of_the_data_is_not_hidden() -> None:
     memory = _memory()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -105,3 +107,54 @@ def test_base_peaks() -> None:
     mz, heights = data.base_peak_image()
     assert mz.tolist() == [[150, 0, 400]]
     assert heights.tolist() == [[7, 0, 2]]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_counts_as_nothing(bad: float) -> None:
+    axis = np.array([100.0, 200.0])
+    rows = np.array([[1, 2], [bad, 4], [3, 6]], "f4")
+    table = PixelTable.of(range(3), [0] * 3)
+    each = [Spectrum(axis, row) for row in rows]
+    for memory in (
+        MemorySpectra.over(axis, rows, table),
+        MemorySpectra("", table, each),
+    ):
+        data = MSIData(memory)
+        summary = data.summary()
+        assert summary.mean.intensities == pytest.approx([4 / 3, 4])
+        assert summary.skyline.intensities.tolist() == [3, 6]
+        assert data.tic_image().tolist() == [[3, 4, 9]]
+        mz, heights = data.base_peak_image()
+        assert (mz.tolist(), heights.tolist()) == ([[200] * 3], [[2, 4, 6]])
+        for how, expected in (("sum", 0), ("max", 0), ("mean", 0)):
+            image = data.ion_image(100, 1, how=how)  # type: ignore[arg-type]
+            assert image.tolist() == [[1, expected, 3]]
+        assert data.prepare_index()
+        for how in ("sum", "max", "mean"):
+            assert data.ion_image(100, 1, how=how).tolist() == [[1, 0, 3]]  # type: ignore[arg-type]
+
+
+def test_an_mz_that_is_no_number_is_left_out() -> None:
+    memory = _memory([[(100.0, 1), (math.nan, 5), (math.inf, 7)], [(math.nan, 3)]])
+    memory.mz_range = lambda: (100.0, 101.0)  # type: ignore[method-assign]
+    mean = summarise(memory).mean
+    assert mean.mz == pytest.approx([100], rel=1e-5)
+    assert mean.intensities.tolist() == [0.5]
+    data = MSIData(memory)
+    assert data.prepare_index()
+    assert data.ion_image(100, 1).tolist() == [[1, 0]]
+
+
+def test_the_skyline_may_lie_below_zero() -> None:
+    memory = _memory([[(100.0, -3)], [(100.0, -2)], []])
+    summary = summarise(memory)
+    assert summary.skyline.intensities.tolist() == [-2]
+    memory.mz_range = lambda: (99.0, 99.5)  # type: ignore[method-assign]
+    assert summarise(memory).skyline.intensities.tolist() == [-2]
+
+
+def test_zeros_that_fill_up_cost_no_accuracy() -> None:
+    memory = _memory([[(0.0, 0), (500.0, 2), (500.01, 3)], [(0.0, 4)]])
+    mean = summarise(memory).mean
+    assert mean.mz == pytest.approx([0, 500, 500.01], rel=1e-9)
+    assert (mean.intensities * 2).tolist() == [4, 2, 3]

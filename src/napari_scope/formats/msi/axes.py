@@ -38,6 +38,11 @@ __all__ = ["BinnedAxis", "CommonAxis", "CubeAxis", "InterpolatedAxis", "axis_of"
 MOST_BINS = 50_000
 """Largest number of bins; their width grows to keep it."""
 
+LIGHTEST = 1.0
+"""No ion has a smaller m/z."""
+
+_FEW = 32  # values that are searched for sooner than computed
+
 
 class CubeAxis(ABC):
     """An m/z axis.
@@ -89,17 +94,29 @@ class BinnedAxis(CubeAxis):
     ----------
     edges : ndarray of float64, (bins + 1,)
         Ascending.
+    relative_width : float, optional
+        Logarithm of the ratio of an edge and the one before, if it is the same for all
+        from `first` on: bins are then found without searching for them.
+    first : int
+        The first edge of which that is true.
     """
 
-    def __init__(self, edges: Floats) -> None:
+    def __init__(
+        self, edges: Floats, relative_width: float | None = None, first: int = 0
+    ) -> None:
         self.edges = edges
         self.mz = (edges[:-1] + edges[1:]) / 2
+        self._relative_width = relative_width
+        self._first = first
 
     @classmethod
     def between(
         cls, low: float, high: float, ppm: float = 15, most: int = MOST_BINS
     ) -> BinnedAxis:
         """Return bins of equal relative width.
+
+        What lies below `LIGHTEST` is in one bin: a damaged value, or one that fills
+        up, must not make all others wider.
 
         Parameters
         ----------
@@ -110,20 +127,44 @@ class BinnedAxis(CubeAxis):
         most : int
             Largest number of bins.
         """
-        if not (0 < low <= high and math.isfinite(high)):
+        if not (math.isfinite(low) and math.isfinite(high)):
+            low, high = 0.0, 1.0
+        start = max(low, LIGHTEST) if high > LIGHTEST else low
+        if not 0 < start <= high:
             low, high = (low, high) if low < high else (low, low + 1.0)
             n = max(1, min(most, 1000))
             return cls(np.linspace(low, high, n + 1))
-        span = math.log(high / low)
+        below = [low] if low < start else []
+        span = math.log(high / start)
+        most = max(1, most - len(below))
         n = max(1, min(most, math.ceil(span / math.log1p(ppm * 1e-6))))
-        edges = low * np.exp(np.linspace(0.0, max(span, 1e-9), n + 1))
+        span = max(span, 1e-9)
+        edges = start * np.exp(np.linspace(0.0, span, n + 1))
         # What was computed must not leave the last peak outside.
         edges[-1] = max(edges[-1], np.nextafter(high, np.inf))
-        return cls(edges)
+        return cls(np.concatenate([below, edges]), span / n, len(below))
+
+    def bins_of(self, mz: Values) -> Numbers:
+        """Return the bin of each m/z; -1 or the number of bins outside of all bins."""
+        if self._relative_width is None or len(mz) < _FEW:
+            return np.searchsorted(self.edges, mz, "right") - 1
+        n = len(self)
+        # Searching many edges takes 50 times as long, for they fit in no cache.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            guess = np.log(mz.astype(np.float64))
+            guess -= math.log(self.edges[self._first])
+            guess /= self._relative_width
+            guess += self._first
+            np.clip(guess, 0, n - 1, out=guess)
+        bins: Numbers = np.nan_to_num(guess, copy=False, nan=0.0).astype(np.int64)
+        # Rounding may lead to a neighbour. What is no number compares with nothing.
+        bins -= ~(mz >= self.edges[bins])
+        bins += mz >= self.edges[bins + 1]
+        return bins
 
     def place(self, mz: Values, intensities: Values) -> Values:
         """See `CubeAxis.place`."""
-        bins = np.searchsorted(self.edges, mz, "right") - 1
+        bins = self.bins_of(mz)
         inside = (bins >= 0) & (bins < len(self))
         return np.bincount(bins[inside], intensities[inside], minlength=len(self))
 

@@ -33,6 +33,7 @@ __all__ = [
     "RaggedBlock",
     "Spectrum",
     "columns_in",
+    "finite",
     "reduce_columns",
     "reduce_owned",
 ]
@@ -50,6 +51,8 @@ class Spectrum(NamedTuple):
 
 class Block(ABC):
     """Some spectra in memory.
+
+    In all sums and the like an intensity that is no finite number counts as 0.
 
     Attributes
     ----------
@@ -111,12 +114,12 @@ class CommonBlock(Block):
 
     def totals(self) -> Floats:
         """See `Block.totals`."""
-        totals: Floats = self.intensities.sum(axis=1, dtype=np.float64)
+        totals: Floats = finite(self.intensities).sum(axis=1, dtype=np.float64)
         return totals
 
     def squares(self) -> Floats:
         """See `Block.squares`."""
-        values = self.intensities.astype(np.float64)
+        values = finite(self.intensities).astype(np.float64)
         squares: Floats = np.einsum("ij,ij->i", values, values)
         return squares
 
@@ -129,8 +132,9 @@ class CommonBlock(Block):
         if not len(self.mz):
             nothing = np.zeros(len(self))
             return nothing, nothing.copy()
-        highest = self.intensities.argmax(axis=1)
-        heights = self.intensities[np.arange(len(self)), highest]
+        values = finite(self.intensities)
+        highest = values.argmax(axis=1)
+        heights = values[np.arange(len(self)), highest]
         return self.mz[highest].astype(np.float64), heights.astype(np.float64)
 
     def window(self, low: float, high: float, how: How) -> Floats:
@@ -167,11 +171,11 @@ class RaggedBlock(Block):
 
     def totals(self) -> Floats:
         """See `Block.totals`."""
-        return self._sums(self.intensities)
+        return self._sums(finite(self.intensities))
 
     def squares(self) -> Floats:
         """See `Block.squares`."""
-        return self._sums(np.square(self.intensities, dtype=np.float64))
+        return self._sums(np.square(finite(self.intensities), dtype=np.float64))
 
     def counts(self) -> Numbers:
         """See `Block.counts`."""
@@ -183,13 +187,14 @@ class RaggedBlock(Block):
         filled = self._filled
         if not len(filled):
             return mz, heights
-        highest = np.maximum.reduceat(self.intensities, self.starts[:-1][filled])
+        values = finite(self.intensities)
+        highest = np.maximum.reduceat(values, self.starts[:-1][filled])
         heights[filled] = highest
         # The first of equal values, as `argmax` finds it.
         owner = self._owners()
-        of_owner = np.zeros(len(self), self.intensities.dtype)
+        of_owner = np.zeros(len(self), values.dtype)
         of_owner[filled] = highest
-        places = np.flatnonzero(self.intensities == of_owner[owner])
+        places = np.flatnonzero(values == of_owner[owner])
         first, index = np.unique(owner[places], return_index=True)
         mz[first] = self.mz[places[index]]
         return mz, heights
@@ -219,6 +224,17 @@ class RaggedBlock(Block):
         return sums
 
 
+def finite(values: Values) -> Values:
+    """Return values with 0 for those that are no finite numbers.
+
+    The array itself if there are none.
+    """
+    if values.dtype.kind != "f":
+        return values
+    good = np.isfinite(values)
+    return values if good.all() else np.where(good, values, values.dtype.type(0))
+
+
 def columns_in(mz: Values, low: float, high: float) -> slice | Numbers:
     """Return where low <= m/z <= high of an axis: a slice if the axis ascends."""
     low, high = edges_in(mz.dtype, low, high)
@@ -234,6 +250,7 @@ def reduce_columns(values: Values, how: How) -> Floats:
     """Reduce (spectra, columns) to one number a spectrum; 0 without columns."""
     if not values.shape[1]:
         return np.zeros(len(values))
+    values = finite(values)
     if how == "max":
         highest: Floats = values.max(axis=1).astype(np.float64)
         return highest
@@ -255,6 +272,8 @@ def reduce_owned(values: Values, owner: Numbers, n: int, how: How) -> Floats:
     how : {"sum", "max", "mean"}
         What to do.
     """
+    # The loop of numpy is 30 times as quick if nothing is to be converted.
+    values = finite(values).astype(np.float64)
     if how == "max":
         highest = np.full(n, -np.inf)
         np.maximum.at(highest, owner, values)

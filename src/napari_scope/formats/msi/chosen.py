@@ -198,8 +198,9 @@ class ChosenSpectra:
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
         """Read a part of the cube.
 
-        Integers, slices and an ellipsis are understood, and one list of numbers on one
-        axis.
+        Integers, slices and an ellipsis are understood, and on one axis a list of
+        numbers or a mask. Axes stay where they are, as those of h5py do; numpy moves
+        that of a list in front where an integer stands apart from it.
 
         Raises
         ------

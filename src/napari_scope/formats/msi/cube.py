@@ -9,18 +9,20 @@ Examples
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from napari_scope.formats.msi.axes import BinnedAxis
+from napari_scope.formats.msi.blocks import RaggedBlock
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_scope.formats.msi.axes import CubeAxis
-    from napari_scope.formats.msi.blocks import Numbers
+    from napari_scope.formats.msi.blocks import Block, Numbers
     from napari_scope.formats.msi.pixels import PixelTable
     from napari_scope.formats.msi.shared import Shared
     from napari_scope.formats.msi.spectra import Spectra
@@ -96,10 +98,40 @@ def _values(cube: Cube, chosen: Numbers, bins: Numbers) -> npt.NDArray[Any]:
     rows = np.empty((len(numbers), len(bins)), cube.dtype)
     done = 0
     for block in cube.spectra.blocks(numbers):
+        if len(bins) <= _FEW and isinstance(cube.axis, BinnedAxis):
+            rows[done : done + len(block)] = _placed(cube.axis, block, bins)
+            done += len(block)
+            continue
         for k in range(len(block)):
             rows[done] = cube.axis.place_at(*block.spectrum(k), bins)
             done += 1
     return rows
+
+
+def _placed(axis: BinnedAxis, block: Block, bins: Numbers) -> npt.NDArray[Any]:
+    """Return a few bins of all spectra of a block, (spectra, bins)."""
+    assert isinstance(block, RaggedBlock)
+    first, last = axis.window(int(bins.min()))[0], axis.window(int(bins.max()))[1]
+    near = np.flatnonzero((block.mz >= first) & (block.mz <= last))
+    wanted, column = np.unique(bins, return_inverse=True)
+    of_near = axis.bins_of(block.mz[near])
+    place = np.minimum(np.searchsorted(wanted, of_near), len(wanted) - 1)
+    taken = wanted[place] == of_near
+    near, place = near[taken], place[taken]
+    owner = np.searchsorted(block.starts, near, "right") - 1
+    sums = np.bincount(
+        owner * len(wanted) + place, block.intensities[near],
+        minlength=len(block) * len(wanted),
+    )  # fmt: skip
+    return sums.reshape(len(block), len(wanted))[:, column]
+
+
+def _whole_number(part: Any) -> int:
+    # True and False are masks for numpy.
+    if not isinstance(part, bool | np.bool_):
+        with contextlib.suppress(TypeError):
+            return operator.index(part)
+    raise IndexError(f"integers, slices and one list are understood, not {part!r}")
 
 
 def picks_of(index: Any, shape: tuple[int, ...]) -> tuple[list[Numbers], set[int]]:
@@ -130,17 +162,14 @@ def picks_of(index: Any, shape: tuple[int, ...]) -> tuple[list[Numbers], set[int
             picks.append(np.arange(size)[part])
             continue
         if np.ndim(part) == 0:
-            try:
-                number = operator.index(part)
-            except TypeError:
-                raise IndexError(
-                    f"integers, slices and one list are understood, not {part!r}"
-                ) from None
+            number = _whole_number(part)
             dropped.add(axis)
             wanted = np.array([number])
         else:
             lists += 1
             array = np.asarray(part)
+            if array.dtype.kind not in "biu" and array.size:
+                raise IndexError(f"whole numbers were expected, not {part!r}")
             wanted = np.flatnonzero(array) if array.dtype == bool else array
             if (
                 array.ndim != 1

@@ -186,7 +186,7 @@ class MSIData(ChosenSpectra):
     ) -> Image:
         if normalise != "none":
             values = values * self.factors(normalise, cancelled)
-        image = self.image(values.astype(np.float32))
+        image = self.image(_float32(values))
         return image if hotspot is None else clip_hotspots(image, hotspot)
 
     def factors(
@@ -263,7 +263,7 @@ class MSIData(ChosenSpectra):
     ) -> tuple[npt.NDArray[np.float64], Image]:
         """Return the images of m/z and intensity of the highest peak of each pixel."""
         mz, heights = base_peaks_of(self.spectra, self.numbers, cancelled, progress)
-        return self.image(mz), self.image(heights.astype(np.float32))
+        return self.image(mz), self.image(_float32(heights))
 
     def totals(
         self, *, cancelled: Cancelled = never, progress: Progress = silent
@@ -280,4 +280,10 @@ class MSIData(ChosenSpectra):
     ) -> Image:
         """Return the image of the sums of all intensities."""
         totals = self.totals(cancelled=cancelled, progress=progress)
-        return self.image(totals.astype(np.float32))
+        return self.image(_float32(totals))
+
+
+def _float32(values: Floats) -> Image:
+    """Return values as float32; the largest of these for those that are larger."""
+    most = np.finfo(np.float32).max
+    return np.clip(values, -most, most).astype(np.float32)

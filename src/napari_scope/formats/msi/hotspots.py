@@ -36,7 +36,7 @@ def clip_hotspots(image: npt.NDArray[Value], quantile: float) -> npt.NDArray[Val
         If the quantile lies outside of 0 to 1.
     """
     check_quantile(quantile)
-    above = image[image > 0]
+    above = image[(image > 0) & np.isfinite(image)]
     if not len(above):
         return image
     highest = image.dtype.type(np.quantile(above, quantile))

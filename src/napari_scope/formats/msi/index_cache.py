@@ -15,13 +15,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_scope.fileio import free_bytes
-from napari_scope.formats.msi.passes import never, silent
-from napari_scope.formats.msi.peak_index import PeakIndex
+from napari_scope.formats.msi.passes import never, part_of, silent
+from napari_scope.formats.msi.peak_count import PeakCount
+from napari_scope.formats.msi.peak_index import MAGIC, PeakIndex
 
 if TYPE_CHECKING:
     from napari_scope.formats.msi.passes import Cancelled, Progress
@@ -34,6 +36,7 @@ MEMORY_BYTES: Final = 256 << 20
 
 CACHE_VARIABLE: Final = "NAPARI_SCOPE_CACHE_DIR"
 _SUFFIX: Final = ".peaks"
+_DAY_S: Final = 24 * 3600.0
 _MOST_BYTES: Final = 8 << 30  # of all tables
 _SPARE_BYTES: Final = 2 << 30  # that are left free on the disk
 
@@ -89,23 +92,28 @@ def prepare(
     folder = folder or cache_folder()
     path = None
     if spectra.identity:
-        name = hashlib.sha256(spectra.identity.encode()).hexdigest()[:32]
+        identity = spectra.identity.encode(errors="surrogatepass")
+        name = hashlib.sha256(MAGIC + identity).hexdigest()[:32]
         path = folder / (name + _SUFFIX)
         kept = PeakIndex.open(path, spectra)
         if kept is not None:
             with contextlib.suppress(OSError):
                 os.utime(path)  # it was used just now
             return kept
-    found = PeakIndex.build(
-        spectra, most_bytes=memory_bytes, cancelled=cancelled, progress=progress
-    )
-    if found is not None or path is None:
-        return found
-    return _on_disk(spectra, path, cancelled, progress)
+    counted = PeakCount.of(spectra, cancelled, part_of(progress, 0.0, 0.3))
+    later = part_of(progress, 0.3, 1.0)
+    if counted.table_bytes <= memory_bytes:
+        return PeakIndex.build(
+            spectra, counted=counted, cancelled=cancelled, progress=later
+        )
+    if path is None:
+        return None
+    return _on_disk(spectra, counted, path, cancelled, later)
 
 
 def _on_disk(
     spectra: Spectra,
+    counted: PeakCount,
     path: Path,
     cancelled: Cancelled,
     progress: Progress,
@@ -116,13 +124,11 @@ def _on_disk(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         room = min(_MOST_BYTES, free_bytes(path.parent) - _SPARE_BYTES)
-        if room <= 0:
+        if counted.table_bytes > room:
             return None
         index = PeakIndex.build(
-            spectra, part, most_bytes=room, cancelled=cancelled, progress=progress
+            spectra, part, counted=counted, cancelled=cancelled, progress=progress
         )
-        if index is None:
-            return None
         # Windows renames no file that is open.
         index.close()
         part.replace(path)
@@ -135,12 +141,16 @@ def _on_disk(
 
 
 def _make_room(newest: Path) -> None:
-    """Remove what was used longest ago until the rest fits."""
+    """Remove what was used longest ago until the rest fits, and what was given up."""
+    given_up = time.time() - _DAY_S
     found: list[tuple[float, int, Path]] = []
     with contextlib.suppress(OSError), os.scandir(newest.parent) as entries:
         for entry in entries:
             if entry.name.endswith((_SUFFIX, ".part")):
                 facts = entry.stat()
+                if entry.name.endswith(".part") and facts.st_mtime < given_up:
+                    os.unlink(entry.path)
+                    continue
                 found.append((facts.st_mtime, facts.st_size, Path(entry.path)))
     total = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):

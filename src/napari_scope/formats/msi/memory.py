@@ -70,12 +70,12 @@ class MemorySpectra(Spectra):
                     f"spectrum {number} has {len(one.mz)} m/z values and "
                     f"{len(one.intensities)} intensities"
                 )
-        first = spectra[0] if len(spectra) else Spectrum(np.zeros(0), np.zeros(0))
+        each = spectra or [Spectrum(np.zeros(0), np.zeros(0))]
         super().__init__(
             name,
             pixels,
-            np.asarray(first.intensities).dtype,
-            np.asarray(first.mz).dtype,
+            np.result_type(*{np.asarray(one.intensities).dtype for one in each}),
+            np.result_type(*{np.asarray(one.mz).dtype for one in each}),
             common_mz=common_mz,
             **known,
         )

@@ -63,7 +63,7 @@ Normalisation: TypeAlias = Literal["none", "tic", "rms", "median"] | Reference
 
 def factors_of(norm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the factor for each norm: mean of those above 0, divided by it; or 0."""
-    above = norm > 0
+    above = (norm > 0) & np.isfinite(norm)
     factors = np.zeros(len(norm))
     if above.any():
         factors[above] = norm[above].mean() / norm[above]
@@ -128,5 +128,9 @@ def _medians(block: Block) -> Floats:
         values = block.spectrum(k).intensities
         above = values[values > 0]
         if len(above):
-            medians[k] = np.median(above)
+            # Several times as quick as `np.median`, which is made for many axes.
+            above.sort()
+            middle = len(above) // 2
+            both = above[middle - 1 + len(above) % 2 : middle + 1]
+            medians[k] = both.mean(dtype=np.float64)
     return medians

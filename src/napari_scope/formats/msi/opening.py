@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from napari_scope.errors import FormatError
 from napari_scope.formats.msi.reader import available_formats
+from napari_scope.formats.msi_unread import why_not
 
 if TYPE_CHECKING:
     from napari_scope.formats.msi.reader import MSIReader
@@ -70,6 +71,9 @@ def open_msi(path: Path, format: str | None = None) -> MSIReader:
     if reader is None:
         if not os.path.exists(path):
             raise FormatError("no such file or folder", path=path)
+        said = why_not(path)
+        if said is not None:
+            raise FormatError(said, path=path)
         raise FormatError(
             "no mass-spectrometry images of a known format", path=path,
             hint=f"the formats are {', '.join(sorted(formats))}",

@@ -17,6 +17,7 @@ Examples
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from typing import TYPE_CHECKING, Any, Final
@@ -25,12 +26,13 @@ import numpy as np
 
 from napari_scope.errors import CancelledError, FormatError
 from napari_scope.fileio import DataFile
-from napari_scope.formats.msi.passes import never, silent
+from napari_scope.formats.msi.blocks import finite
+from napari_scope.formats.msi.passes import never, part_of, silent
+from napari_scope.formats.msi.peak_count import PeakCount, types_of
 from napari_scope.formats.msi.peak_store import (
     HEAD_BYTES,
     FileStore,
     MemoryStore,
-    Peaks,
     Store,
 )
 
@@ -42,18 +44,11 @@ if TYPE_CHECKING:
     from napari_scope.formats.msi.passes import Cancelled, Progress
     from napari_scope.formats.msi.spectra import Spectra
 
-__all__ = ["PeakIndex", "peak_count"]
+__all__ = ["PeakIndex"]
 
-MAGIC: Final = b"napari-scope peaks 1\n"
-_BINS: Final = 1 << 16  # of m/z, to find buckets of equal size
-_BUCKETS: Final = 64
+MAGIC: Final = b"napari-scope peaks 2\n"
 _SAMPLE: Final = 1024  # peaks between two m/z values that are kept in memory
 _PIECE: Final = 1 << 20  # peaks that are looked at at once; a multiple of _SAMPLE
-
-
-def peak_count(spectra: Spectra) -> int:
-    """Return how many peaks there are; reads what the format has to read for it."""
-    return sum(int(block.counts().sum()) for block in spectra.blocks())
 
 
 class PeakIndex:
@@ -81,10 +76,10 @@ class PeakIndex:
         spectra: Spectra,
         path: Path | None = None,
         *,
-        most_bytes: int | None = None,
+        counted: PeakCount | None = None,
         cancelled: Cancelled = never,
         progress: Progress = silent,
-    ) -> PeakIndex | None:
+    ) -> PeakIndex:
         """Make the table of all peaks.
 
         Parameters
@@ -93,8 +88,8 @@ class PeakIndex:
             The data set.
         path : Path, optional
             A new file for the table; in memory if not given.
-        most_bytes : int, optional
-            None is returned if the table would be larger.
+        counted : PeakCount, optional
+            What was counted before; counted now if not given.
         cancelled : callable
             Asked from time to time whether to end.
         progress : callable
@@ -107,27 +102,21 @@ class PeakIndex:
         OSError
             If a file cannot be written; nothing is left of it.
         """
-        types = Peaks(
-            spectra.mz_dtype,
-            np.dtype(np.uint16 if len(spectra) <= 1 << 16 else np.uint32),
-            spectra.intensity_dtype,
-        )
-        steps = _Steps(max(1, len(spectra)), cancelled, progress)
-        bins = _Bins(spectra)
-        for block in steps.watch(spectra.blocks(), 0.0, 0.3):
-            bins.count(_flat(block)[0])
-        n = bins.total
-        if most_bytes is not None and n * types.width > most_bytes:
-            return None
+        start = 0.0
+        if counted is None:
+            start = 0.3
+            counted = PeakCount.of(spectra, cancelled, part_of(progress, 0, start))
+        steps = _Steps(max(1, len(spectra)), cancelled, part_of(progress, start, 1.0))
+        n, types = counted.total, counted.types
         if path is None:
-            return cls._fill(MemoryStore(types, n), spectra, types, bins, steps)
+            return cls._fill(MemoryStore(types, n), spectra, counted, steps)
         file = DataFile.create(path)
         try:
             store = FileStore(file, types, n)
             file.truncate(store.size)
-            index = cls._fill(store, spectra, types, bins, steps)
+            index = cls._fill(store, spectra, counted, steps)
             head = {
-                "identity": spectra.identity,
+                "identity": _short(spectra.identity),
                 "spectra": len(spectra),
                 "peaks": n,
                 "types": [dtype.str for dtype in types],
@@ -153,19 +142,20 @@ class PeakIndex:
             (length,) = struct.unpack_from("<I", head, len(MAGIC))
             begin = len(MAGIC) + 4
             said = json.loads(head[begin : begin + length])
-            types = Peaks(*(np.dtype(text) for text in said["types"]))
+            types = types_of(spectra)
             store = FileStore(file, types, int(said["peaks"]))
             fits = (
                 head.startswith(MAGIC)
-                and said["identity"] == spectra.identity
+                and said["identity"] == _short(spectra.identity)
                 and said["spectra"] == len(spectra)
+                and said["types"] == [dtype.str for dtype in types]
                 and file.size() == store.size
-                and types.mz == spectra.mz_dtype
-                and types.intensity == spectra.intensity_dtype
             )
             if fits:
                 n = int(said["peaks"])
-                return cls(store, len(spectra), n, _samples_of(store, n))
+                samples = _samples_of(store, n)
+                if not (samples[1:] < samples[:-1]).any():
+                    return cls(store, len(spectra), n, samples)
         except (OSError, ValueError, TypeError, KeyError, struct.error, FormatError):
             pass
         file.close()
@@ -176,17 +166,16 @@ class PeakIndex:
         cls,
         store: Store,
         spectra: Spectra,
-        types: Peaks,
-        bins: _Bins,
+        counted: PeakCount,
         steps: _Steps,
     ) -> PeakIndex:
         """Sort the peaks into buckets, then sort each bucket."""
-        edges, bucket_of_bin = bins.buckets()
+        edges, bucket_of_bin = counted.buckets()
         fill = edges[:-1].copy()
-        for block in steps.watch(spectra.blocks(), 0.3, 0.4):
+        for block in steps.watch(spectra.blocks(), 0.0, 0.6):
             mz, intensities, counts, numbers = _flat(block)
-            owner = np.repeat(numbers.astype(types.owner), counts)
-            bucket = bucket_of_bin[bins.of(mz)]
+            owner = np.repeat(numbers.astype(counted.types.owner), counts)
+            bucket = bucket_of_bin[counted.bins_of(mz)]
             order = np.argsort(bucket, kind="stable")
             sizes = np.bincount(bucket, minlength=len(fill))
             ends = np.cumsum(sizes)
@@ -198,10 +187,10 @@ class PeakIndex:
             fill += sizes
         samples: list[Values] = []
         for which in range(len(edges) - 1):
-            steps.tell(0.7 + 0.3 * which / len(fill))
+            steps.tell(0.6 + 0.4 * which / len(fill))
             start, stop = int(edges[which]), int(edges[which + 1])
             mz = store.take(0, start, stop)
-            order = np.argsort(mz, kind="stable")
+            order = np.argsort(mz)
             for column in range(3):
                 values = store.take(column, start, stop)
                 store.put(column, start, values[order])
@@ -210,12 +199,19 @@ class PeakIndex:
             samples.append(store.take(0, start, stop)[first::_SAMPLE].astype(float))
         steps.tell(1.0)
         kept = np.concatenate(samples) if samples else np.zeros(0)
-        return cls(store, len(spectra), bins.total, kept)
+        return cls(store, len(spectra), counted.total, kept)
 
     def window(self, low: float, high: float, how: How = "sum") -> Floats:
         """Return one number for each spectrum from the peaks with low <= m/z <= high.
 
         See `Spectra.window`.
+
+        Raises
+        ------
+        FormatError
+            If its file is damaged.
+        DatasetClosedError
+            If it is closed.
         """
         start, stop = self._first(low, "left"), self._first(high, "right")
         highest = np.full(self.spectra, -np.inf) if how == "max" else np.zeros(0)
@@ -224,7 +220,9 @@ class PeakIndex:
         for begin in range(start, stop, _PIECE):
             end = min(stop, begin + _PIECE)
             owner = self._store.take(1, begin, end)
-            values = self._store.take(2, begin, end)
+            if len(owner) and owner.max() >= self.spectra:
+                raise FormatError("the index of peaks is damaged")
+            values = finite(self._store.take(2, begin, end)).astype(np.float64)
             if how == "max":
                 np.maximum.at(highest, owner, values)
                 continue
@@ -251,38 +249,6 @@ class PeakIndex:
         self._store.close()
 
 
-class _Bins:
-    """How many peaks lie where, and buckets of about equal size."""
-
-    def __init__(self, spectra: Spectra) -> None:
-        low, high = spectra.mz_range()
-        self._low = low
-        self._scale = (_BINS - 1) / (high - low) if high > low else 0.0
-        self._counts = np.zeros(_BINS, np.int64)
-
-    @property
-    def total(self) -> int:
-        return int(self._counts.sum())
-
-    def of(self, mz: Values) -> Numbers:
-        """Return the bin of each m/z; those outside of the range are in the last."""
-        places = (mz.astype(np.float64) - self._low) * self._scale
-        bins: Numbers = np.clip(np.nan_to_num(places), 0, _BINS - 1).astype(np.int64)
-        return bins
-
-    def count(self, mz: Values) -> None:
-        self._counts += np.bincount(self.of(mz), minlength=_BINS)
-
-    def buckets(self) -> tuple[Numbers, Values]:
-        """Return where each bucket begins and ends, and the bucket of each bin."""
-        ends = np.cumsum(self._counts)
-        size = max(1, -(-self.total // _BUCKETS))
-        bucket = ((ends - self._counts) // size).astype(np.uint16)
-        n = int(bucket[-1]) + 1
-        sizes = np.bincount(bucket, self._counts, minlength=n).astype(np.int64)
-        return np.concatenate([[0], np.cumsum(sizes)]), bucket
-
-
 class _Steps:
     """Tells how far it is, and asks whether to end."""
 
@@ -307,6 +273,11 @@ class _Steps:
             self.tell(begin + part * done / self._n)
             yield block
             done += len(block)
+
+
+def _short(identity: str) -> str:
+    """Return what tells identities apart and fits into the head: paths may be long."""
+    return hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()
 
 
 def _flat(block: Any) -> tuple[Values, Values, Numbers, Numbers]:

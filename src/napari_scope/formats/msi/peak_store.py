@@ -88,7 +88,8 @@ class FileStore:
     def put(self, column: int, at: int, values: Values) -> None:
         """See `Store.put`."""
         place = self._begin[column] + at * self._types[column].itemsize
-        self._file.write_at(place, np.ascontiguousarray(values))
+        values = np.ascontiguousarray(values, self._types[column])
+        self._file.write_at(place, values)
 
     def take(self, column: int, start: int, stop: int) -> Values:
         """See `Store.take`."""

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from napari_scope.formats.msi.pixels import Region
     from napari_scope.formats.msi.spectra import MetadataValue, Spectra
 
-    Path = str | os.PathLike[str]
+    PathLike = str | os.PathLike[str]
     Metadata = dict[str, MetadataValue]
     Dependency = dict[str, Any]
 
@@ -93,7 +94,7 @@ class MSIReader(ABC):
     name: ClassVar[str] = ""
     """Name of the format; that of the class if it is empty."""
 
-    def __init__(self, basename: Path, requires_slicing: bool = True) -> None:
+    def __init__(self, basename: PathLike, requires_slicing: bool = True) -> None:
         self.basename = str(basename)
         self.requires_slicing = requires_slicing
         self.problems: tuple[str, ...] = ()
@@ -112,9 +113,10 @@ class MSIReader(ABC):
             raise
         self._whole = [MSIData(spectra) for spectra in self._spectra]
 
-    def __init_subclass__(cls, **arguments: Any) -> None:
+    def __init_subclass__(cls, *, listed: bool = True, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        remember(cls.format_name(), cls)
+        if listed:  # not if it is no format of its own
+            remember(cls.format_name(), cls)
 
     # What a format implements
 
@@ -124,14 +126,14 @@ class MSIReader(ABC):
 
     @classmethod
     @abstractmethod
-    def is_valid_dataset(cls, name: Path) -> bool:
+    def is_valid_dataset(cls, name: PathLike) -> bool:
         """Return whether a path holds data of this format.
 
         A few bytes are looked at, no file is read whole. False for what is not there.
         """
 
     @classmethod
-    def size(cls, name: Path) -> int | None:
+    def size(cls, name: PathLike) -> int | None:
         """Return how many bytes the data of a path have; None if that is unknown."""
         return None
 
@@ -157,6 +159,18 @@ class MSIReader(ABC):
     def available_formats() -> dict[str, type[MSIReader]]:
         """Return all formats by their names, those of other packages, too."""
         return available_formats()
+
+    @property
+    def title(self) -> str:
+        """What to call the data where there is room for a name only.
+
+        The name of the folder, that of a file without its suffix.
+        """
+        path = Path(self.basename)
+        if path.is_dir():
+            return path.name
+        packed = path.suffix.lower() == ".gz"
+        return Path(path.stem).stem if packed else path.stem
 
     @classmethod
     def supports_regions(cls) -> bool:

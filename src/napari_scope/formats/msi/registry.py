@@ -20,7 +20,7 @@ import threading
 import warnings
 from functools import cache
 
-__all__ = ["GROUP", "known_classes", "remember"]
+__all__ = ["GROUP", "has_foreign", "known_classes", "remember"]
 
 GROUP = "napari_scope.msi_formats"
 """Entry points of other packages."""
@@ -58,6 +58,15 @@ def known_classes() -> dict[str, type[object]]:
         _load_foreign()
     found = [one for one in list(_KNOWN.items()) if not inspect.isabstract(one[1])]
     return dict(sorted(found, key=lambda one: _place(one[1])))
+
+
+def has_foreign() -> bool:
+    """Return whether a class of somebody else is known by now; imports nothing."""
+    return any(
+        not reader.__module__.startswith("napari_scope.")
+        and not inspect.isabstract(reader)
+        for reader in list(_KNOWN.values())
+    )
 
 
 def _place(reader: type[object]) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from napari_scope.formats.msi.axes import BinnedAxis
-from napari_scope.formats.msi.blocks import CommonBlock, RaggedBlock, Spectrum
+from napari_scope.formats.msi.blocks import CommonBlock, RaggedBlock, Spectrum, finite
 from napari_scope.formats.msi.passes import never, silent, watched
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ class _Common:
         assert isinstance(block, CommonBlock)
         if not len(block):
             return
-        self._sum += block.intensities.sum(axis=0, dtype=np.float64)
-        np.maximum(self._highest, block.intensities.max(axis=0), out=self._highest)
+        values = finite(block.intensities)
+        self._sum += values.sum(axis=0, dtype=np.float64)
+        np.maximum(self._highest, values.max(axis=0), out=self._highest)
 
     def result(self, count: int) -> tuple[Spectrum, Spectrum]:
         mean = self._sum / max(1, count)
@@ -115,20 +116,23 @@ class _Ragged:
         n = len(self._axis)
         self._sum: Floats = np.zeros(n)
         self._moment: Floats = np.zeros(n)
-        self._highest: Floats = np.zeros(n)
+        self._highest: Floats = np.full(n, -np.inf)
 
     def add(self, block: object) -> None:
         assert isinstance(block, RaggedBlock)
-        if not len(block.mz):
+        mz, values = block.mz, finite(block.intensities).astype(np.float64)
+        placed = np.isfinite(mz)
+        if not placed.all():
+            mz, values = mz[placed], values[placed]
+        if not len(mz):
             return
-        low, high = float(block.mz.min()), float(block.mz.max())
+        low, high = float(mz.min()), float(mz.max())
         if low < self._axis.edges[0] or high >= self._axis.edges[-1]:
             self._widen(low, high)
-        bins = np.searchsorted(self._axis.edges, block.mz, "right") - 1
+        bins = self._axis.bins_of(mz)
         n = len(self._axis)
-        values = block.intensities.astype(np.float64)
         self._sum += np.bincount(bins, values, minlength=n)
-        self._moment += np.bincount(bins, values * block.mz, minlength=n)
+        self._moment += np.bincount(bins, values * mz, minlength=n)
         np.maximum.at(self._highest, bins, values)
 
     def _widen(self, low: float, high: float) -> None:
@@ -146,14 +150,14 @@ class _Ragged:
         n = len(self._axis)
         filled, mz = _middles(old, sums, moments, highest)
         bins = self._bins_of(mz)
-        self._sum, self._moment, self._highest = np.zeros((3, n))
+        self._sum, self._moment = np.zeros((2, n))
+        self._highest = np.full(n, -np.inf)
         self._sum += np.bincount(bins, sums[filled], minlength=n)
         self._moment += np.bincount(bins, moments[filled], minlength=n)
         np.maximum.at(self._highest, bins, highest[filled])
 
     def _bins_of(self, mz: Floats) -> Numbers:
-        bins: Numbers = np.searchsorted(self._axis.edges, mz, "right") - 1
-        return np.clip(bins, 0, len(self._axis) - 1)
+        return np.clip(self._axis.bins_of(mz), 0, len(self._axis) - 1)
 
     def result(self, count: int) -> tuple[Spectrum, Spectrum]:
         filled, mz = _middles(self._axis, self._sum, self._moment, self._highest)

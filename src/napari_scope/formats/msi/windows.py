@@ -8,6 +8,7 @@ Examples
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -34,8 +35,10 @@ def mz_window(
     Raises
     ------
     ValueError
-        If the tolerance is negative, or the unit another one.
+        If the tolerance is negative, the unit another one, or the m/z no number.
     """
+    if not math.isfinite(mz):
+        raise ValueError(f"an m/z was expected, not {mz}")
     if not tolerance >= 0:
         raise ValueError(f"a tolerance of at least 0 was expected, not {tolerance}")
     if unit not in ("Da", "ppm"):
