@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -78,6 +79,17 @@ def main(
     folder: Annotated[
         Path, typer.Option(help="On the disk to measure; what is written is removed.")
     ] = DATA_FOLDER,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="About how long all of it may take: fewer rounds then."),
+    ] = None,
+    peers: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A folder with packages to compare with that are not installed. What "
+            "is installed comes first."
+        ),
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(help="Write every measurement to this file.")
     ] = None,
@@ -89,21 +101,28 @@ def main(
     """Measure napari-scope beside its peers and the raw limits of this machine."""
     console = Console()
     chosen = chosen_names(names or ["all"])
+    sys.path.extend(str(path.resolve()) for path in peers or ())
     folder.mkdir(parents=True, exist_ok=True)
+    end = None if minutes is None else time.perf_counter() + 60 * minutes
     machine = Machine.look(folder)
     sheets: list[Sheet] = []
-    for name in chosen:
-        for benchmark in BENCHMARKS[name]():
-            start = time.perf_counter()
-            try:
-                one = _measured(console, benchmark, folder, rounds, seed)
-            except Unavailable as reason:
-                console.print(f"{benchmark.title} is left out: {reason}\n")
-                continue
-            sheets.append(one)
-            print_results(console, [one])
-            took = time.perf_counter() - start
-            console.print(f"(took {took:.0f} s)\n", highlight=False)
+    benchmarks = [one for name in chosen for one in BENCHMARKS[name]()]
+    for number, benchmark in enumerate(benchmarks):
+        start = time.perf_counter()
+        if end is not None and start > end:
+            console.print(f"{benchmark.title} is left out: the time is up\n")
+            continue
+        # The time that is left is shared out evenly.
+        seconds = end and (end - start) / (len(benchmarks) - number)
+        try:
+            one = _measured(console, benchmark, folder, rounds, seed, seconds)
+        except Unavailable as reason:
+            console.print(f"{benchmark.title} is left out: {reason}\n")
+            continue
+        sheets.append(one)
+        print_results(console, [one])
+        took = time.perf_counter() - start
+        console.print(f"(took {took:.0f} s)\n", highlight=False)
     machine = machine.at_the_end()
     console.print(machine.sentence(), highlight=False)
     if json is not None:
@@ -130,6 +149,7 @@ def _measured(
     folder: Path,
     rounds: int,
     seed: int,
+    seconds: float | None,
 ) -> Sheet:
     """Measure with a progress bar, which only moves between measurements."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -152,7 +172,10 @@ def _measured(
             watched = watch(benchmark, place, rounds=rounds, seed=seed, step=step)
             return sheet(watched)
         bar.update(task, total=(rounds + 1) * count)
-        return sheet(measure(benchmark, place, rounds=rounds, seed=seed, step=step))
+        result = measure(
+            benchmark, place, rounds=rounds, seed=seed, step=step, seconds=seconds
+        )
+        return sheet(result)
 
 
 if __name__ == "__main__":

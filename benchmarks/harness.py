@@ -284,6 +284,7 @@ def measure(
     rounds: int,
     seed: int,
     step: Callable[[], None] = lambda: None,
+    seconds: float | None = None,
 ) -> Result:
     """Run all cases in turns.
 
@@ -299,7 +300,10 @@ def measure(
         Of the order in which the cases take turns.
     step : callable
         Called after each run of a case.
+    seconds : float, optional
+        After this time no round begins any more, once one has counted.
     """
+    start = time.perf_counter()
     benchmark, notes = _possible(benchmark)
     order = random.Random(seed)
     times = {case.name: Times() for case in benchmark.cases}
@@ -308,6 +312,10 @@ def measure(
         if shared is not None:
             works = {case.name: case.prepare(shared) for case in benchmark.cases}
         for number in range(rounds + 1):
+            late = seconds is not None and time.perf_counter() - start > seconds
+            if late and number > 1:
+                notes.append(f"{number - 1} of {rounds} rounds: the time was up")
+                break
             cases = list(benchmark.cases)
             order.shuffle(cases)
             for case in cases:

@@ -28,6 +28,9 @@ _PACKAGES = (
     "pymmcore-plus",
     "pymmcore",
     "mm-test-adapters",
+    "pyimzml",
+    "imzy",
+    "pyteomics",
     "numpy",
 )
 

@@ -78,3 +78,15 @@ def test_those_in_full_size_are_named_differently() -> None:
     for make in (msi.benchmarks, msi.large_benchmarks):
         titles = [one.title for one in make()]
         assert len(set(titles)) == len(titles)
+
+
+def test_it_ends_when_the_time_is_up(tmp_path: Path) -> None:
+    benchmark = msi.totals(COMMON)
+    result = measure(benchmark, tmp_path, rounds=5, seed=0, seconds=0.0)
+    assert [len(times.wall) for times in result.times.values()] == [1] * len(
+        result.times
+    )
+    assert "1 of 5 rounds: the time was up" in result.notes
+    assert "1 of 5 rounds: the time was up" in sheet(result).lines
+    result = measure(benchmark, tmp_path, rounds=2, seed=0, seconds=1e9)
+    assert len(result.times["napari-scope"].wall) == 2
