@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.formats.msi_folder import ENTRIES, write_imzml, write_mixed
 from tests.formats.ngff.ngff_stores import pixels, write_image, write_plate
 
 from napari_scope.formats import folder_listing
@@ -100,3 +101,38 @@ def test_a_link_to_a_folder_above_is_not_followed(folder: Path) -> None:
     except OSError:
         pytest.skip("this system makes no links")
     assert len(names(folder)) == 3
+
+
+def test_each_acquisition_of_mass_spectra_is_found_once(tmp_path: Path) -> None:
+    folder = write_mixed(tmp_path / "mixed")
+    found = list(find_data_sets(folder))
+    assert {one.name: one.format for one in found} == ENTRIES
+    # Of a folder of spots nothing but the folder is looked at, if it is the root, too.
+    (spots,) = find_data_sets(folder / "loose")
+    assert (spots.format, spots.place) == ("msi", str(folder / "loose"))
+
+
+def test_a_file_beside_it_changes_the_stamp(tmp_path: Path) -> None:
+    path = write_imzml(tmp_path / "a.imzML")
+    (before,) = find_data_sets(tmp_path)
+    assert list(find_data_sets(tmp_path, known={before.place: before})) == [before]
+    os.utime(path.with_suffix(".ibd"), (9e9, 9e9))
+    (after,) = find_data_sets(tmp_path, known={before.place: before})
+    assert after.stamp != before.stamp and after.modified_s == 9e9
+
+
+def test_foreign_hdf5_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    asked: list[str] = []
+    real = folder_listing.detect
+    monkeypatch.setattr(
+        folder_listing, "detect", lambda place: asked.append(place) or real(place)
+    )
+    for _ in range(3):
+        assert list(find_data_sets(tmp_path)) == []
+    assert asked.count(str(tmp_path / "a.h5")) == 1
+    os.utime(tmp_path / "a.h5", (9e9, 9e9))
+    assert list(find_data_sets(tmp_path)) == []
+    assert asked.count(str(tmp_path / "a.h5")) == 2

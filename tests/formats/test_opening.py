@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.formats.msi_folder import write_imzml
 from tests.formats.ngff.ngff_stores import pixels, write_image
 
 from napari_scope.errors import FormatError
@@ -36,3 +37,10 @@ def test_what_was_looked_for_is_said(tmp_path: Path) -> None:
 def test_a_missing_path(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no such file or folder"):
         open_dataset(tmp_path / "gone")
+
+
+def test_mass_spectra_are_opened_elsewhere(tmp_path: Path) -> None:
+    path = write_imzml(tmp_path / "a.imzML")
+    for one in (path, path.with_suffix(".ibd"), tmp_path):
+        with pytest.raises(FormatError, match="open_msi"):
+            open_dataset(one)

@@ -1,6 +1,7 @@
 """The data sets below a folder: found by their names and first bytes, none is opened.
 
-A store is an entry, what lies inside of it is not looked at. Folders are entered to a
+A store is an entry, what lies inside of it is not looked at. So is an acquisition of
+mass-spectrometry images, however many files it has. Folders are entered to a
 bounded depth. Each entry has a stamp, made of the times and sizes of the few files that
 change while a store is written: as long as it is the same, what is known of the store
 is still right, and a second look at a folder costs little more than listing it.
@@ -18,16 +19,24 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_scope.formats.detect import Format, detect
+from napari_scope.formats.msi_entries import (
+    LISTED,
+    files_of,
+    folders_of_lists,
+    parts_of_others,
+)
 from napari_scope.formats.tiff_sniff import COMPANION, TIFF_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["DEPTH", "FoundDataSet", "find_data_sets", "stamp_of"]
+__all__ = ["DEPTH", "FoundDataSet", "entries_in", "find_data_sets", "stamp_of"]
 
 DEPTH: Final = 3
 """How many folders deep is looked by default."""
@@ -35,7 +44,7 @@ DEPTH: Final = 3
 _MOST_FOUND: Final = 20_000
 _MOST_FOLDERS: Final = 5_000
 _MOST_NAMES: Final = 20_000  # of one folder
-_FILES: Final = (*TIFF_SUFFIXES, COMPANION, ".ozx", ".zip")
+_FILES: Final = (*TIFF_SUFFIXES, COMPANION, ".ozx", ".zip", *LISTED)
 _TOLD_BY: Final = (
     "zarr.json",
     ".zattrs",
@@ -57,7 +66,7 @@ class FoundDataSet:
         Its path.
     name : str
         Its path below the folder that was searched, with slashes.
-    format : {"ome-zarr", "ndtiff", "ome-tiff"}
+    format : {"ome-zarr", "ndtiff", "ome-tiff", "msi"}
         What it seems to be.
     modified_s : float
         When it was changed last, in seconds since 1970.
@@ -110,7 +119,7 @@ def find_data_sets(
             return
         place, prefix, level = waiting.popleft()
         try:
-            entries = _entries(place)
+            entries = entries_in(place)
         except OSError:
             if not prefix:
                 raise
@@ -139,6 +148,13 @@ def stamp_of(place: str) -> tuple[float, tuple[int, ...]]:
     """
     status = os.stat(place)
     newest, stamp = status.st_mtime, [status.st_mtime_ns, status.st_size]
+    for other in files_of(place)[1:]:
+        try:
+            status = os.stat(other)
+        except OSError:
+            continue  # gone in this moment
+        newest = max(newest, status.st_mtime)
+        stamp += (status.st_mtime_ns, status.st_size)
     if os.path.isdir(place):
         for name in _TOLD_BY:
             try:
@@ -151,13 +167,29 @@ def stamp_of(place: str) -> tuple[float, tuple[int, ...]]:
     return newest, tuple(stamp)
 
 
-def _entries(place: str) -> list[tuple[str, bool, bool]]:
-    """Return what may hold data: its name, whether it is a folder, and a link."""
+def entries_in(place: str, most: int = _MOST_NAMES) -> list[tuple[str, bool, bool]]:
+    """Return what of a folder may hold data: names, whether folders, whether links.
+
+    Files whose names say that they hold nothing of ours are left out, and what belongs
+    to another entry (the ``.ibd`` file of an ``.imzML`` file).
+
+    Parameters
+    ----------
+    place : str
+        The folder.
+    most : int
+        So many names are looked at.
+
+    Raises
+    ------
+    OSError
+        If it cannot be listed.
+    """
     listed: list[tuple[str, bool, bool]] = []
+    names: list[str] = []
     with os.scandir(place) as entries:
-        for number, entry in enumerate(entries):
-            if number >= _MOST_NAMES:
-                break
+        for entry in islice(entries, most):
+            names.append(entry.name)
             if entry.name.startswith("."):
                 continue
             try:
@@ -167,7 +199,8 @@ def _entries(place: str) -> list[tuple[str, bool, bool]]:
                 continue
             if is_folder or entry.name.lower().endswith(_FILES):
                 listed.append((entry.name, is_folder, is_link))
-    return sorted(listed)
+    parts = parts_of_others(names) | folders_of_lists(place, names)
+    return sorted(one for one in listed if one[0] not in parts)
 
 
 def _found(
@@ -180,8 +213,21 @@ def _found(
     before = known.get(place)
     if before is not None and before.stamp == stamp and before.name == name:
         return before
-    kind = detect(place)
+    if place.lower().endswith(LISTED):
+        kind = _detected(place, stamp)
+    else:
+        kind = detect(place)
     return kind and FoundDataSet(place, name, kind, modified_s, stamp)
+
+
+@lru_cache(maxsize=8192)
+def _detected(place: str, stamp: tuple[int, ...]) -> Format | None:
+    """Return the format of a file; asked once as long as its stamp is the same.
+
+    What is ours is known from the search before. What is foreign, as most HDF5 files
+    are, would be read again in each search.
+    """
+    return detect(place)
 
 
 def _is_array(place: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_scope.errors import FormatError
 from napari_scope.formats.addresses import is_address
 from napari_scope.formats.detect import detect
+from napari_scope.formats.msi_sniff import is_msi
 
 if TYPE_CHECKING:
     from napari_scope.model import Dataset
@@ -19,6 +20,9 @@ __all__ = ["open_dataset"]
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
     """Open an OME-Zarr store, an NDTiff data set or OME-TIFF; no pixel is read.
 
+    Mass-spectrometry images are no stacks of planes; they are opened by
+    `napari_scope.formats.msi.open_msi`.
+
     Parameters
     ----------
     path : str or PathLike
@@ -28,7 +32,7 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     FormatError
-        If the path holds neither, or what it holds is damaged beyond use.
+        If the path holds none of them, or what it holds is damaged beyond use.
     """
     # Behind an address nothing but OME-Zarr is read, whatever it is called.
     kind = "ome-zarr" if is_address(path) else detect(path)
@@ -44,6 +48,14 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
         from napari_scope.formats.ometiff.reader import open_ometiff
 
         return open_ometiff(path)
+    if kind == "msi" or (kind is None and is_msi(path)):
+        raise FormatError(
+            "these are mass-spectrometry images, a spectrum for each pixel, not a data "
+            "set of planes",
+            path=path,
+            hint="napari_scope.formats.msi.open_msi opens them; `napari-scope convert` "
+            "makes ion images of them as OME-Zarr",
+        )
     if "://" in os.fspath(path):
         raise FormatError(
             "addresses of this kind are not read",
@@ -57,7 +69,7 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
         "neither an OME-Zarr image, collection, plate or well (zarr.json or .zattrs "
         "with OME metadata was looked for, also in a zip file) nor an NDTiff data set "
         "(NDTiff.index or NDTiff files, also in 'Full resolution', were looked for), "
-        "nor OME-TIFF",
+        "nor OME-TIFF, nor mass-spectrometry images",
         path=path,
         hint="choose the folder that holds one of these files",
     )

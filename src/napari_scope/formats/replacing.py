@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 
 from napari_scope.errors import OutputExistsError, StreamError
 from napari_scope.fileio import DataFile, sync_folder
-from napari_scope.formats.detect import detect
+from napari_scope.formats.zarr_sniff import is_ome_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def check_replaceable(target: Path) -> None:
     """
     if target.is_symlink():
         raise _refusal(target, "the output is a link")
-    if not target.is_dir() or detect(target) != "ome-zarr":
+    if not target.is_dir() or not is_ome_zarr(target):
         raise _refusal(target, "the output exists and is no OME-Zarr store")
     for root, folders, files in os.walk(target):
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]

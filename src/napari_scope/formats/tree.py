@@ -3,8 +3,8 @@
 `open_tree` looks at a path as `napari_scope.formats.open_dataset` does, but stops at
 the first document. What is below follows node by node (`Node.children`), so a plate of
 384 wells is there after one read. The images of NDTiff and OME-TIFF are known
-together: the index of such a data set is read whole. A plain folder lists the data
-sets in it.
+together: the index of such a data set is read whole; so are data sets and regions of
+mass-spectrometry images. A plain folder lists the data sets in it.
 
 Examples
 --------
@@ -20,14 +20,21 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_scope.formats.addresses import is_address, without_document
 from napari_scope.formats.detect import detect
+from napari_scope.formats.folder_listing import entries_in
+from napari_scope.formats.msi_entries import entry_of
 from napari_scope.formats.opening import open_dataset
-from napari_scope.formats.tree_node import Facts, Node, bounded, image_facts
+from napari_scope.formats.tree_node import (
+    Facts,
+    MSIPart,
+    Node,
+    bounded,
+    image_facts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +43,12 @@ if TYPE_CHECKING:
 
 __all__ = ["dataset_tree", "open_tree"]
 
-_FORMATS: Final = {"ndtiff": "NDTiff", "ome-zarr": "OME-Zarr", "ome-tiff": "OME-TIFF"}
+_FORMATS: Final = {
+    "ndtiff": "NDTiff",
+    "ome-zarr": "OME-Zarr",
+    "ome-tiff": "OME-TIFF",
+    "msi": "mass spectra",
+}
 _MOST_ENTRIES: Final = 2000  # of a plain folder that are looked at
 
 
@@ -46,7 +58,8 @@ def open_tree(path: str | os.PathLike[str]) -> Node:
     Parameters
     ----------
     path : str or PathLike
-        What `napari_scope.formats.open_dataset` opens, or a folder that holds such.
+        What `napari_scope.formats.open_dataset` or `napari_scope.formats.msi.open_msi`
+        opens, or a folder that holds such.
 
     Raises
     ------
@@ -59,6 +72,10 @@ def open_tree(path: str | os.PathLike[str]) -> Node:
         from napari_scope.formats.ngff.tree import ngff_tree
 
         return ngff_tree(without_document(place))
+    if kind == "msi":
+        from napari_scope.formats.msi_tree import msi_tree
+
+        return msi_tree(entry_of(place))
     if kind is not None:
         return dataset_tree(open_dataset(place))
     if "://" not in place and (found := bounded(_folder_entries(Path(place)))):
@@ -113,8 +130,7 @@ def _image(dataset: Dataset, image: Image) -> Node:
 def _folder_entries(folder: Path) -> Iterator[Node]:
     """Yield the data sets in a plain folder, by name, and no other folders."""
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in islice(entries, _MOST_ENTRIES))
+        names = [entry[0] for entry in entries_in(str(folder), _MOST_ENTRIES)]
     except (OSError, ValueError):
         return
     for name in names:
@@ -129,7 +145,8 @@ def _folder_entries(folder: Path) -> Iterator[Node]:
             Facts(version=_FORMATS.get(kind, kind)),
             place=place,
             describe=_entry,
-            load=partial(open_dataset, place),
+            load=None if kind == "msi" else partial(open_dataset, place),
+            msi=MSIPart(place) if kind == "msi" else None,
         )
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "MAX_CHILDREN",
     "Facts",
     "Kind",
+    "MSIPart",
     "Node",
     "bounded",
     "image_facts",
@@ -54,9 +55,15 @@ Kind: TypeAlias = Literal[
     "labels",
     "label",
     "folder",
+    "msi",
+    "region",
     "rest",
 ]
-"""What a node is. ``"rest"`` stands for children that are too many to be listed."""
+"""What a node is.
+
+``"msi"`` is a file of mass-spectrometry images, or a data set (scan type) of one that
+has several. ``"rest"`` stands for children that are too many to be listed.
+"""
 
 MAX_CHILDREN: Final = 20_000
 """More children of one node are counted, not listed; a plate has at most 1536 wells."""
@@ -103,6 +110,12 @@ class Facts:
         Names of the rows and columns of a plate.
     version : str
         Format and version.
+    spectra : int
+        Number of spectra of mass-spectrometry images.
+    mz : tuple of float
+        Their lowest and highest m/z.
+    regions : int
+        Number of their regions.
     """
 
     axes: tuple[str, ...] = ()
@@ -121,6 +134,9 @@ class Facts:
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     version: str = ""
+    spectra: int = 0
+    mz: tuple[float, ...] = ()
+    regions: int = 0
 
     @property
     def shape_words(self) -> str:
@@ -130,6 +146,13 @@ class Facts:
         return " × ".join(
             f"{name} {n}" for name, n in zip(self.axes, self.shape, strict=True)
         )
+
+    @property
+    def mz_words(self) -> str:
+        """The range of the m/z: ``"m/z 100.083 to 799.917"``."""
+        if len(self.mz) != 2:
+            return ""
+        return f"m/z {self.mz[0]:.6g} to {self.mz[1]:.6g}"
 
     @property
     def pixel_words(self) -> str:
@@ -154,7 +177,7 @@ class Facts:
                 name: {"step": step, "unit": unit or None}
                 for name, step, unit in self.scale
             }
-        for name in ("nbytes", "levels"):
+        for name in ("nbytes", "levels", "spectra", "regions"):
             if not found[name]:
                 del found[name]
         return found
@@ -169,6 +192,25 @@ _SHORT_UNITS: Final = {
     "minute": "min",
     "hour": "h",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MSIPart:
+    """Which of the spectra of a file of mass-spectrometry images are meant.
+
+    Parameters
+    ----------
+    place : str
+        The file or folder.
+    dataset : int, optional
+        Number of a data set; None for all of them.
+    region : int, optional
+        Number of a region of that data set; None for all of them.
+    """
+
+    place: str
+    dataset: int | None = None
+    region: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,6 +246,8 @@ class Node:
         What stands before the names of its layers.
     wells : tuple of (str, str)
         Row and column of the wells that a row or well of a plate stands for.
+    msi : MSIPart, optional
+        The mass-spectrometry images that it stands for, which are no `Dataset`.
     """
 
     kind: Kind
@@ -218,6 +262,7 @@ class Node:
     load: Callable[[], Dataset] | None = None
     title: str = ""
     wells: tuple[tuple[str, str], ...] = ()
+    msi: MSIPart | None = None
 
     @property
     def address(self) -> str:
@@ -235,7 +280,7 @@ class Node:
     @property
     def can_open(self) -> bool:
         """Whether it can be opened as layers."""
-        return self.load is not None or bool(self.wells)
+        return self.load is not None or bool(self.wells) or self.msi is not None
 
     def children(self) -> tuple[Node, ...]:
         """Return the children; one that cannot be read has a `problem`.

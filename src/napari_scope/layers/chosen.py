@@ -3,6 +3,7 @@
 A plate becomes its mosaic, and so do rows and wells; a field, an image or a level
 becomes layers of its own, with names that say where they come from
 (``"plate A/1/0 - DAPI"``). A label image comes with the image that it belongs to.
+Mass-spectrometry images are opened as `napari_scope.layers.msi_chosen` says.
 
 It reads files: call it outside of a GUI thread. It knows neither viewer nor widgets.
 
@@ -52,7 +53,7 @@ class ChosenLayers:
     layers : list of LayerData
         What the viewer adds, in order.
     dataset : Dataset, optional
-        The data set behind the layers.
+        The data set behind the layers; none behind mass-spectrometry images.
     problems : tuple of str
         What could not be read; the rest is in the layers.
     view : PlateView, optional
@@ -74,6 +75,7 @@ def nodes_to_layers(
     mosaics: bool = True,
     open_view: Callable[[str], PlateView] | None = None,
     parts: Parts | None = None,
+    wait: bool = True,
 ) -> list[ChosenLayers]:
     """Return the layers of nodes of trees; no pixel of a plate is read.
 
@@ -112,6 +114,8 @@ def nodes_to_layers(
             chosen.append(_mosaic(members, acquisition, open_view, wanted))
         elif manner == "images" and len(members) > 1:
             chosen.append(_together(members, positions, wanted))
+        elif manner == "msi":
+            chosen.append(_msi(members, wait))
         else:
             chosen += [_alone(node, positions, wanted) for node in members]
     return chosen
@@ -119,6 +123,8 @@ def nodes_to_layers(
 
 def _manner(node: Node, mosaics: bool) -> str:
     """Return how a node is opened: nodes of one manner and place go together."""
+    if node.msi is not None:
+        return "msi"
     if (node.kind == "plate" or node.wells) and (mosaics or node.load is None):
         return "mosaic"
     return "images" if node.kind in _IMAGES else "alone"
@@ -169,6 +175,14 @@ def _mosaic(
     if len(nodes) == 1 and nodes[0].title:
         layers = [_under(nodes[0].title, layer, view.name) for layer in layers]
     return ChosenLayers(tuple(nodes), layers, dataset, tuple(view.problems), view)
+
+
+def _msi(nodes: Sequence[Node], wait: bool) -> ChosenLayers:
+    from napari_scope.layers.msi_chosen import msi_parts
+
+    parts = [node.msi for node in nodes if node.msi is not None]
+    opened = msi_parts(parts, wait=wait)
+    return ChosenLayers(tuple(nodes), opened.layers, problems=opened.problems)
 
 
 def _is_of(layer: LayerData, channels: Sequence[int]) -> bool:

@@ -2,7 +2,9 @@
 
 The data set is opened as its tree (`napari_scope.formats.tree`), so of a plate one
 well and one field are read, not all. The picture is one plane of a coarse level, in the
-middle of all sliders, with the contrast and the colours that its layers would have.
+middle of all sliders, with the contrast and the colours that its layers would have. Of
+mass-spectrometry images it is the sum of all intensities
+(`napari_scope.layers.msi_overview`).
 
 Nothing raises for what is on disk: a data set that cannot be read has a `problem`, one
 whose pixels cannot be read has no picture.
@@ -23,6 +25,7 @@ import numpy as np
 from napari_scope.errors import FormatError, ScopeError
 from napari_scope.formats.tree import open_tree
 from napari_scope.layers.contrast import known_limits
+from napari_scope.layers.msi_overview import msi_picture, msi_shape_words
 from napari_scope.model.colors import default_color
 
 if TYPE_CHECKING:
@@ -62,7 +65,8 @@ class Overview:
     dtype : str
         Type of the pixels.
     channels : tuple of str
-        Names of the channels of the first image.
+        Names of the channels of the first image, or of the data sets of
+        mass-spectrometry images.
     pixel : str
         Size of a pixel.
     images : int
@@ -129,6 +133,8 @@ def look_into(
     """
     try:
         root = open_tree(place).described()
+        if root.msi is not None:
+            return _look_into_msi(root, size)
         overview, image = _facts_of(root)
     except (ScopeError, OSError) as error:
         return Overview(problem=str(error), finished=False), None
@@ -160,7 +166,13 @@ def thumbnail(path: str | os.PathLike[str], size: int = SIZE_PX) -> Pixels:
     FormatError
         If it cannot be read, or holds no image.
     """
-    _, image = _facts_of(open_tree(path).described())
+    root = open_tree(path).described()
+    if root.msi is not None:
+        pixels = msi_picture(root.place, size)
+        if pixels is None:
+            raise FormatError("there is no spectrum to make a picture of", path=path)
+        return pixels
+    _, image = _facts_of(root)
     if image is None:
         raise FormatError("there is no image to make a picture of", path=path)
     return picture_of(image, size)
@@ -196,6 +208,25 @@ def picture_of(image: Image, size: int = SIZE_PX) -> Pixels:
         raise FormatError("no channel is shown")
     clipped: Pixels = (255 * mixed.clip(0, 1)).astype(np.uint8)
     return clipped
+
+
+def _look_into_msi(root: Node, size: int) -> tuple[Overview, Pixels | None]:
+    facts = root.facts
+    overview = Overview(
+        version=facts.version,
+        kind=root.kind,
+        shape=msi_shape_words(root),
+        dtype=facts.dtype,
+        channels=tuple(child.name for child in root.children() if child.kind == "msi"),
+        pixel=facts.pixel_words,
+        images=facts.count or 1,
+        nbytes=facts.nbytes,
+        problem=root.problem,
+    )
+    try:
+        return overview, msi_picture(root.place, size)
+    except (ScopeError, OSError, ValueError):
+        return overview, None  # opening it says why
 
 
 def _facts_of(root: Node) -> tuple[Overview, Image | None]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qtpy.QtCore import QFile, Qt, QUrl, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QDesktopServices
@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scope.errors import StreamError
+from napari_scope.formats.msi_entries import files_of
 from napari_scope.stream.jobs import (
     ConvertOptions,
     Job,
@@ -35,20 +36,26 @@ from napari_scope.stream.jobs import (
     recover_job,
     validate_job,
 )
+from napari_scope.stream.msi_jobs import free_msi_target, msi_convert_job
 from napari_scope.widgets.browsing.convert_form import ConvertForm, free_target
 from napari_scope.widgets.browsing.job_list import JobList
 from napari_scope.widgets.browsing.job_queue import JobQueue
+from napari_scope.widgets.browsing.msi_form import MSIForm
 from napari_scope.widgets.browsing.watch_list import WatchList
 from napari_scope.widgets.common.background import BackgroundCall
 from napari_scope.widgets.common.error_panel import explain
 from napari_scope.widgets.common.notices import notify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from napari_scope.formats.msi.convert import MSIKind
+    from napari_scope.stream.conversion.report import Target
     from napari_scope.stream.jobs import Cancelled, Tell
+    from napari_scope.stream.msi_jobs import MSIOptions
     from napari_scope.widgets.browsing.job_queue import QueuedJob
-    from napari_scope.widgets.browsing.store_menu import StoreWish
+    from napari_scope.widgets.browsing.msi_form import MSIWish
+    from napari_scope.widgets.browsing.store_menu import StoreTarget, StoreWish
 
 __all__ = ["ActivityPage", "ask_to_end_jobs"]
 
@@ -73,7 +80,7 @@ class ActivityPage(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.queue = JobQueue(self)
-        self._several: list[StoreWish] = []
+        self._several: list[Callable[[], list[Job]]] = []
         self._naming = BackgroundCall(self, abandon=True)
         self._naming.finished.connect(self._on_named)
         self._naming.failed.connect(self._on_not_named)
@@ -81,6 +88,8 @@ class ActivityPage(QWidget):
         self.jobs = JobList(self.queue)
         self.form = ConvertForm()
         self.form.setVisible(False)
+        self.msi_form = MSIForm()
+        self.msi_form.setVisible(False)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.addWidget(_titled("Watched runs", self.watched))
         below = _titled("Jobs", self.jobs)
@@ -88,9 +97,12 @@ class ActivityPage(QWidget):
         self.splitter.setChildrenCollapsible(False)
         column = QVBoxLayout(self)
         column.addWidget(self.form)
+        column.addWidget(self.msi_form)
         column.addWidget(self.splitter, 1)
         self.form.job_wanted.connect(self._add_from_form)
-        self.form.closed.connect(lambda: self._show_form(False))
+        self.form.closed.connect(lambda: self._show_form(None))
+        self.msi_form.wanted.connect(self._add_msi)
+        self.msi_form.closed.connect(lambda: self._show_form(None))
         self.jobs.open_wanted.connect(self.open_wanted)
         self.watched.open_wanted.connect(self.open_wanted)
         self.watched.recover_wanted.connect(self.recover)
@@ -129,6 +141,7 @@ class ActivityPage(QWidget):
         self._several.clear()
         self._naming.close()
         self.form.close_down()
+        self.msi_form.close_down()
         self.queue.close()
         self.watched.close_down()
 
@@ -137,29 +150,31 @@ class ActivityPage(QWidget):
     def _convert(self, wish: StoreWish) -> None:
         if wish.format is None:
             return
+        if all(target.format == "msi" for target in wish.targets):
+            self.msi_form.show_targets(wish.targets, cast("MSIKind", wish.format))
+            self._show_form(self.msi_form)
+            self.seen_wanted.emit()
+            return
         if len(wish.targets) > 1:
             # Several as one is usually wanted: names beside them, nothing is asked.
-            self._several.append(wish)
+            self._several.append(partial(_plain_conversions, wish))
             self._name_next()
             return
         (target,) = wish.targets
         self.form.show_source(
             target.place,
-            wish.format,
+            cast("Target", wish.format),
             images=target.images,
             parts=target.parts,
             words=target.words,
         )
-        self._show_form(True)
+        self._show_form(self.form)
         self.seen_wanted.emit()
 
     def _name_next(self) -> None:
         """Find free names for a wish, in a thread: the disk may be slow."""
         if self._several and not self._naming.busy:
-            wish = self._several.pop(0)
-            self._naming.start(
-                partial(_plain_conversions, wish), "napari-scope free names"
-            )
+            self._naming.start(self._several.pop(0), "napari-scope free names")
 
     def _on_named(self, jobs: Sequence[Job]) -> None:
         self._add(jobs)
@@ -170,13 +185,22 @@ class ActivityPage(QWidget):
         self._name_next()
 
     def _add_from_form(self, job: Job) -> None:
-        self._show_form(False)
+        self._show_form(None)
         self._add([job])
 
-    def _show_form(self, shown: bool) -> None:
+    def _add_msi(self, wish: MSIWish) -> None:
+        self._show_form(None)
+        if wish.path:
+            self._add([_msi_job(wish.targets[0], Path(wish.path), wish.options)])
+        else:
+            self._several.append(partial(_msi_conversions, wish))
+            self._name_next()
+
+    def _show_form(self, shown: QWidget | None) -> None:
         # A small window has no room for all of them.
-        self.form.setVisible(shown)
-        self.splitter.setVisible(not shown)
+        for form in (self.form, self.msi_form):
+            form.setVisible(form is shown)
+        self.splitter.setVisible(shown is None)
 
     def _add(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
@@ -217,14 +241,34 @@ def _plain_conversions(wish: StoreWish) -> list[Job]:
     """Return the jobs that convert several data sets, each to a name of its own."""
     if wish.format is None:
         raise ValueError("no format was chosen")
-    options = ConvertOptions(format=wish.format)
+    kind = cast("Target", wish.format)
+    options = ConvertOptions(format=kind)
     jobs: list[Job] = []
     names: set[Path] = set()
     for target in wish.targets:
-        free = free_target(target.place, wish.format, taken=names)
+        free = free_target(target.place, kind, taken=names)
         names.add(free)
         jobs.append(convert_job(target.place, free, options))
     return jobs
+
+
+def _msi_conversions(wish: MSIWish) -> list[Job]:
+    """Return the jobs that convert several files, each to a name of its own."""
+    jobs: list[Job] = []
+    names: set[Path] = set()
+    kind = wish.options.kind
+    for target in wish.targets:
+        part = bool(target.words)
+        free = free_msi_target(target.place, kind, part=part, taken=names)
+        names.add(free)
+        jobs.append(_msi_job(target, free, wish.options))
+    return jobs
+
+
+def _msi_job(target: StoreTarget, path: Path, options: MSIOptions) -> Job:
+    return msi_convert_job(
+        target.place, path, options, dataset=target.dataset, regions=target.regions
+    )
 
 
 def _ask_to_trash(parent: QWidget, places: Sequence[str]) -> bool:
@@ -249,13 +293,14 @@ def _trash_job(place: str) -> Job:
 
         if run_state(place) is StoredRun.WRITTEN:
             raise StreamError("the run is still being written", path=place)
-        moved = QFile(place).moveToTrash()
-        if not moved:
-            raise StreamError(
-                "the system could not move it to the trash",
-                path=place,
-                hint="the disk may have no trash; nothing was deleted",
-            )
+        # The .ibd file of an .imzML file is of no use without it.
+        for path in files_of(place):
+            if not QFile(path).moveToTrash():
+                raise StreamError(
+                    "the system could not move it to the trash",
+                    path=path,
+                    hint="the disk may have no trash; nothing was deleted",
+                )
         return JobResult("moved to the trash")
 
     return Job("Move to trash", place, run, can_cancel=False)

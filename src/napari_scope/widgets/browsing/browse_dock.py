@@ -25,14 +25,18 @@ from typing import TYPE_CHECKING, Any, Final
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QTabWidget, QVBoxLayout, QWidget
 
+from napari_scope.formats.msi_entries import entry_of
 from napari_scope.layers import origin_of
 from napari_scope.layers.live_origin import run_origin_of
+from napari_scope.layers.msi import msi_of
 from napari_scope.layers.preferences import load_preferences
 from napari_scope.widgets.browsing.activity_page import ActivityPage, ask_to_end_jobs
 from napari_scope.widgets.browsing.browse_tree import BrowseTree
 from napari_scope.widgets.browsing.folder_page import FolderPage
 from napari_scope.widgets.browsing.frame_tab import FrameTab
+from napari_scope.widgets.browsing.msi_facts import MSIFacts
 from napari_scope.widgets.browsing.place_drops import PlaceDrops, canvas_of
+from napari_scope.widgets.browsing.small_parts import choose_file
 from napari_scope.widgets.browsing.store_box import StoreBox
 from napari_scope.widgets.browsing.store_care import StoreCare
 from napari_scope.widgets.browsing.store_facts import about_image
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
 
     from napari_scope.formats.tree_node import Node
     from napari_scope.layers import LayerOrigin
+    from napari_scope.layers.msi import MSILayer
     from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset
     from napari_scope.stream.run_watch import RunProgress
@@ -140,7 +145,9 @@ class BrowseDock(ScopeDock):
 
         def sort() -> tuple[list[str], list[str], Positions | None]:
             folders = [place for place in wanted if plain_folder(place)]
-            return folders, [p for p in wanted if p not in folders], positions
+            stores = (p for p in wanted if p not in folders)
+            # Files of one acquisition that were dropped together are one.
+            return folders, list(dict.fromkeys(map(entry_of, stores))), positions
 
         self._sorter.start(sort, "napari-scope places")
 
@@ -166,6 +173,12 @@ class BrowseDock(ScopeDock):
         dataset = self.dataset
         if dataset is not None:
             self._care.recover(dataset.path)
+
+    def open_spectra(self) -> None:
+        """Open the Spectra dock, which looks at the selected layer."""
+        from napari_scope.widgets.workspace import open_dock
+
+        open_dock(self._viewer, "Spectra")
 
     def state(self) -> dict[str, Any]:
         """Return folder, view, filter and tab."""
@@ -201,6 +214,7 @@ class BrowseDock(ScopeDock):
         self.folder_page.close_down()
         self.activity.close_down()
         self._sorter.close()
+        self.msi_facts.close()
         self._care.close()
 
     # ---- layout
@@ -212,6 +226,7 @@ class BrowseDock(ScopeDock):
         self.frame_tab = FrameTab(self.viewer)
         self.frame_label, self.frame_view = self.frame_tab.label, self.frame_tab.view
         self.store_view = FieldView()
+        self.msi_facts = MSIFacts(self, self.store_view)
         self.activity = ActivityPage()
         self.tabs = QTabWidget()
         self.errors = ErrorPanel()
@@ -259,8 +274,10 @@ class BrowseDock(ScopeDock):
         box = self.store_box
         box.recover_button.clicked.connect(self.recover)
         box.open_button.clicked.connect(self._choose)
+        box.open_file_button.clicked.connect(self._choose_file)
         box.reopen_button.clicked.connect(self.reopen)
         box.refresh_button.clicked.connect(self.refresh)
+        box.spectra_button.clicked.connect(self.open_spectra)
         box.follow_check.toggled.connect(self._on_follow)
 
     # ---- the store
@@ -268,6 +285,11 @@ class BrowseDock(ScopeDock):
     def _show_store(self, layer: Any, origin: LayerOrigin | None) -> None:
         dataset = None if origin is None else origin.dataset
         self._care.show(dataset)
+        msi = None if layer is None else msi_of(layer.metadata)
+        if msi is not None:
+            self._show_msi(msi)
+            return
+        self.msi_facts.forget()
         if origin is None or dataset is None:
             self._dataset = None
             self.frame_tab.point.cursor_counts = False
@@ -286,6 +308,14 @@ class BrowseDock(ScopeDock):
             about_image(dataset, origin.first_image), "Nothing is known of this store."
         )
 
+    def _show_msi(self, origin: MSILayer) -> None:
+        """Show the file that a layer of mass spectra comes from."""
+        self._dataset = None
+        self.frame_tab.point.cursor_counts = False
+        if self.msi_facts.show(origin):
+            self.store_box.show_msi(origin)
+            self.tree.follow_place(origin.reader.basename)
+
     # ---- opening
 
     def _choose(self) -> None:
@@ -293,6 +323,12 @@ class BrowseDock(ScopeDock):
         chosen = QFileDialog.getExistingDirectory(self, "Open a data set", start)
         if chosen:
             self.open_path(chosen)
+
+    def _choose_file(self) -> None:
+        place = self.store_box.path_edit.text()
+        start = str(Path(place).parent) if place and "://" not in place else ""
+        if chosen := choose_file(self, start):
+            self.open_places([chosen])
 
     def _open_nodes(self, nodes: list[Node], chosen: Positions | None) -> None:
         self._care.open_nodes(nodes, chosen, self.tree.acquisition, self.tree.parts)

@@ -128,8 +128,8 @@ class BrowseTree(QWidget):
 
         Nothing happens if the store is in the tree already.
         """
-        place, known = dataset.path, self._place.rstrip("/\\")
-        if self._chosen or (known and (place + "/").startswith(known + "/")):
+        place = dataset.path
+        if self._is_seen(place):
             return
         if dataset.format == "ome-zarr":
             self.show_place(place)
@@ -137,6 +137,18 @@ class BrowseTree(QWidget):
             # What is known is not read again.
             self.show_root(dataset_tree(dataset))
         self._chosen = False
+
+    def follow_place(self, place: str) -> None:
+        """Show what a layer was made from that is no data set, as `follow` does."""
+        if not self._is_seen(place):
+            self.show_place(place)
+            self._chosen = False
+
+    def _is_seen(self, place: str) -> bool:
+        """Whether a place is in the tree, or the user wants to see another one."""
+        known = self._place.rstrip("/\\")
+        inside = bool(known) and (place + "/").startswith(known + "/")
+        return self._chosen or inside
 
     def selected(self) -> list[Node]:
         """Return the selected nodes that can be opened, in the order of the tree."""

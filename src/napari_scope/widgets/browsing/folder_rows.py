@@ -58,7 +58,12 @@ STATES: Final[tuple[State, ...]] = (
     "interrupted",
     "damaged",
 )
-_FORMATS: Final = {"ndtiff": "NDTiff", "ome-zarr": "OME-Zarr", "ome-tiff": "OME-TIFF"}
+_FORMATS: Final = {
+    "ndtiff": "NDTiff",
+    "ome-zarr": "OME-Zarr",
+    "ome-tiff": "OME-TIFF",
+    "msi": "mass spectra",
+}
 _NUMBER: Final = re.compile(r"(\d+)")
 
 
@@ -126,8 +131,10 @@ def look(found: FoundDataSet, cache: OverviewCache | None) -> Looked:
     kept = None if cache is None else cache.get(found.place, found.stamp)
     if kept is None:
         kept = look_into(found.place)
-        # What cannot be read now may be readable the next time.
-        if cache is not None and not kept[0].problem:
+        # What cannot be read now may be readable the next time. That a file of mass
+        # spectra is odd does not change.
+        usable = not kept[0].problem or (found.format == "msi" and kept[0].shape)
+        if cache is not None and usable:
             cache.put(found.place, found.stamp, *kept)
     overview, pixels = kept
     return Looked(overview, pixels, state_of(found.place, overview))
@@ -193,7 +200,9 @@ def summary(row: FolderRow) -> str:
     if row.looked is None:
         return "…"
     if row.state == "finished":
-        return row.text("shape")
+        shape = row.text("shape")
+        # There is no room for the range of the m/z.
+        return shape.partition(",")[0] if row.found.format == "msi" else shape
     return row.state
 
 
@@ -206,9 +215,9 @@ def info_text(row: FolderRow) -> str:
         ("State", row.state),
         ("Shape", overview.shape),
         ("Type", overview.dtype),
-        ("Size", f"{row.text('size')} uncompressed" if overview.nbytes else ""),
+        ("Size", f"{row.text('size')} {_size_is(row)}" if overview.nbytes else ""),
         ("Pixel", overview.pixel),
-        ("Channels", ", ".join(overview.channels)),
+        (_parts_are(row), ", ".join(overview.channels)),
         ("Changed", short_date(row.found.modified_s)),
         ("Problem", overview.problem),
     ]
@@ -221,6 +230,14 @@ def short_date(seconds: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
     except (OverflowError, OSError, ValueError):
         return ""
+
+
+def _size_is(row: FolderRow) -> str:
+    return "of spectra" if row.found.format == "msi" else "uncompressed"
+
+
+def _parts_are(row: FolderRow) -> str:
+    return "Data sets" if row.found.format == "msi" else "Channels"
 
 
 def _is_wanted(row: FolderRow, words: list[str], state: State) -> bool:

@@ -29,18 +29,20 @@ from qtpy.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
 )
 
 from napari_scope.layers.preferences import BrowsePreferences
 from napari_scope.stream.run_state import StoredRun
-from napari_scope.widgets.browsing.store_facts import facts_line
+from napari_scope.widgets.browsing.store_facts import facts_line, msi_facts_line
 from napari_scope.widgets.browsing.watch_list import progress_words
 from napari_scope.widgets.common.icons import AMBER, GREEN, icon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_scope.layers.msi import MSILayer
     from napari_scope.layers.preferences import Positions
     from napari_scope.model import Dataset
     from napari_scope.stream.run_watch import RunProgress
@@ -136,12 +138,24 @@ class StoreBox(QGroupBox):
         self.open_button = _button(
             "folder", "&Open…", "Open the folder of an NDTiff or OME-Zarr data set"
         )
+        self.open_file_button = QToolButton()
+        self.open_file_button.setIcon(icon("document-add-24-regular"))
+        self.open_file_button.setToolTip(
+            "Open a file: OME-TIFF, zipped OME-Zarr, imzML, mzML and other mass spectra"
+        )
+        self.open_file_button.setAccessibleName("Open a file")
         self.reopen_button = _button(
             "reload", "&Reopen", "Open this store anew, with positions as chosen here"
         )
         self.refresh_button = _button(
             "refresh", "Refresh", "Look now whether frames were added"
         )
+        self.spectra_button = _button(
+            "spectra",
+            "&Spectra",
+            "Open the Spectra dock: spectra and ion images of this data",
+        )
+        self.spectra_button.setVisible(False)
         self.recover_button = _button(
             "check-circle",
             "Recover",
@@ -170,9 +184,11 @@ class StoreBox(QGroupBox):
         buttons = QHBoxLayout()
         for button in (
             self.open_button,
+            self.open_file_button,
             self.reopen_button,
             self.refresh_button,
             self.recover_button,
+            self.spectra_button,
         ):
             buttons.addWidget(button)
         buttons.addStretch()
@@ -190,20 +206,43 @@ class StoreBox(QGroupBox):
 
     def show_dataset(self, dataset: Dataset) -> None:
         """Show a data set."""
+        self._show_buttons(msi=False)
         path = Path(dataset.path)
         # A field of a plate is a folder with a number.
         part = len(dataset.images) == 1 and path.name.isdigit()
         name = dataset.images[0].name if part else path.name
-        self.name_label.setText(name or dataset.path)
-        self.name_label.setToolTip(dataset.path)
-        self.path_edit.setText(dataset.path)
-        self.path_edit.setToolTip(dataset.path)
-        self.path_edit.setCursorPosition(0)
-        self.path_edit.setVisible(True)
+        self._show_place(name, dataset.path)
         self._show_state(dataset)
         self.progress_label.setVisible(False)
         self.facts_label.setText(facts_line(dataset))
         self._show_problems(dataset.problems)
+
+    def show_msi(self, origin: MSILayer) -> None:
+        """Show a file of mass-spectrometry images."""
+        place = origin.reader.basename
+        self._show_place(Path(place).name, place)
+        self.recover_button.setVisible(False)
+        self.progress_label.setVisible(False)
+        self.state_icon.clear()
+        self.state_label.clear()
+        self.note_label.clear()
+        self.facts_label.setText(msi_facts_line(origin))
+        self._show_buttons(msi=True)
+        self._show_problems(origin.reader.problems)
+
+    def _show_buttons(self, *, msi: bool) -> None:
+        """Show what makes sense: mass spectra have no positions, and do not grow."""
+        self.spectra_button.setVisible(msi)
+        self.reopen_button.setVisible(not msi)
+        self.refresh_button.setVisible(not msi)
+
+    def _show_place(self, name: str, place: str) -> None:
+        self.name_label.setText(name or place)
+        self.name_label.setToolTip(place)
+        self.path_edit.setText(place)
+        self.path_edit.setToolTip(place)
+        self.path_edit.setCursorPosition(0)
+        self.path_edit.setVisible(True)
 
     def show_nothing(self, layer_name: str | None, *, of_run: bool = False) -> None:
         """Show that there is no data set: of a layer of others, or without any.
@@ -215,6 +254,7 @@ class StoreBox(QGroupBox):
         self.path_edit.setVisible(False)
         self.progress_label.setVisible(False)
         self.recover_button.setVisible(False)
+        self._show_buttons(msi=False)
         self.state_icon.clear()
         self.state_label.clear()
         self.note_label.clear()
@@ -260,6 +300,7 @@ class StoreBox(QGroupBox):
         """
         self.recover_button.setEnabled(dataset is not None and not opening)
         self.open_button.setEnabled(not opening)
+        self.open_file_button.setEnabled(not opening)
         self.reopen_button.setEnabled(dataset is not None and not opening)
         self.refresh_button.setEnabled(
             dataset is not None and dataset.reload is not None

@@ -14,12 +14,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from napari_scope.formats.msi_tree import FORMATS
+
 if TYPE_CHECKING:
+    from napari_scope.layers.msi import MSILayer
     from napari_scope.model import Dataset, Image
 
-__all__ = ["about_image", "facts_line"]
+__all__ = ["about_image", "facts_line", "msi_facts_line"]
 
 _FORMATS: Final = {"ndtiff": "NDTiff", "ome-zarr": "OME-Zarr", "ome-tiff": "OME-TIFF"}
+
+
+_MZ: Final = "m\u2060/\u2060z"  # which no line ends within
 
 
 def facts_line(dataset: Dataset) -> str:
@@ -36,6 +42,32 @@ def facts_line(dataset: Dataset) -> str:
             parts.append(f"{count:,} fields")
     else:
         parts.append(f"{count:,} {'image' if count == 1 else 'images'}")
+    return " · ".join(parts)
+
+
+def msi_facts_line(origin: MSILayer) -> str:
+    """Return format, data set, pixels and regions of a layer of mass spectra in a line.
+
+    No spectrum is read.
+    """
+    reader, spectra = origin.reader, origin.data.spectra
+    kind = reader.format_name()
+    width, height, depth = spectra.pixels.shape
+    pixels = f"{width} × {height}" + (f" × {depth}" if depth > 1 else "")
+    parts = [FORMATS.get(kind, kind)]
+    if len(reader.data_sets) > 1:
+        name = spectra.name or f"data set {origin.dataset}"
+        parts.append(f"{name} ({len(reader.data_sets)} data sets)")
+    elif spectra.name:
+        parts.append(spectra.name)
+    parts += [f"{pixels} pixels", f"{len(spectra):,} spectra"]
+    if spectra.common_mz is not None and len(spectra.common_mz) > 1:
+        mz = spectra.common_mz
+        low, high = sorted((mz[0], mz[-1]))
+        parts.append(f"{_MZ} {low:.6g} to {high:.6g}")
+    regions = len(spectra.pixels.regions)
+    if regions > 1:
+        parts.append(f"{regions:,} regions")
     return " · ".join(parts)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtWidgets import QMenu
 
+    from napari_scope.formats.msi.convert import MSIKind
     from napari_scope.formats.tree_node import Node
     from napari_scope.stream.conversion.report import Target
     from napari_scope.widgets.browsing.folder_rows import State
@@ -37,6 +38,11 @@ _FORMATS: Final[tuple[tuple[Target, str], ...]] = (
     ("ome-zarr", "OME-&Zarr …"),
     ("ndtiff", "&NDTiff …"),
     ("ome-tiff", "OME-&TIFF …"),
+)
+_MSI_FORMATS: Final[tuple[tuple[MSIKind, str], ...]] = (
+    ("ome-zarr", "OME-&Zarr (ion images) …"),
+    ("imzml", "&imzML …"),
+    ("openmsi", "&OpenMSI HDF5 …"),
 )
 
 
@@ -58,6 +64,10 @@ class StoreTarget:
         Which parts of them.
     words : str
         What is meant, for the user; empty for everything.
+    dataset : int, optional
+        Of mass-spectrometry images the number of the data set; None for all.
+    regions : tuple of int, optional
+        Numbers of its regions; None for all.
     """
 
     place: str
@@ -66,6 +76,8 @@ class StoreTarget:
     images: tuple[str, ...] | None = None
     parts: Parts = Parts()  # noqa: RUF009  (frozen)
     words: str = ""
+    dataset: int | None = None
+    regions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ class StoreWish:
 
     wanted: Wanted
     targets: tuple[StoreTarget, ...]
-    format: Target | None = None
+    format: Target | MSIKind | None = None
 
 
 def add_store_actions(
@@ -119,10 +131,13 @@ def add_store_actions(
 
     menu.setToolTipsVisible(True)
     part = any(one.words for one in every)
-    convert = menu.addMenu("&Export this to" if part else "&Convert to")
+    spectra = [one.format == "msi" for one in every]
+    # Of images and spectra together nothing can be made in one way.
+    title = "&Export this to" if part else "&Convert to"
+    convert = menu.addMenu(title) if all(spectra) == any(spectra) else None
     if convert is not None:
         convert.setIcon(icon("save"))
-        for kind, title in _FORMATS:
+        for kind, title in _MSI_FORMATS if all(spectra) else _FORMATS:
             action = convert.addAction(title)
             if action is not None:
                 action.triggered.connect(
@@ -146,7 +161,9 @@ def add_store_actions(
         )
     if local and any(one.state == "interrupted" for one in every):
         add("recover", "&Recover", "check-circle", "Complete the files of this run")
-    if local and any(one.state in ("", "being written") for one in every):
+    # Nobody counts the spectra of a file that grows.
+    watched = [one for one in every if one.format != "msi"]
+    if local and any(one.state in ("", "being written") for one in watched):
         add(
             "watch",
             "&Watch",
@@ -178,8 +195,10 @@ def targets_of(
         return [
             StoreTarget(node.place, format_of(node))
             for node in selected
-            if node.place and node.kind == "data set"
+            if node.place and (node.kind == "data set" or _is_whole_msi(node))
         ]
+    if any(node.msi is not None for node in selected):
+        return _msi_targets(selected)
     meant = parts or Parts()
     names: list[str] = []
     facts = root.facts
@@ -209,9 +228,48 @@ def targets_of(
 
 def format_of(node: Node) -> str:
     """Return the format of a data set by what its tree says."""
+    if node.msi is not None:
+        return "msi"
     version = node.facts.version.casefold()
     names = ("ndtiff", "ome-tiff")
     return next((name for name in names if version.startswith(name)), "ome-zarr")
+
+
+def _is_whole_msi(node: Node) -> bool:
+    return node.msi is not None and node.msi.dataset is None
+
+
+def _msi_targets(selected: Sequence[Node]) -> list[StoreTarget]:
+    """Return a target for each data set that is meant, with its regions; or the whole.
+
+    Who selects a data set and a region in it means the data set.
+    """
+    nodes = [node for node in selected if node.msi is not None]
+    whole = next((node for node in nodes if _is_whole_msi(node)), None)
+    if whole is not None:
+        return [StoreTarget(whole.place, "msi")]
+    meant: dict[int, tuple[list[str], list[int] | None]] = {}
+    place = ""
+    for node in nodes:
+        part = node.msi
+        if part is None or part.dataset is None:
+            continue
+        place = part.place
+        names, regions = meant.get(part.dataset, ([], []))
+        if part.region is None:
+            meant[part.dataset] = ([node.name], None)
+        elif regions is not None:
+            meant[part.dataset] = ([*names, node.name], [*regions, part.region])
+    return [
+        StoreTarget(
+            place,
+            "msi",
+            words=_few(names),
+            dataset=number,
+            regions=None if regions is None else tuple(regions),
+        )
+        for number, (names, regions) in meant.items()
+    ]
 
 
 def _few(names: Sequence[str]) -> str:

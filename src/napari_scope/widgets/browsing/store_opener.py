@@ -27,6 +27,7 @@ from napari_scope.formats.detect import detect
 from napari_scope.formats.tree import open_tree
 from napari_scope.layers.chosen import nodes_to_layers
 from napari_scope.widgets.browsing.first_look import look_at, middle
+from napari_scope.widgets.browsing.mz_slider import mz_slider
 from napari_scope.widgets.browsing.plate_views import open_view, tell_of_problems
 from napari_scope.widgets.browsing.store_layers import layers_of
 from napari_scope.widgets.browsing.well_status import show_wells
@@ -112,14 +113,14 @@ class StoreOpener(QObject):
         self._instead_of = instead_of
         parts = next((p for one, p in self._parts if one is instead_of), None)
         mosaics = positions != "slider"
-        steps = self._steps()
+        steps, wait = self._steps(), not self._has_window
 
         def read() -> tuple[Node | None, list[ChosenLayers]]:
             if parts is not None:
                 return None, _layers(parts, positions, steps, mosaics=mosaics)
             root = open_tree(path)
             wanted = [root] if root.can_open else []
-            return root, _layers(wanted, positions, steps, mosaics=mosaics)
+            return root, _layers(wanted, positions, steps, mosaics=mosaics, wait=wait)
 
         self._call.start(read, "napari-scope open")
 
@@ -134,12 +135,12 @@ class StoreOpener(QObject):
             As in `open`.
         """
         self._instead_of = None
-        steps = self._steps()
+        steps, wait = self._steps(), not self._has_window
 
         def read() -> tuple[Node | None, list[ChosenLayers]]:
             mosaics = positions != "slider"
             nodes = [open_tree(place) for place in places]
-            return None, _layers(nodes, positions, steps, mosaics=mosaics)
+            return None, _layers(nodes, positions, steps, mosaics=mosaics, wait=wait)
 
         self._call.start(read, "napari-scope open")
 
@@ -160,14 +161,19 @@ class StoreOpener(QObject):
             As in `napari_scope.layers.chosen.nodes_to_layers`.
         """
         self._instead_of = None
-        steps = self._steps()
+        steps, wait = self._steps(), not self._has_window
 
         def read() -> tuple[Node | None, list[ChosenLayers]]:
             return None, _layers(
-                nodes, positions, steps, acquisition, parts, mosaics=mosaics
+                nodes, positions, steps, acquisition, parts, mosaics=mosaics, wait=wait
             )
 
         self._call.start(read, "napari-scope open")
+
+    @property
+    def _has_window(self) -> bool:
+        """Whether sums over mass spectra may be painted while they are computed."""
+        return getattr(self._viewer, "window", None) is not None
 
     def _steps(self) -> tuple[int, ...]:
         """Return where the sliders stand; nowhere without layers."""
@@ -211,6 +217,8 @@ class StoreOpener(QObject):
         empty = len(old) == len(viewer.layers)
         if any(one.view is not None for one in chosen):
             show_wells(viewer)
+        if any(node.msi is not None for one in chosen for node in one.nodes):
+            mz_slider(viewer)
         layers = [layer for one in chosen for layer in self._wanted(one)]
         new = yield from self._add_all(layers)
         if self._adding is None:
@@ -222,6 +230,11 @@ class StoreOpener(QObject):
             # It has a number behind its name because the old one was still there.
             if old:
                 layer.name = arguments["name"]
+        seen = [layer for layer in new if layer.visible]
+        active = viewer.layers.selection.active
+        if seen and active in new and not active.visible:
+            # The stack of mass spectra comes last, and is shown when it is asked for.
+            viewer.layers.selection.active = seen[-1]
         if empty and layers:
             # Tiles and a slider lie at different places.
             viewer.reset_view()
@@ -317,11 +330,13 @@ def _layers(
     parts: Parts | None = None,
     *,
     mosaics: bool,
+    wait: bool = True,
 ) -> list[ChosenLayers]:
     """Return the layers of nodes; what takes long to show is looked at already."""
     made = nodes_to_layers(
-        nodes, positions, acquisition, mosaics=mosaics, open_view=open_view, parts=parts
-    )
+        nodes, positions, acquisition, mosaics=mosaics, open_view=open_view,
+        parts=parts, wait=wait,
+    )  # fmt: skip
     for one in made:
         if one.view is not None:
             tell_of_problems(one.view)

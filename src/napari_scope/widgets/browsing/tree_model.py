@@ -53,6 +53,8 @@ _ICONS: Final = {
     "level": "tree-level",
     "labels": "tree-labels",
     "label": "tree-labels",
+    "msi": "tree-image",
+    "region": "tree-labels",
 }
 
 

@@ -28,7 +28,9 @@ _COUNTED: Final = {
     "row": ("well", "wells"),
     "well": ("field", "fields"),
     "labels": ("label image", "label images"),
+    "msi": ("data set", "data sets"),
 }
+_TITLES: Final = {"msi": "Mass spectra"}
 _NUMBERED: Final = ("field", "level")
 _MOST_CHANNELS: Final = 12
 
@@ -58,24 +60,35 @@ def size_of(node: Node) -> str:
 
 
 def channel_words(node: Node) -> str:
-    """Return the names of the channels; of a level how its pixels are stored."""
+    """Return the names of the channels; of a level how its pixels are stored.
+
+    Of mass-spectrometry images it is the range of the m/z.
+    """
     facts = node.facts
     names = facts.channels
     if len(names) > _MOST_CHANNELS:
         return f"{', '.join(names[:_MOST_CHANNELS])} and {len(names) - _MOST_CHANNELS}"
-    return ", ".join(names) or ", ".join(facts.codecs) or facts.acquisition
+    return (
+        ", ".join(names)
+        or ", ".join(facts.codecs)
+        or facts.acquisition
+        or facts.mz_words
+    )
 
 
 def fact_lines(node: Node) -> list[tuple[str, str]]:
     """Return all that is known of a node as names and values."""
     facts = node.facts
     lines = [
-        (node.kind.capitalize(), node.path or node.name),
+        (_TITLES.get(node.kind, node.kind.capitalize()), _called(node)),
         ("Format", facts.version),
         ("Shape", shape_words(node)),
         ("Type", facts.dtype),
         ("Pixel", facts.pixel_words),
-        ("Size", f"{size_of(node)} uncompressed" if facts.nbytes else ""),
+        ("Spectra", f"{facts.spectra:,}" if facts.spectra else ""),
+        ("Range", facts.mz_words),
+        ("Regions", f"{facts.regions:,}" if facts.regions > 1 else ""),
+        ("Size", _size_words(node)),
         ("Levels", str(facts.levels) if facts.levels else ""),
         ("Channels", ", ".join(facts.channels)),
         ("Acquisition", facts.acquisition),
@@ -86,6 +99,18 @@ def fact_lines(node: Node) -> list[tuple[str, str]]:
         ("Problem", node.problem),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _called(node: Node) -> str:
+    """Return its path where that tells more than its name does."""
+    return node.name if node.msi is not None else node.path or node.name
+
+
+def _size_words(node: Node) -> str:
+    if not node.facts.nbytes:
+        return ""
+    words = "of spectra" if node.msi is not None else "uncompressed"
+    return f"{size_of(node)} {words}"
 
 
 def tip(node: Node) -> str:
