@@ -25,6 +25,11 @@ from napari_scope.widgets.spectrum.mz_targets import (
         ("mz,tolerance,unit\n100.5,20,mDa", MzTarget("", 100.5, 0.02, "Da")),
         ("\ufeffmz\n# a remark\n\n100.5", MzTarget("", 100.5)),
         ("x, 100.5, -1", MzTarget("x", 100.5)),
+        ("m/z [Da];tol (mDa)\n100,5;20", MzTarget("", 100.5, 0.02, "Da")),
+        (
+            "# SCiLS\nm/z;Interval Width (+/- Da);Color;Name\n100.5;0.25;#fff;x",
+            MzTarget("x", 100.5, 0.25, "Da"),
+        ),
     ],
 )
 def test_lists_as_people_have_them(text: str, expected: MzTarget) -> None:

@@ -50,7 +50,9 @@ def rest(qtbot: QtBot, dock: SpectrumDock) -> None:
 
 @pytest.fixture
 def viewer() -> ViewerModel:
-    return ViewerModel()
+    made = ViewerModel()
+    made.mouse_over_canvas = True
+    return made
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def plot(qtbot: QtBot) -> SpectrumPlot:
 
 
 def painted(plot: SpectrumPlot) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [item.getData() for item in plot._items]
+    return [item.getData() for item in plot.curves.items]
 
 
 def test_a_million_points_are_as_many_as_pixels(plot: SpectrumPlot) -> None:
@@ -192,10 +192,10 @@ def test_the_height_follows_what_is_in_sight(plot: SpectrumPlot) -> None:
 def test_the_marker_is_dragged(plot: SpectrumPlot, qtbot: QtBot) -> None:
     plot.show_traces([Trace.of("a", Spectrum(np.array([100.0, 200]), np.ones(2)))])
     plot.set_marker(150.0, 2.0)
-    assert plot._window.getRegion() == (148.0, 152.0)
+    assert plot._mark.window.getRegion() == (148.0, 152.0)
     with qtbot.waitSignal(plot.picked) as told:
-        plot._marker.setValue(160.0)
-        plot._marker.sigDragged.emit(plot._marker)
+        plot._mark.line.setValue(160.0)
+        plot._mark.line.sigDragged.emit(plot._mark.line)
     assert told.args == [160.0]
     plot.show_range(100, 110)
     plot.bring_to_sight(180.0)

@@ -5,14 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_scope.formats.msi import Spectrum
+from napari_scope.widgets.common.plotting import CURVE_COLORS
 from napari_scope.widgets.spectrum.thinning import thin_line, thin_sticks
 from napari_scope.widgets.spectrum.trace import (
-    COLORS,
     Trace,
     highest_peaks,
     legend_of,
     nearest_peak,
     next_color,
+    peak_beside,
 )
 
 
@@ -41,15 +42,20 @@ def test_labels_are_of_the_highest_and_apart() -> None:
     mz = np.linspace(0, 140, 1401)
     values = np.ones(1401)
     values[[100, 104, 700, 1300]] = 100, 90, 60, 4
-    found = highest_peaks(trace(mz.tolist(), values.tolist()), 0, 140, 8)
+    found = highest_peaks([(mz, values)], 0, 140, 8)
     assert [round(m, 6) for m, _ in found] == [10.0, 70.0]
-    assert highest_peaks(trace([], []), 0, 1, 3) == []
+    assert highest_peaks([], 0, 1, 3) == []
+    assert highest_peaks([(mz[:0], values[:0])], 0, 1, 3) == []
+    # Of several spectra the highest counts, of whichever it is.
+    other = np.array([30.0, 70.0]), np.array([80.0, 1.0])
+    found = highest_peaks([(mz, values), other], 0, 140, 8)
+    assert [round(m, 6) for m, _ in found] == [10.0, 30.0, 70.0]
 
 
 def test_colours_are_taken_in_turn() -> None:
-    assert next_color([]) == COLORS[0]
-    assert next_color(COLORS) == COLORS[0]
-    assert next_color([COLORS[0]]) == COLORS[1]
+    assert next_color([]) == CURVE_COLORS[0]
+    assert next_color(CURVE_COLORS) == CURVE_COLORS[0]
+    assert next_color([CURVE_COLORS[0]]) == CURVE_COLORS[1]
 
 
 def test_names_from_files_are_no_markup() -> None:
@@ -89,3 +95,26 @@ def test_a_line_leaves_the_picture_at_its_edges() -> None:
     assert x.tolist() == [3, 4, 5, 6]
     x, _ = thin_sticks(mz, mz, 3.5, 5.5, 4)
     assert x.tolist() == [4, 5]
+
+
+def test_from_peak_to_peak() -> None:
+    mz = [100.0, 100.4, 101.0, 105.0, 110.0, 111.0]
+    one = trace(mz, [5.0, 50.0, 7.0, 0.01, 20.0, 30.0])
+    assert peak_beside([one], 90.0, True, 2.0) == 100.4
+    assert peak_beside([one], 100.4, True, 2.0) == 111.0  # what is low is no peak
+    assert peak_beside([one], 111.0, True, 2.0) is None
+    assert peak_beside([one], 111.0, False, 2.0) == 100.4
+    assert peak_beside([one], 100.4, False, 2.0) is None
+    assert peak_beside([one], 111.0, False, 0.5) == 110.0
+    other = trace([103.0], [1.0])
+    assert peak_beside([one, other], 101.0, True, 0.9) == 103.0
+    assert peak_beside([one, other], 109.0, False, 0.9) == 103.0
+    assert peak_beside([], 1.0, True, 1.0) is None
+    flat = trace([1.0, 2.0], [0.0, 0.0])
+    assert flat.highest == 0.0 and peak_beside([flat], 0.0, True, 0.1) is None
+
+
+def test_a_long_name_is_cut_in_the_middle() -> None:
+    words = legend_of([trace([1.0], [1.0], "brain <FTMS + p MALDI Full ms>: Mean")])
+    assert "brain &lt;FTMS +…ull ms&gt;: Mean" in words
+    assert "FTMS + p" in legend_of([trace([1.0], [1.0], "FTMS + p")])

@@ -13,16 +13,14 @@ Examples
 
 from __future__ import annotations
 
-import importlib
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from qtpy import API_NAME
 from qtpy.QtCore import QSize, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QImage
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from napari_scope.widgets.common.plotting import CURVE_COLORS, pyqtgraph
 from napari_scope.widgets.frames.plot_panel import Curve, PlotPanel, escaped
 
 if TYPE_CHECKING:
@@ -30,27 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Curve", "NumberPlot"]
 
-# Readable on napari's dark and on its light background, and told apart by most eyes.
-_COLORS: Final = (
-    "#3d8fd1",
-    "#e08a2e",
-    "#3fa45b",
-    "#c65bb0",
-    "#d9534f",
-    "#8a7be0",
-    "#2ba8a8",
-    "#a08a2c",
-)
 _MOST_PANELS: Final = 6
 _ROOM: Final = 0.02  # of the width, at both ends of the curves
 
 _Range = tuple[float, float]
-
-
-def _pyqtgraph() -> Any:
-    """Import pyqtgraph, which has no types, with the binding that all others use."""
-    os.environ.setdefault("PYQTGRAPH_QT_LIB", API_NAME)
-    return importlib.import_module("pyqtgraph")
 
 
 class NumberPlot(QWidget):
@@ -71,7 +52,7 @@ class NumberPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pg: Any = _pyqtgraph()
+        self._pg: Any = pyqtgraph()
         self._view: Any = self._pg.GraphicsLayoutWidget()
         self._view.setAccessibleName("Plot")
         self._view.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -170,7 +151,8 @@ class NumberPlot(QWidget):
         number = 0
         for row, curves in enumerate(self._groups()):
             colors = [
-                _COLORS[n % len(_COLORS)] for n in range(number, number + len(curves))
+                CURVE_COLORS[n % len(CURVE_COLORS)]
+                for n in range(number, number + len(curves))
             ]
             number += len(curves)
             plot = self._view.addPlot(row=row, col=0)

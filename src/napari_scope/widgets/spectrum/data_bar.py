@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
@@ -145,17 +144,22 @@ class DataBar(QWidget):
             return
         self.setEnabled(True)
         reader = origin.reader
-        path = Path(reader.basename)
-        self.file_label.setText(path.name)
-        self.file_label.setToolTip(f"{reader.format_name()}: {path}")
+        self.file_label.setText(reader.title)
+        self.file_label.setToolTip(f"{reader.format_name()}: {reader.basename}")
         for number, spectra in enumerate(reader.data_sets):
             self.dataset_box.addItem(spectra.name or f"Data set {number}")
         self.dataset_box.setCurrentIndex(origin.dataset)
         self.dataset_box.setVisible(len(reader.data_sets) > 1)
         self._fill_links(origin)
         self._fill_regions(origin, regions)
-        self.problem_button.setVisible(bool(reader.problems))
-        self.problem_button.setToolTip("\n".join(reader.problems[:8]))
+        self.show_problems()
+
+    def show_problems(self) -> None:
+        """Show whether the file is known to be in order by now."""
+        problems = () if self._origin is None else self._origin.reader.problems
+        more = [f"and {len(problems) - 8} more"] if len(problems) > 8 else []
+        self.problem_button.setVisible(bool(problems))
+        self.problem_button.setToolTip("\n".join([*problems[:8], *more]))
 
     def _fill_links(self, origin: MSILayer) -> None:
         names = [spectra.name for spectra in origin.reader.data_sets]

@@ -50,14 +50,19 @@ def save_images_zarr(
     cancelled: Callable[[], bool],
     progress: Callable[[float], None],
 ) -> Path:
-    """Save ion images as an OME-Zarr store; returns its path."""
+    """Save ion images as an OME-Zarr store; returns its path.
+
+    Raises
+    ------
+    OutputExistsError
+        If there is something: folders are not replaced.
+    """
     from napari_scope.layers.saving import save_layers
 
     _stack(layers)
     return save_layers(
         path,
         layers,
-        overwrite=True,
         progress=lambda done, whole: progress(done / max(1, whole)),
         cancelled=cancelled,
     )
@@ -71,15 +76,31 @@ def save_images_tiff(path: Path, layers: Sequence[LayerTuple]) -> Path:
     arguments = layers[0][1]
     axes = "CZYX" if images.ndim == 4 else "CYX"
     metadata: dict[str, Any] = {"axes": axes, "Channel": {"Name": names}}
-    scale = arguments.get("scale")
-    if scale is not None and "micrometer" in str(arguments.get("units", "")):
-        for name, step in zip(("Y", "X"), tuple(scale)[-2:], strict=True):
-            metadata[f"PhysicalSize{name}"] = float(step)
-            metadata[f"PhysicalSize{name}Unit"] = "µm"
+    if "micrometer" in str(arguments.get("units", "")):
+        metadata |= _places(arguments, images.shape)
     out = io.BytesIO()
     tifffile.imwrite(out, images, ome=True, metadata=metadata, photometric="minisblack")
     replace_file(path, out.getvalue())
     return path
+
+
+def _places(arguments: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return size and place of the pixels, as OME has them."""
+    found: dict[str, Any] = {}
+    n = len(shape) - 1
+    names = ("Z", "Y", "X")[-n:]
+    for name, step in zip(names, tuple(arguments["scale"])[-n:], strict=True):
+        found[f"PhysicalSize{name}"] = float(step)
+        found[f"PhysicalSize{name}Unit"] = "µm"
+    starts = [float(start) for start in tuple(arguments["translate"])[-n:]]
+    step_z = float(arguments["scale"][-3]) if n == 3 else 0.0
+    planes = list(np.ndindex(shape[:-2]))
+    plane: dict[str, Any] = {}
+    for name, start in zip(names, starts, strict=True):
+        moved = step_z if name == "Z" else 0.0
+        plane[f"Position{name}"] = [start + moved * index[-1] for index in planes]
+        plane[f"Position{name}Unit"] = ["µm"] * len(planes)
+    return found | {"Plane": plane}
 
 
 def save_images_csv(

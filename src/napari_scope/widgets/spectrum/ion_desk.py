@@ -18,6 +18,7 @@ from napari_scope.widgets.spectrum.ion_choice import ion_image, ion_images, mz_t
 from napari_scope.widgets.spectrum.ion_layers import IonLayers
 from napari_scope.widgets.spectrum.mz_targets import MzTarget
 from napari_scope.widgets.spectrum.newest_reading import NewestReading
+from napari_scope.widgets.spectrum.slider_link import SliderLink
 
 if TYPE_CHECKING:
     from napari_scope.widgets.spectrum.ion_choice import IonChoice
@@ -32,6 +33,8 @@ __all__ = ["IonDesk"]
 
 class IonDesk(QObject):
     """Gets ion images and shows them.
+
+    The m/z of the form, the marker of the plot and the m/z slider of napari are one.
 
     Parameters
     ----------
@@ -56,10 +59,13 @@ class IonDesk(QObject):
         A line for the user.
     failed : Signal
         What was done, and the exception.
+    read : Signal
+        An image was read, or could not be.
     """
 
     said = Signal(str)
     failed = Signal(str, object)
+    read = Signal()
 
     def __init__(
         self,
@@ -82,6 +88,8 @@ class IonDesk(QObject):
         self._reading = NewestReading(self, "napari-scope ion image")
         self._reading.finished.connect(self._on_image)
         self._reading.failed.connect(self._on_failed)
+        self._slider = SliderLink(viewer, looked_at, self)
+        self._slider.moved.connect(self._on_slider)
         form.changed.connect(self.choose)
         form.add_wanted.connect(self.add)
         form.list_wanted.connect(self.add_to_list)
@@ -96,7 +104,8 @@ class IonDesk(QObject):
         return self._reading.busy
 
     def close(self) -> None:
-        """End the thread."""
+        """Let go of the viewer, end the thread."""
+        self._slider.stop()
         self._outdated.set()
         self._reading.close()
 
@@ -128,7 +137,31 @@ class IonDesk(QObject):
             self._plot.set_marker(None, 0.0)
             return
         self._plot.set_marker(choice.mz, choice.half_width)
+        self._slider.show_mz(choice.mz)
         if self._form.follows:
+            self._read(choice, "follow")
+
+    def look_here(self) -> None:
+        """Take the m/z along to another data set; its image only if one is shown."""
+        choice = self._form.value()
+        if choice is None:
+            return
+        self._plot.set_marker(choice.mz, choice.half_width)
+        self._slider.show_mz(choice.mz)
+        self._refresh_preview(choice)
+
+    def _on_slider(self, mz: float) -> None:
+        """Go where the slider is; the stack is what the user looks at."""
+        self._form.show_mz(mz)
+        choice = self._form.value()
+        if choice is not None:
+            self._plot.set_marker(choice.mz, choice.half_width)
+            self._plot.bring_to_sight(choice.mz)
+            self._refresh_preview(choice)
+
+    def _refresh_preview(self, choice: IonChoice) -> None:
+        layer = self.layers.preview
+        if self._form.follows and layer is not None and layer.visible:
             self._read(choice, "follow")
 
     def add(self) -> None:
@@ -151,6 +184,7 @@ class IonDesk(QObject):
 
     def _on_image(self, key: Any, image: Any) -> None:
         what, origin, choice = key
+        self.read.emit()
         if not self._at.is_same(origin):
             return
         if what == "follow":
@@ -161,6 +195,7 @@ class IonDesk(QObject):
             self.said.emit(f"{choice.name}: nothing there. Is the window too narrow?")
 
     def _on_failed(self, key: Any, error: Any) -> None:
+        self.read.emit()
         if self._at.is_same(key[1]) and not isinstance(error, CancelledError):
             self.failed.emit(f"No ion image of {key[2].name}", error)
 

@@ -177,6 +177,12 @@ class IonForm(QWidget):
         """Choose another m/z."""
         self.mz.setValue(mz)
 
+    def show_mz(self, mz: float) -> None:
+        """Show another m/z and tell nobody."""
+        self.blockSignals(True)
+        self.mz.setValue(mz)
+        self.blockSignals(False)
+
     def set_window(
         self, mz: float, tolerance: float | None, unit: ToleranceUnit
     ) -> None:

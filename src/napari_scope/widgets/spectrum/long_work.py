@@ -60,9 +60,12 @@ class LongWork(QWidget):
     ----------
     failed : Signal
         A job raised: what it was, and the exception. Not if it was cancelled.
+    ended : Signal
+        A job is over, one way or the other.
     """
 
     failed = Signal(str, object)
+    ended = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -184,6 +187,7 @@ class LongWork(QWidget):
             self._timer.stop()
             self._late.stop()
             self.setVisible(False)
+        self.ended.emit()
         return work
 
     def _on_finished(self, result: object) -> None:

@@ -13,6 +13,7 @@ Examples
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_scope.formats.msi import ToleranceUnit
 
-__all__ = ["MOST_TARGETS", "MzTarget", "parse_targets", "targets_csv"]
+__all__ = ["MOST_TARGETS", "MzTarget", "decoded", "parse_targets", "targets_csv"]
 
 MOST_TARGETS: Final = 10_000
 _NUMBER: Final = re.compile(
@@ -33,7 +34,8 @@ _NUMBER: Final = re.compile(
 )
 _NAMES: Final = {"name", "label", "compound", "molecule", "ion", "formula"}
 _MZ: Final = {"mz", "m/z", "mass", "m_z", "mz_value"}
-_TOLERANCES: Final = {"tolerance", "tol", "ppm", "window", "±", "da"}
+_TOLERANCES: Final = {"tolerance", "tol", "ppm", "window", "±", "da", "interval width"}
+_REMARK: Final = re.compile(r"[(\[]")  # of a heading: "m/z [Da]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,16 @@ def _number(text: str, comma: bool) -> tuple[float, str] | None:
     except ValueError:
         return None
     return (value, found[2] or "") if math.isfinite(value) else None
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file: UTF-8, UTF-16 with its mark, or an older Windows's."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def parse_targets(text: str) -> tuple[tuple[MzTarget, ...], tuple[str, ...]]:
@@ -116,15 +128,16 @@ def _heading(cells: list[str]) -> dict[str, int]:
     columns: dict[str, int] = {}
     for place, cell in enumerate(cells):
         word = cell.strip().casefold()
-        plain = word.split("(")[0].strip()
+        plain, *rest = (part.strip(" )]") for part in _REMARK.split(word))
         if plain in _MZ:
             columns.setdefault("mz", place)
         elif plain in _NAMES:
             columns.setdefault("name", place)
         elif plain in _TOLERANCES:
             columns.setdefault("tolerance", place)
-            if "da" in (plain, word.split("(")[-1].rstrip(") ")):
-                columns["in Da"] = place
+            unit = (rest or [plain])[-1].split()[-1:]
+            if unit in (["da"], ["u"], ["mda"]):
+                columns["in mDa" if unit == ["mda"] else "in Da"] = place
         elif plain == "unit":
             columns.setdefault("unit", place)
     return columns if "mz" in columns else {}
@@ -140,7 +153,7 @@ def _target(
     if columns:
         mz = _number(cell("mz"), comma)
         tolerance, name = _number(cell("tolerance"), comma), cell("name")
-        default = "Da" if "in Da" in columns else "ppm"
+        default = next((u for u in ("Da", "mDa") if f"in {u}" in columns), "ppm")
         unit = cell("unit") or (tolerance[1] if tolerance else "") or default
     else:
         numbers = [n for c in cells if (n := _number(c, comma)) is not None]

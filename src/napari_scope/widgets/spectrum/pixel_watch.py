@@ -107,7 +107,9 @@ class PixelWatch(QObject):
         return pixel_at(self._layer, world, self._shape)
 
     def _on_moved(self, _: object = None) -> None:
-        self._tell(self._found(self._viewer.cursor.position))
+        # Sliders and layers that come move the cursor, too, with no mouse on the image.
+        if self._viewer.mouse_over_canvas:
+            self._tell(self._found(self._viewer.cursor.position))
 
     def _tell(self, pixel: Pixel | None) -> None:
         if pixel != self._pixel:

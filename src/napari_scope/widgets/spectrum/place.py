@@ -2,13 +2,21 @@
 
 napari opens the docks of plugins at the right, unless it remembers another place, which
 it does as soon as somebody moves one. The first time there is nothing to remember.
+
+A dock that lies below everything must share the height with napari's own column at the
+left, which needs most of a small screen. Beside that column it has what it needs.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["prefer_bottom"]
+from qtpy.QtCore import Qt
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QMainWindow
+
+__all__ = ["beside_the_layers", "prefer_bottom"]
 
 _NAMES: Final = ("Spectra (napari-scope)",)
 
@@ -23,3 +31,8 @@ def prefer_bottom() -> None:
         return  # an older napari
     for name in _NAMES:
         places.setdefault(name, "bottom")
+
+
+def beside_the_layers(window: QMainWindow) -> None:
+    """Let docks at the bottom begin at the right of those at the left."""
+    window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)

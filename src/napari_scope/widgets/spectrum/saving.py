@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QObject, Qt
+from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_scope.errors import OutputExistsError, ScopeError
+from napari_scope.widgets.common.error_panel import explain
 from napari_scope.widgets.common.notices import notify
-from napari_scope.widgets.common.small_files import load_text, save_text
+from napari_scope.widgets.common.small_files import save_text
 from napari_scope.widgets.spectrum.exports import (
     save_images_csv,
     save_images_tiff,
@@ -18,7 +21,11 @@ from napari_scope.widgets.spectrum.exports import (
 )
 from napari_scope.widgets.spectrum.ion_layers import ion_layers_of
 from napari_scope.widgets.spectrum.looked_at import title_of
-from napari_scope.widgets.spectrum.mz_targets import parse_targets, targets_csv
+from napari_scope.widgets.spectrum.mz_targets import (
+    decoded,
+    parse_targets,
+    targets_csv,
+)
 from napari_scope.widgets.spectrum.tables_out import regions_csv, spectra_csv
 
 if TYPE_CHECKING:
@@ -30,7 +37,16 @@ if TYPE_CHECKING:
     from napari_scope.widgets.spectrum.looked_at import LookedAt
     from napari_scope.widgets.spectrum.pages import Pages
 
-__all__ = ["Saving", "ask_path"]
+__all__ = ["Saving", "ask_path", "file_name", "with_ending"]
+
+_KINDS: Final = {
+    ".csv": (".csv", ".tsv", ".txt"),
+    ".ome.tif": (".tif", ".tiff"),
+    ".ome.zarr": (".zarr",),
+}
+_NOT_IN_NAMES: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
+_MOST_LETTERS: Final = 120
+_MOST_BYTES: Final = 16 << 20  # of a list
 
 
 def ask_path(
@@ -57,6 +73,31 @@ def ask_path(
     return dialog
 
 
+def file_name(title: str) -> str:
+    """Return a title as it may stand in the name of a file, on each system."""
+    plain = _NOT_IN_NAMES.sub("-", title).strip(" .-")
+    return plain[:_MOST_LETTERS].rstrip(" .-") or "spectra"
+
+
+def with_ending(path: Path, ending: str) -> Path:
+    """Return a path that ends as its kind of file does; one that does so stays.
+
+    Examples
+    --------
+    >>> with_ending(Path("brain v1.2"), ".ome.tif").name
+    'brain v1.2.ome.tif'
+    >>> with_ending(Path("brain.TIFF"), ".ome.tif").name
+    'brain.TIFF'
+    """
+    if path.name.casefold().endswith(_KINDS[ending]):
+        return path
+    return path.with_name(path.name + ending)
+
+
+def _ending(name: str) -> str:
+    return next(ending for ending in _KINDS if name.endswith(ending))
+
+
 class Saving(QObject):
     """Saves what a dock shows, and opens lists.
 
@@ -72,7 +113,14 @@ class Saving(QObject):
         Their spectra and their list are saved.
     work : LongWork
         Does the writing.
+
+    Attributes
+    ----------
+    failed : Signal
+        What was done, and the exception.
     """
+
+    failed = Signal(str, object)
 
     def __init__(
         self,
@@ -112,19 +160,35 @@ class Saving(QObject):
     ) -> None:
         origin = self._at.origin
         if origin is not None:
-            self._ask(f"Save {text.rstrip('…').lower()}", title_of(origin) + name, call)
+            start = file_name(title_of(origin)) + name
+            self._ask(f"Save {text.rstrip('…').lower()}", start, call)
 
     def _ask(self, title: str, name: str, then: Callable[[Path], None]) -> None:
         start = Path.home() / name
+        ending = _ending(name)
         kinds = [f"Files (*{start.suffix})"]
-        ask_path(self._dock, title, start, kinds, then, save=True)
+
+        def chosen(path: Path) -> None:
+            # The dialog has asked whether to replace what was typed, nothing else.
+            meant = with_ending(path, ending)
+            if meant != path and meant.exists():
+                self.failed.emit(title, OutputExistsError("it exists", path=meant))
+            else:
+                then(meant)
+
+        ask_path(self._dock, title, start, kinds, chosen, save=True)
 
     def spectra(self, path: Path) -> None:
         """Save the spectra that are drawn as CSV."""
         traces = [trace for trace in self._pages.traces.traces if trace.shown]
+        if not traces:
+            notify("Tick a spectrum on the page Spectra first.", "warning")
+            return
         self._do(
             "Saving spectra",
-            lambda *_: save_text(path, spectra_csv(traces), "the spectra"),
+            lambda cancelled, _: save_text(
+                path, spectra_csv(traces, cancelled), "the spectra"
+            ),
         )
 
     def regions(self, path: Path) -> None:
@@ -134,7 +198,9 @@ class Saving(QObject):
             data = origin.data
             self._do(
                 "Saving regions",
-                lambda *_: save_text(path, regions_csv(data), "the regions"),
+                lambda cancelled, _: save_text(
+                    path, regions_csv(data, cancelled), "the regions"
+                ),
             )
 
     def targets(self, path: Path) -> None:
@@ -145,6 +211,9 @@ class Saving(QObject):
     def images(self, path: Path) -> None:
         """Save the ion images that are seen; the suffix decides on the format."""
         layers = [layer.as_layer_data_tuple() for layer in ion_layers_of(self._viewer)]
+        if not layers:
+            notify("There is no ion image: click a peak first.", "warning")
+            return
         name = path.name.casefold()
 
         def job(
@@ -174,7 +243,7 @@ class Saving(QObject):
 
         self._work.do(
             "Opening the list",
-            lambda *_: parse_targets(load_text(path, "the list of m/z")),
+            lambda *_: parse_targets(_list_text(path)),
             then,
         )
 
@@ -182,6 +251,25 @@ class Saving(QObject):
         self._work.do(
             what, job, lambda path: notify(f"Saved as {path}", key="file-saved")
         )
+
+
+def _list_text(path: Path) -> str:
+    """Return a list of m/z values as text, however a spreadsheet has stored it."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ScopeError(
+                "the file is too large for a list of m/z",
+                path=path,
+                hint="choose a table of name, m/z and tolerance",
+            )
+        return decoded(path.read_bytes())
+    except OSError as error:
+        words = explain(error)
+        raise ScopeError(
+            f"the list of m/z cannot be read, {words.message}",
+            path=path,
+            hint=words.hint or None,
+        ) from error
 
 
 def _tell_skipped(skipped: Sequence[str]) -> None:

@@ -59,11 +59,14 @@ class SpectraDesk(QObject):
         A line for the user.
     failed : Signal
         What was done, and the exception.
+    read : Signal
+        A spectrum was read, or could not be.
     """
 
     cursor_changed = Signal()
     said = Signal(str)
     failed = Signal(str, object)
+    read = Signal()
 
     def __init__(
         self,
@@ -134,6 +137,7 @@ class SpectraDesk(QObject):
 
     def _on_spectrum(self, key: Any, trace: Any) -> None:
         what, origin, pixel = key
+        self.read.emit()
         if not self._at.is_same(origin):
             return
         where = ", ".join(str(n) for n in pixel[: 3 if pixel[2] else 2])
@@ -152,6 +156,7 @@ class SpectraDesk(QObject):
 
     def _on_failed(self, key: Any, error: Any) -> None:
         what, origin, pixel = key
+        self.read.emit()
         if not self._at.is_same(origin):
             return
         title = f"The spectrum of pixel ({pixel[0]}, {pixel[1]}) cannot be read"

@@ -32,19 +32,22 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_scope.layers.msi_about import about
+from napari_scope.widgets.common.closing import main_window_of
 from napari_scope.widgets.common.dock import ScopeDock
 from napari_scope.widgets.common.error_panel import ErrorPanel, explain
+from napari_scope.widgets.common.notices import notify
 from napari_scope.widgets.frames.theme_colors import theme_colors
-from napari_scope.widgets.spectrum.about import about
 from napari_scope.widgets.spectrum.data_bar import DataBar
 from napari_scope.widgets.spectrum.ion_choice import mz_text
 from napari_scope.widgets.spectrum.ion_desk import IonDesk
 from napari_scope.widgets.spectrum.long_work import LongWork
-from napari_scope.widgets.spectrum.looked_at import LookedAt
+from napari_scope.widgets.spectrum.looked_at import LookedAt, title_of
 from napari_scope.widgets.spectrum.mz_targets import MzTarget
 from napari_scope.widgets.spectrum.newest_reading import NewestReading
 from napari_scope.widgets.spectrum.pages import Pages
-from napari_scope.widgets.spectrum.place import prefer_bottom
+from napari_scope.widgets.spectrum.place import beside_the_layers, prefer_bottom
+from napari_scope.widgets.spectrum.problem_watch import ProblemWatch
 from napari_scope.widgets.spectrum.saving import Saving
 from napari_scope.widgets.spectrum.spectra_desk import SpectraDesk
 from napari_scope.widgets.spectrum.spectrum_plot import SpectrumPlot
@@ -52,7 +55,7 @@ from napari_scope.widgets.spectrum.trace import legend_of
 
 if TYPE_CHECKING:
     import napari.viewer
-    from qtpy.QtGui import QResizeEvent
+    from qtpy.QtGui import QResizeEvent, QShowEvent
 
 __all__ = ["SpectrumDock"]
 
@@ -74,7 +77,8 @@ class SpectrumDock(ScopeDock):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__(napari_viewer, "spectra")
         prefer_bottom()
-        self._viewer: Any = napari_viewer
+        # A dock of napari's menu is given a proxy, of which each layer is another one.
+        self._viewer: Any = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.bar = DataBar()
         self.plot = SpectrumPlot()
         self.readout = QLabel()
@@ -83,13 +87,14 @@ class SpectrumDock(ScopeDock):
         self.work = LongWork()
         self.error_panel = ErrorPanel()
         self._lay_out()
-        self.looked_at = at = LookedAt(napari_viewer, self)
+        self.looked_at = at = LookedAt(self._viewer, self)
         self.spectra = SpectraDesk(self._viewer, at, pages.traces, self.work, self)
         self.ions = IonDesk(
             self._viewer, at, pages.form, pages.table, self.plot, self.work, self
         )
         self.saving = Saving(self, self._viewer, at, pages, self.work)
         self.saving.fill(self.bar.export_menu)
+        self.problems = ProblemWatch()
         self._facts = NewestReading(self, "napari-scope spectra facts")
         self._connect_parts()
         self._on_theme()
@@ -99,6 +104,7 @@ class SpectrumDock(ScopeDock):
     def _lay_out(self) -> None:
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
         self.readout.setSizePolicy(self.bar.file_label.sizePolicy())
+        self.legend.setMinimumWidth(1)  # long names do not widen the window
         words = QHBoxLayout()
         words.addWidget(self.readout, 1)
         words.addWidget(self.legend)
@@ -111,7 +117,13 @@ class SpectrumDock(ScopeDock):
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(left)
-        self.splitter.addWidget(self.pages)
+        # An error takes its room from the pages: the plot is low enough.
+        right = QWidget()
+        side = QVBoxLayout(right)
+        side.setContentsMargins(0, 0, 0, 0)
+        side.addWidget(self.error_panel)
+        side.addWidget(self.pages, 1)
+        self.splitter.addWidget(right)
         self.splitter.setStretchFactor(0, 1)
         self.splitter.setStretchFactor(1, 0)
         self.empty_label = QLabel(_NOTHING)
@@ -127,7 +139,6 @@ class SpectrumDock(ScopeDock):
         self.stack.addWidget(full)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.error_panel)
         layout.addWidget(self.stack, 1)
         layout.addWidget(self.work)
 
@@ -143,7 +154,10 @@ class SpectrumDock(ScopeDock):
         for desk in (self.spectra, self.ions):
             desk.said.connect(self.readout.setText)
             desk.failed.connect(self._on_failed)
+            desk.read.connect(self._look_for_problems)
+        self.saving.failed.connect(self._on_failed)
         self.work.failed.connect(self._on_failed)
+        self.work.ended.connect(self._look_for_problems)
         pages.mean_button.clicked.connect(lambda: self.spectra.show_summary("mean"))
         pages.skyline_button.clicked.connect(
             lambda: self.spectra.show_summary("skyline")
@@ -201,6 +215,13 @@ class SpectrumDock(ScopeDock):
         height = self.fontMetrics().height()
         return QSize(24 * height, 20 * height)
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Find a place in the window that leaves room for the plot."""
+        super().showEvent(event)
+        window = main_window_of(self)
+        if window is not None:
+            beside_the_layers(window)
+
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Lay plot and pages side by side, or one below the other."""
         super().resizeEvent(event)
@@ -215,7 +236,7 @@ class SpectrumDock(ScopeDock):
     def busy(self) -> bool:
         """Whether something is read."""
         parts = (self.work, self.spectra, self.ions, self._facts)
-        return any(part.busy for part in parts)
+        return self.looked_at.pending or any(part.busy for part in parts)
 
     def _on_changed(self, _before: object) -> None:
         origin = self.looked_at.origin
@@ -230,14 +251,25 @@ class SpectrumDock(ScopeDock):
             return
         self.pages.about.set_document({}, "Reading…")
         self._facts.do(origin, partial(about, origin))
-        self.ions.choose()
+        self.problems.look(origin.reader)
+        self.ions.look_here()
         self._draw()
 
     def _draw(self) -> None:
-        cursor = self.spectra.cursor
-        extra = [] if cursor is None else [cursor]
-        self.plot.show_traces([*self.pages.traces.traces, *extra])
+        self.plot.show_traces(self.pages.traces.traces, self.spectra.cursor)
         self.legend.setText(legend_of(self.plot.traces))
+
+    def _look_for_problems(self) -> None:
+        """Tell what was found to be wrong with the file while it was read."""
+        origin = self.looked_at.origin
+        if origin is None:
+            return
+        changed, news = self.problems.look(origin.reader)
+        if changed:
+            self.bar.show_problems()
+            self._facts.do(origin, partial(about, origin))
+        for problem in news:
+            notify(f"{title_of(origin)}: {problem}", "warning")
 
     # ---- looks and words
 

@@ -1,10 +1,10 @@
 """Spectra over m/z: zoom, drag, pick a peak.
 
-The wheel zooms along m/z, dragging moves, the height follows what is in sight. A click
-goes to the nearest peak and moves the marker there; the marker can be dragged, too. The
-highest peaks in sight carry their m/z. Profiles are lines, peaks are sticks. Whatever
-the length of a spectrum, no more points are painted than the plot has pixels
-(`napari_scope.widgets.spectrum.thinning`).
+The wheel zooms along m/z, dragging moves, Shift and drag zooms into a part, the height
+follows what is in sight. A click goes to the nearest peak and moves the marker there;
+the marker can be dragged, too. The highest peaks in sight carry their m/z. Whatever the
+length of a spectrum, no more points are painted than the plot has pixels
+(`napari_scope.widgets.spectrum.trace_curves`).
 
 It knows nothing of files, images or the viewer.
 
@@ -16,44 +16,39 @@ Examples
 
 from __future__ import annotations
 
-import importlib
-import os
+import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from qtpy import API_NAME
 from qtpy.QtCore import QSize, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from napari_scope.formats.msi import Spectrum
-from napari_scope.widgets.spectrum.ion_choice import mz_text
-from napari_scope.widgets.spectrum.thinning import thin_line, thin_sticks
-from napari_scope.widgets.spectrum.trace import highest_peaks, nearest_peak
+from napari_scope.widgets.common.plotting import pyqtgraph
+from napari_scope.widgets.spectrum.peak_labels import MOST_LABELS, PeakLabels
+from napari_scope.widgets.spectrum.plot_hands import Hands
+from napari_scope.widgets.spectrum.plot_marker import PlotMarker
+from napari_scope.widgets.spectrum.trace import (
+    highest_peaks,
+    nearest_peak,
+    peak_beside,
+)
+from napari_scope.widgets.spectrum.trace_curves import Scale, TraceCurves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
+    from qtpy.QtGui import QResizeEvent
 
     from napari_scope.widgets.spectrum.trace import Trace
-
-    Values = npt.NDArray[Any]
 
 __all__ = ["SpectrumPlot"]
 
 _REACH_PX: Final = 8
-_MOST_LABELS: Final = 8
-_ROOM: Final = 0.14  # above the highest peak, for its m/z
-_DECADES: Final = 4.5  # of a logarithmic plot
 _LEAST_SPAN: Final = 1e-4  # m/z, as far as one can zoom in
-
-
-def _pyqtgraph() -> Any:
-    """Import pyqtgraph, which has no types, with the binding that all others use."""
-    os.environ.setdefault("PYQTGRAPH_QT_LIB", API_NAME)
-    return importlib.import_module("pyqtgraph")
+_LOW_LINES: Final = 9  # of text: a plot that is lower has no room for titles
+_STEADY: Final = 0.4  # of the height: what the highest peak may lose before it shrinks
 
 
 class SpectrumPlot(QWidget):
@@ -77,14 +72,16 @@ class SpectrumPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        pg = self._pg = _pyqtgraph()
+        pg = pyqtgraph()
         self.view: Any = pg.PlotWidget()
         self.view.setAccessibleName("Spectrum")
         self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.view.setToolTip(
             "Click: show the ion image of the nearest peak. Wheel: zoom, drag: move, "
-            "double click: show all. The marker can be dragged."
+            "Shift + drag: zoom into a part, double click: show all. The marker can be "
+            "dragged. Arrow keys move and zoom, Page Up and Page Down go from peak to "
+            "peak, Home shows all."
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -98,23 +95,14 @@ class SpectrumPlot(QWidget):
         self.item.setMenuEnabled(False)
         self._colors = QColor("#262930"), QColor("#d0d4da")
         self._traces: tuple[Trace, ...] = ()
-        # By identity; the trace is kept with them, so none of another takes its place.
-        self._kept: dict[int, tuple[Trace, tuple[Values, Values]]] = {}
-        self._kept_view: tuple[float, float, int] | None = None
-        self._items: list[Any] = []
-        self._labels: list[Any] = []
-        self._log = False
-        self._relative = False
-        self._floor = 0.0
+        self._kept: tuple[Trace, ...] = ()  # without the one under the mouse
+        self.curves = TraceCurves(pg, self.item)
+        self.labels = PeakLabels(pg, self.item)
+        self._labelled: tuple[object, Sequence[Any]] = ((), ())
+        self._scale = Scale()
+        self._top = 0.0  # the highest value that the height is for
         self._extent: tuple[float, float] | None = None
-        self._marked: tuple[float, float] | None = None
-        self._window: Any = pg.LinearRegionItem(movable=False)
-        self._window.setZValue(-10)
-        self._marker: Any = pg.InfiniteLine(angle=90, movable=True)
-        for item in (self._window, self._marker):
-            item.setVisible(False)
-            self.item.addItem(item, ignoreBounds=True)
-        self._marker.sigDragged.connect(self._on_dragged)
+        self._mark = PlotMarker(pg, self.item, self.picked.emit)
         # Many changes of the range come at once, while the window is made above all.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -124,6 +112,7 @@ class SpectrumPlot(QWidget):
         self.box.sigResized.connect(lambda *_: self._soon.start())
         self.view.scene().sigMouseClicked.connect(self._on_click)
         self.view.scene().sigMouseMoved.connect(self._on_moved)
+        self._hands = Hands(self, self.view, self.box)
         self._paint()
 
     def sizeHint(self) -> QSize:
@@ -136,6 +125,11 @@ class SpectrumPlot(QWidget):
         width = self.fontMetrics().averageCharWidth()
         return QSize(30 * width, 9 * width)
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Give up the titles of the axes where there is no room for them."""
+        super().resizeEvent(event)
+        self._show_titles()
+
     # ---- looks
 
     def set_colors(self, background: QColor, text: QColor) -> None:
@@ -145,44 +139,42 @@ class SpectrumPlot(QWidget):
         self.draw()
 
     def _paint(self) -> None:
-        pg, (background, text) = self._pg, self._colors
+        background, text = self._colors
+        mk_pen = pyqtgraph().mkPen
         self.view.setBackground(background)
-        self.item.setLabel("bottom", "m/z", color=text.name())
         for side in ("left", "bottom"):
             axis = self.item.getAxis(side)
             axis.enableAutoSIPrefix(False)
-            axis.setPen(pg.mkPen(text, width=1))
-            axis.setTextPen(pg.mkPen(text))
-        self.item.getAxis("left").setWidth(self.fontMetrics().averageCharWidth() * 9)
-        dashes = Qt.PenStyle.DashLine
-        self._marker.setPen(pg.mkPen(text, width=1, style=dashes))
-        self._marker.setHoverPen(pg.mkPen(text, width=3))
-        tint = QColor(text)
-        tint.setAlpha(50)
-        self._window.setBrush(tint)
-        for line in self._window.lines:
-            line.setPen(pg.mkPen(None))
-        for label in self._labels:
-            label.setColor(text)
+            axis.setPen(mk_pen(text, width=1))
+            axis.setTextPen(mk_pen(text))
+        self._mark.set_color(text)
+        self.labels.set_color(text)
+        self._show_titles()
+
+    def _show_titles(self) -> None:
+        words = "% of highest" if self._scale.relative else "Intensity"
+        metrics, color = self.fontMetrics(), self._colors[1].name()
+        roomy = self.height() >= _LOW_LINES * metrics.height()
+        for side, title in (("left", words), ("bottom", "m/z")):
+            self.item.setLabel(side, title, color=color)
+            self.item.getAxis(side).showLabel(roomy)
+        # Always of one width: what follows the mouse must not move the axis.
+        numbers = metrics.averageCharWidth() * 9
+        self.item.getAxis("left").setWidth(numbers + roomy * metrics.height())
 
     def set_log(self, on: bool) -> None:
         """Show intensities on a logarithmic scale, or not."""
-        if on != self._log:
-            self._log = on
+        if on != self._scale.log:
+            self._scale = replace(self._scale, log=on)
             self.item.getAxis("left").setLogMode(on)
             self.draw()
 
     def set_relative(self, on: bool) -> None:
         """Draw the highest peak of each spectrum as 100, or all as they are."""
-        if on != self._relative:
-            self._relative = on
+        if on != self._scale.relative:
+            self._scale = replace(self._scale, relative=on)
+            self._show_titles()
             self.draw()
-
-    def _factor(self, trace: Trace) -> float:
-        if not self._relative:
-            return 1.0
-        highest = float(trace.intensities.max(initial=0.0))
-        return 100.0 / highest if highest > 0 else 1.0
 
     # ---- what is shown
 
@@ -197,10 +189,24 @@ class SpectrumPlot(QWidget):
         low, high = self.box.viewRange()[0]
         return float(low), float(high)
 
-    def show_traces(self, traces: Sequence[Trace]) -> None:
-        """Show spectra; the part in sight stays, unless all was in sight."""
+    def show_traces(
+        self, traces: Sequence[Trace], passing: Trace | None = None
+    ) -> None:
+        """Show spectra; the part in sight stays, unless all was in sight.
+
+        Parameters
+        ----------
+        traces : sequence of Trace
+            The spectra; those that are hidden are left out.
+        passing : Trace, optional
+            One that is soon another, that under the mouse: it is drawn behind the
+            others, and neither height nor labels follow it if that can be helped.
+        """
         all_in_sight = self._shows_all()
-        self._traces = tuple(trace for trace in traces if trace.shown)
+        old = self._kept
+        self._kept = kept = tuple(trace for trace in traces if trace.shown)
+        self._traces = kept if passing is None else (*kept, passing)
+        steady = len(old) == len(kept) and all(map(operator.is_, old, kept))
         filled = [trace.mz for trace in self._traces if len(trace.mz)]
         before = self._extent
         if filled:
@@ -216,14 +222,9 @@ class SpectrumPlot(QWidget):
                 xMax=high + (high - low),
                 minXRange=_LEAST_SPAN,
             )
-        while len(self._items) < len(self._traces):
-            self._items.append(self._pg.PlotCurveItem())
-            self.item.addItem(self._items[-1])
-        while len(self._items) > len(self._traces):
-            self.item.removeItem(self._items.pop())
         if self._extent is not None and (before is None or all_in_sight):
             self.show_all()
-        self.draw()
+        self.draw(steady=steady and before == self._extent)
 
     def _shows_all(self) -> bool:
         if self._extent is None:
@@ -250,17 +251,12 @@ class SpectrumPlot(QWidget):
 
     def set_marker(self, mz: float | None, half_width: float) -> None:
         """Mark an m/z and its window, or nothing."""
-        self._marked = None if mz is None else (mz, half_width)
-        for item in (self._marker, self._window):
-            item.setVisible(mz is not None)
-        if mz is not None:
-            self._marker.setValue(mz)
-            self._window.setRegion((mz - half_width, mz + half_width))
+        self._mark.put(mz, half_width)
 
     @property
     def marker(self) -> float | None:
         """The m/z that is marked."""
-        return None if self._marked is None else self._marked[0]
+        return self._mark.mz
 
     def bring_to_sight(self, mz: float) -> None:
         """Move the part in sight so that an m/z is in it."""
@@ -271,84 +267,75 @@ class SpectrumPlot(QWidget):
 
     # ---- drawing
 
-    def draw(self) -> None:
-        """Draw the part in sight."""
+    def draw(self, steady: bool = False) -> None:
+        """Draw the part in sight.
+
+        Parameters
+        ----------
+        steady : bool
+            Whether the height is to stay as it is, as long as all fits and fills it.
+        """
         self._soon.stop()
         low, high = self.shown_range
         columns = max(64, int(self.box.width()))
-        thinned = self._thinned(low, high, columns)
-        factors = [self._factor(trace) for trace in self._traces]
-        parts = [(x, y * f) for (x, y), f in zip(thinned, factors, strict=True)]
-        highest = max((float(y.max()) for _, y in parts if len(y)), default=0.0)
-        self._floor = highest / 10**_DECADES if highest > 0 else 0.1
-        pg = self._pg
-        for item, trace, (x, y) in zip(self._items, self._traces, parts, strict=True):
-            y = self._height(y)
-            if trace.is_profile:
-                item.setData(x, y, connect="all")
-            else:
-                item.setData(
-                    np.repeat(x, 2),
-                    np.stack([np.full(len(y), self._base), y], 1).reshape(-1),
-                    connect="pairs",
-                )
-            item.setPen(pg.mkPen(trace.color, width=1))
-        base = self._base
-        top = float(self._height(np.array([highest]))[0]) if highest > 0 else base + 1
-        self.box.setYRange(base, base + (top - base) * (1 + _ROOM), padding=0)
-        self._draw_labels(low, high)
+        parts = self.curves.look(self._traces, low, high, columns)
+        scale = self._scale
+        highest = max(
+            (
+                float(y.max()) * scale.factor(trace)
+                for trace, (_, y) in zip(self._traces, parts, strict=True)
+                if len(y)
+            ),
+            default=0.0,
+        )
+        if not (steady and _STEADY * self._top <= highest <= self._top):
+            self._top = highest
+        floor = TraceCurves.floor_of(self._top)
+        self._scale = scale = replace(scale, floor=floor)
+        self.curves.feed(self._traces, parts, scale, len(self._kept))
+        base = scale.base
+        top = base + 1
+        if self._top > 0:
+            top = float(np.log10(self._top)) if scale.log else self._top
+        words = (self.fontMetrics().height() + 10) / max(1.0, float(self.box.height()))
+        self.box.setYRange(base, base + (top - base) / (1 - min(0.5, words)), padding=0)
+        self._draw_labels(low, high, parts)
 
-    def _thinned(
-        self, low: float, high: float, columns: int
-    ) -> list[tuple[Values, Values]]:
-        """Return the points to paint; those of a trace that stays are kept."""
-        view = low, high, columns
-        kept = self._kept if self._kept_view == view else {}
-        found = {}
-        for trace in self._traces:
-            if id(trace) in kept:
-                found[id(trace)] = kept[id(trace)]
-                continue
-            thin = thin_line if trace.is_profile else thin_sticks
-            part = thin(trace.mz, trace.intensities, low, high, columns)
-            found[id(trace)] = trace, part
-        self._kept, self._kept_view = found, view
-        return [found[id(trace)][1] for trace in self._traces]
+    def _draw_labels(self, low: float, high: float, parts: Sequence[Any]) -> None:
+        shown = parts[: len(self._kept)] or parts
+        width = max(1.0, float(self.box.width()))
+        # All that they depend on; a part is the same object as long as it is the same.
+        how = low, high, width, self._scale
+        before, same_parts = self._labelled
+        if how == before and len(shown) == len(same_parts):
+            if all(map(operator.is_, shown, same_parts)):
+                return
+        self._labelled = how, shown
+        letter = self.fontMetrics().averageCharWidth()
+        most = min(MOST_LABELS, int(width / (letter * 14)))
+        # What is painted is enough, and much less than the whole spectra.
+        drawn = [
+            (mz, values * self._scale.factor(trace))
+            for trace, (mz, values) in zip(self._traces, shown, strict=False)
+        ]
+        found = highest_peaks(drawn, low, high, most)
+        tops = self._scale.heights(np.array([value for _, value in found]))
+        peaks = [(mz, float(h)) for (mz, _), h in zip(found, tops, strict=True)]
+        self.labels.write(peaks, low, high, 5 * letter * (high - low) / width)
 
-    @property
-    def _base(self) -> float:
-        """Where a stick begins."""
-        return float(np.log10(self._floor)) if self._log else 0.0
+    # ---- keyboard and mouse
 
-    def _height(self, values: Values) -> Values:
-        if not self._log:
-            return values
-        heights: Values = np.log10(np.maximum(values, self._floor))
-        return heights
-
-    def _draw_labels(self, low: float, high: float) -> None:
-        peaks: list[tuple[float, float]] = []
-        if self._traces:
-            room = self.fontMetrics().averageCharWidth() * 14
-            most = min(_MOST_LABELS, int(self.box.width() / max(room, 1)))
-            # What is painted is enough, and much less than the whole spectrum.
-            first = self._traces[0]
-            _, part = self._kept[id(first)]
-            seen = replace(first, spectrum=Spectrum(*part))
-            peaks = highest_peaks(seen, low, high, most)
-        while len(self._labels) < len(peaks):
-            label = self._pg.TextItem(color=self._colors[1], anchor=(0.5, 1.0))
-            self.item.addItem(label, ignoreBounds=True)
-            self._labels.append(label)
-        for place, label in enumerate(self._labels):
-            label.setVisible(place < len(peaks))
-            if place < len(peaks):
-                mz, value = peaks[place]
-                label.setText(mz_text(mz))
-                value *= self._factor(self._traces[0])
-                label.setPos(mz, float(self._height(np.array([value]))[0]))
-
-    # ---- mouse
+    def go_to_peak(self, forward: bool) -> None:
+        """Pick the next peak in sight or beyond, or the one before."""
+        low, high = self.shown_range
+        start = self.marker
+        if start is None or not low <= start <= high:
+            start = low if forward else high
+        reach = float(self.box.viewPixelSize()[0]) * _REACH_PX
+        mz = peak_beside(self._traces[:1], start, forward, reach)
+        if mz is not None:
+            self.picked.emit(mz)
+            self.bring_to_sight(mz)
 
     def mz_near(self, scene_point: Any) -> float | None:
         """Return the m/z of the peak near a point of the scene."""
@@ -367,9 +354,6 @@ class SpectrumPlot(QWidget):
         mz = self.mz_near(event.scenePos())
         if mz is not None:
             self.picked.emit(mz)
-
-    def _on_dragged(self) -> None:
-        self.picked.emit(float(self._marker.value()))
 
     def _on_moved(self, point: Any) -> None:
         inside = self._traces and self.box.sceneBoundingRect().contains(point)

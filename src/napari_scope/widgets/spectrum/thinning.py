@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Values = npt.NDArray[Any]
 
-__all__ = ["thin_line", "thin_sticks"]
+__all__ = ["best_of_runs", "thin_line", "thin_sticks"]
 
 
 def _part(mz: Values, low: float, high: float, margin: int) -> slice:
@@ -38,8 +38,16 @@ def _columns(mz: Values, low: float, high: float, columns: int) -> Values:
     return starts[starts < len(mz)]
 
 
-def _best(values: Values, starts: Values) -> Values:
-    """Return the place of the largest value of each run."""
+def best_of_runs(values: Values, starts: Values) -> Values:
+    """Return the place of the largest value of each run, the first of equal ones.
+
+    Parameters
+    ----------
+    values : ndarray
+        The values, at least one.
+    starts : ndarray of int
+        Where each run begins, ascending; the first at 0.
+    """
     largest = np.maximum.reduceat(values, starts)
     lengths = np.diff(np.append(starts, len(values)))
     hits = np.flatnonzero(values == np.repeat(largest, lengths))
@@ -67,7 +75,7 @@ def thin_sticks(
     mz, values = mz[part], values[part]
     if len(mz) <= 2 * columns:
         return mz, values
-    best = _best(values, _columns(mz, low, high, columns))
+    best = best_of_runs(values, _columns(mz, low, high, columns))
     return mz[best], values[best]
 
 
@@ -84,6 +92,6 @@ def thin_line(
     if len(mz) <= 4 * columns:
         return mz, values
     starts = _columns(mz, low, high, columns)
-    both = np.concatenate([_best(values, starts), _best(-values, starts)])
+    both = np.concatenate([best_of_runs(values, starts), best_of_runs(-values, starts)])
     kept = np.unique(np.concatenate([both, [0, len(mz) - 1]]))
     return mz[kept], values[kept]

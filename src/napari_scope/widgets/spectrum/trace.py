@@ -10,40 +10,34 @@ Examples
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_scope.formats.msi import Spectrum
+from napari_scope.widgets.common.plotting import CURVE_COLORS
+from napari_scope.widgets.spectrum.thinning import best_of_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float64]
+    Values = npt.NDArray[Any]
 
 __all__ = [
-    "COLORS",
     "Trace",
     "highest_peaks",
     "legend_of",
     "nearest_peak",
     "next_color",
+    "peak_beside",
 ]
 
-COLORS: Final = (
-    "#3d8fd1",
-    "#e08a2e",
-    "#3fa45b",
-    "#c65bb0",
-    "#d9534f",
-    "#8a7be0",
-    "#2ba8a8",
-    "#a08a2c",
-)
-"""Readable on napari's dark and on its light background, told apart by most eyes."""
+
+_LONG: Final = 26  # letters of a name in the legend
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +60,16 @@ class Trace:
 
     name: str
     spectrum: Spectrum
-    color: str = COLORS[0]
+    color: str = CURVE_COLORS[0]
     is_profile: bool = False
     shown: bool = True
 
     @staticmethod
     def of(
-        name: str, spectrum: Spectrum, color: str = COLORS[0], is_profile: bool = False
+        name: str,
+        spectrum: Spectrum,
+        color: str = CURVE_COLORS[0],
+        is_profile: bool = False,
     ) -> Trace:
         """Return a trace of a spectrum as a file has it, in whatever order."""
         mz = np.asarray(spectrum.mz, np.float64)
@@ -84,6 +81,11 @@ class Trace:
             order = np.argsort(mz, kind="stable")
             mz, values = mz[order], values[order]
         return Trace(name, Spectrum(mz, values), color, is_profile)
+
+    @cached_property
+    def highest(self) -> float:
+        """The highest of its intensities, 0 if it has none."""
+        return float(self.intensities.max(initial=0.0))
 
     @property
     def mz(self) -> npt.NDArray[Any]:
@@ -99,17 +101,22 @@ class Trace:
 def next_color(used: Iterable[str]) -> str:
     """Return the colour that is used least."""
     taken = list(used)
-    return min(COLORS, key=taken.count)
+    return min(CURVE_COLORS, key=taken.count)
 
 
 def legend_of(traces: Iterable[Trace], most: int = 5) -> str:
     """Return names and colours as rich text."""
     words = [
-        f'<span style="color:{trace.color}">\u25a0</span> {escape(trace.name)}'
+        f'<span style="color:{trace.color}">\u25a0</span> {escape(_short(trace.name))}'
         for trace in traces
     ]
     more = [f"and {len(words) - most} more"] if len(words) > most else []
     return " &nbsp; ".join([*words[:most], *more])
+
+
+def _short(name: str) -> str:
+    """Leave out the middle of a long name: data set and kind stand at its ends."""
+    return name if len(name) <= _LONG else f"{name[: _LONG // 2]}…{name[-_LONG // 2 :]}"
 
 
 def nearest_peak(traces: Iterable[Trace], mz: float, reach: float) -> float | None:
@@ -147,16 +154,73 @@ def nearest_peak(traces: Iterable[Trace], mz: float, reach: float) -> float | No
     return min(near)[1] if near else None
 
 
+def peak_beside(
+    traces: Iterable[Trace], mz: float, forward: bool, reach: float
+) -> float | None:
+    """Return the m/z of the next peak on one side of a place, None if there is none.
+
+    A peak is the highest value within reach of itself, and not a thousand times lower
+    than the highest of its spectrum.
+
+    Parameters
+    ----------
+    traces : iterable of Trace
+        Spectra that are shown.
+    mz : float
+        The place; it must be left by more than the reach.
+    forward : bool
+        Whether to higher m/z.
+    reach : float
+        Half of the least distance of peaks, in m/z.
+    """
+    found: list[float] = []
+    for trace in traces:
+        values = trace.intensities
+        if forward:
+            first, last = (
+                int(np.searchsorted(trace.mz, mz + reach, "right")),
+                len(values),
+            )
+        else:
+            first, last = 0, int(np.searchsorted(trace.mz, mz - reach))
+        high = first + np.flatnonzero(
+            (values[first:last] > 0) & (values[first:last] >= trace.highest / 1000)
+        )
+        for place in high if forward else high[::-1]:
+            at = trace.mz[place]
+            low, end = np.searchsorted(trace.mz, (at - reach, at + reach))
+            if values[place] >= values[low : max(end, place + 1)].max():
+                found.append(float(at))
+                break
+    if not found:
+        return None
+    return min(found) if forward else max(found)
+
+
 def highest_peaks(
-    trace: Trace, low: float, high: float, most: int
+    spectra: Sequence[tuple[Values, Values]], low: float, high: float, most: int
 ) -> list[tuple[float, float]]:
     """Return m/z and intensity of the highest peaks between two m/z values.
 
     They lie apart by at least a fourteenth of the way, so that there is room for words,
     and what is not a twentieth as high as the highest is noise to the eye.
+
+    Parameters
+    ----------
+    spectra : sequence of (ndarray, ndarray)
+        m/z, ascending, and intensities of each.
+    low, high : float
+        The part in sight.
+    most : int
+        How many there may be.
     """
-    first, last = np.searchsorted(trace.mz, (low, high))
-    mz, values = trace.mz[first:last], trace.intensities[first:last]
+    mz = np.concatenate([mz for mz, _ in spectra]) if spectra else np.zeros(0)
+    values = np.concatenate([v for _, v in spectra]) if spectra else np.zeros(0)
+    if len(spectra) > 1:
+        order = np.argsort(mz, kind="stable")
+        mz, values = mz[order], values[order]
+    first, last = np.searchsorted(mz, (low, high))
+    mz, values = mz[first:last], values[first:last]
     apart = (high - low) / 14
     found: list[tuple[float, float]] = []
     if not len(mz):
@@ -165,10 +229,8 @@ def highest_peaks(
     edges = np.linspace(low, high, 160)
     starts = np.unique(np.searchsorted(mz, edges[:-1]))
     starts = starts[starts < len(mz)]
-    ends = [*starts[1:].tolist(), len(mz)]
-    best = np.array(
-        [s + int(np.argmax(values[s:e])) for s, e in zip(starts, ends, strict=True)]
-    )
+    starts = np.unique(np.append(starts, 0))
+    best = best_of_runs(values, starts)
     for place in best[np.argsort(values[best])[::-1]]:
         least = found[0][1] / 20 if found else 0.0
         if len(found) >= most or values[place] <= least:
