@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_scope._reader import napari_get_reader, read
+from napari_scope._reader import _say_once, napari_get_reader, read
 from napari_scope.formats.msi.imzml.writer import ImzMLWriter
 from napari_scope.layers.msi import msi_of
 from napari_scope.widgets.browsing.msi_opening import is_shown_already
@@ -76,6 +76,31 @@ def test_what_is_odd_in_a_file_is_one_warning(path: Path, warned: list[str]) -> 
     (message,) = warned
     assert "may not belong together" in message
     assert str(path) in message
+
+
+def test_raw_data_that_nobody_reads_are_declined_with_a_sentence(
+    tmp_path: Path, warned: list[str]
+) -> None:
+    folder = tmp_path / "brain.d"
+    folder.mkdir()
+    (folder / "analysis.tdf").write_bytes(b"SQLite format 3")
+    assert napari_get_reader(str(folder)) is None
+    (sentence,) = warned
+    assert "brain.d" in sentence
+    assert napari_get_reader([str(folder), str(tmp_path)]) is None
+    assert len(warned) == 1
+
+
+def test_a_sentence_that_is_still_shown_is_not_said_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari.utils import notifications
+
+    monkeypatch.setattr(notifications.notification_manager, "records", [])
+    for _ in range(2):
+        _say_once("cannot be read")
+    records = notifications.notification_manager.records
+    assert [record.message for record in records] == ["cannot be read"]
 
 
 def test_partners_that_come_later_bring_nothing(path: Path) -> None:

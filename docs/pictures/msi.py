@@ -40,8 +40,8 @@ def pictures(folder: Path) -> list[Path]:
         assert slider is not None
         stage.until(lambda: slider.mz is not None)
         tic = stage.shoot(viewer, folder / "msi-tic.png")
+        slider.layer.visible = True
         slider.show_mz(885.5499)
-        stage.until(lambda: slider.layer.visible)
         channel = stage.shoot(viewer, folder / "msi-channel.png")
     return [tic, channel]
 

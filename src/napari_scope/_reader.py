@@ -8,11 +8,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from napari_scope.formats.detect import detect
-from napari_scope.formats.msi_sniff import is_msi
+from napari_scope.formats.msi_sniff import is_msi, may_be_msi
+from napari_scope.formats.msi_unread import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_scope.formats.msi import MSIReader
     from napari_scope.formats.ngff.plate.view import PlateView
     from napari_scope.layers import LayerData
     from napari_scope.model import Dataset
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
 
 __all__ = ["napari_get_reader"]
+
+_LATELY = 3  # messages of napari that are still on the screen
 
 
 def napari_get_reader(
@@ -33,8 +37,10 @@ def napari_get_reader(
         What the user opens. napari asks for every folder, so the answer is cheap.
     """
     paths = _as_list(path)
-    if paths and all(detect(p) is not None or is_msi(p) for p in paths):
+    if paths and all(map(_is_ours, paths)):
         return read
+    if len(paths) == 1 and (sentence := why_not(paths[0])) is not None:
+        _say_once(sentence)
     return None
 
 
@@ -50,37 +56,20 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
     that was interrupted it is said so, with the offer to finish it.
 
     Of mass-spectrometry images nothing but what says where the spectra lie is read
-    before this returns: where there is a window, the sums that the file does not tell
-    are painted as they are computed.
+    before this returns, where there is a window in a thread, so that it is painted
+    meanwhile; the sums that the file does not tell are painted as they are computed.
 
     Raises
     ------
     ScopeError
         With the file, the reason and what can be done.
     """
-    from napari_scope.formats import open_dataset
-    from napari_scope.layers import dataset_to_layers
-    from napari_scope.layers.preferences import load_preferences
-
-    preferences = load_preferences()
     layers: list[LayerData] = []
     for one in _as_list(path):
-        if detect(one) is None and is_msi(one):
+        if detect(one) in (None, "msi") and is_msi(one):
             layers += _msi_layers(one)
-            continue
-        view = None if preferences.positions == "slider" else _plate(one)
-        if view is not None:
-            layers += _plate_layers(view)
-            continue
-        dataset = open_dataset(one)
-        layers += dataset_to_layers(dataset, preferences.positions)
-        if dataset.problems:
-            from napari_scope.widgets.browsing.plate_views import warn_of
-
-            warn_of(dataset.path, dataset.problems)
-        if preferences.follow:
-            _follow(dataset)
-        _tell_of_interruption(dataset)
+        else:
+            layers += _dataset_layers(one)
     if len(layers) > 1 and _may_use_qt():
         from napari_scope.widgets.browsing.first_view import show_all_when_added
 
@@ -91,6 +80,28 @@ def read(path: Path | Sequence[Path]) -> list[LayerData]:
 
 def _as_list(path: Path | Sequence[Path]) -> list[Path]:
     return [path] if isinstance(path, str | os.PathLike) else list(path)
+
+
+def _dataset_layers(path: Path) -> list[LayerData]:
+    """Return the layers of what a microscope has taken."""
+    from napari_scope.formats import open_dataset
+    from napari_scope.layers import dataset_to_layers
+    from napari_scope.layers.preferences import load_preferences
+
+    preferences = load_preferences()
+    view = None if preferences.positions == "slider" else _plate(path)
+    if view is not None:
+        return _plate_layers(view)
+    dataset = open_dataset(path)
+    layers = dataset_to_layers(dataset, preferences.positions)
+    if dataset.problems:
+        from napari_scope.widgets.browsing.plate_views import warn_of
+
+        warn_of(dataset.path, dataset.problems)
+    if preferences.follow:
+        _follow(dataset)
+    _tell_of_interruption(dataset)
+    return layers
 
 
 def _plate(path: Path) -> PlateView | None:
@@ -122,26 +133,65 @@ def _plate_layers(view: PlateView) -> list[LayerData]:
     return layers
 
 
+def _is_ours(path: Path) -> bool:
+    """Return whether one of the readers knows a path."""
+
+    def look() -> bool:
+        return detect(path) is not None or is_msi(path)
+
+    if not (may_be_msi(path) and _may_use_qt()):
+        return look()
+    from napari_scope.widgets.browsing.painted_meanwhile import painted_meanwhile
+
+    # The readers of spectra take their time to be imported.
+    return painted_meanwhile(look, "napari-scope look")
+
+
 def _msi_layers(path: Path) -> list[LayerData]:
     """Return the layers of mass-spectrometry images, and tie the m/z slider to them."""
-    from napari_scope.formats.msi import open_msi
-    from napari_scope.layers.msi_build import reader_to_layers
     from napari_scope.widgets.browsing.plate_views import warn_of
 
     if not _may_use_qt():
-        reader = open_msi(path)
-        layers = reader_to_layers(reader)
+        layers, reader = _open_msi(path, wait=True)
     else:
-        from napari_scope.widgets.browsing.msi_opening import is_shown_already
-        from napari_scope.widgets.browsing.mz_slider import mz_slider
+        from napari_scope.widgets.browsing.msi_opening import (
+            has_window,
+            is_shown_already,
+        )
+        from napari_scope.widgets.browsing.painted_meanwhile import painted_meanwhile
 
         if is_shown_already(path):
             return []
-        reader = open_msi(path)
-        layers = reader_to_layers(reader, wait=mz_slider() is None)
+        wait = not has_window()
+        layers, reader = painted_meanwhile(
+            lambda: _open_msi(path, wait=wait), "napari-scope open"
+        )
+        from napari_scope.widgets.browsing.mz_slider import mz_slider
+
+        mz_slider()
     if reader.problems:
         warn_of(reader.basename, reader.problems)
     return layers
+
+
+def _open_msi(path: Path, *, wait: bool) -> tuple[list[LayerData], MSIReader]:
+    from napari_scope.formats.msi import open_msi
+    from napari_scope.layers.msi_build import reader_to_layers
+
+    if not wait:  # it takes its time to be imported
+        import napari_scope.widgets.browsing.mz_slider  # noqa: F401
+    reader = open_msi(path)
+    return reader_to_layers(reader, wait=wait), reader
+
+
+def _say_once(sentence: str) -> None:
+    """Say in napari why a path is declined; napari may ask for it several times."""
+    notifications = sys.modules.get("napari.utils.notifications")
+    if notifications is None:
+        return
+    said = [record.message for record in notifications.notification_manager.records]
+    if sentence not in said[-_LATELY:]:
+        notifications.show_warning(sentence)
 
 
 def _follow(dataset: Dataset) -> None:

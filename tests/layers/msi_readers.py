@@ -100,7 +100,8 @@ class HeldSpectra(MemorySpectra):
         """Read some bins; one read for the gate."""
         self._pass()
         assert self.common_mz is not None
-        return np.stack([s.intensities[bins] for s in self._of_each])
+        chosen = range(len(self)) if numbers is None else numbers
+        return np.stack([self._of_each[n].intensities[bins] for n in chosen])
 
 
 def held() -> HeldSpectra:

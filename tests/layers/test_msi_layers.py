@@ -132,6 +132,32 @@ def test_contrast_is_not_decided_by_one_bright_pixel() -> None:
     image[3, 4] = 1e6
     assert bright_limits(image) == (0, 1)
     assert bright_limits(np.zeros((2, 2), np.float32)) is None
+    odd = np.array([np.nan, np.inf, 2, -np.inf], np.float32)
+    assert bright_limits(odd) == (0, 2)
+
+
+def test_what_is_no_number_is_0_in_a_stack() -> None:
+    values = np.ones((2, 4))
+    values[0, :3] = np.nan, np.inf, -np.inf
+    table = PixelTable.of([0, 1], [0, 0])
+    spectra = MemorySpectra.over([1.0, 2.0, 3.0, 5.0], values, table)
+    stack = _by_kind(reader_to_layers(memory_reader(spectra)))["stack"][0]
+    expected = [[[0, 1]], [[0, 1]], [[0, 1]], [[1, 1]]]
+    assert np.asarray(stack[:]).tolist() == expected
+    assert [np.asarray(stack[n]).tolist() for n in range(4)] == expected
+
+
+def test_parts_of_many_channels_take_as_little_memory_as_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader = memory_reader(over_one_axis())
+    stack = _by_kind(reader_to_layers(reader))["stack"][0]
+    whole = np.asarray(stack[:])
+    monkeypatch.setattr("napari_scope.layers.msi_planes._MOST_AT_ONCE", 8 * 6 * 3)
+    assert np.array_equal(np.asarray(stack[:]), whole)
+    assert np.array_equal(
+        np.asarray(stack[3:0:-2, ::-1, ::2]), whole[3:0:-2, ::-1, ::2]
+    )
 
 
 def test_sums_that_the_file_tells_are_there_at_once() -> None:

@@ -128,6 +128,67 @@ def test_what_cannot_be_read_raises_for_a_script_and_is_black_when_drawn(
     assert "disk is gone" in warned[0]
 
 
+def test_parts_of_many_channels_come_in_one_pass_and_nobody_waits() -> None:
+    spectra, stack, lazy = _held()
+    told: list[object] = []
+    stack.listen(lambda: told.append(stack.owed))
+    index = (slice(None), slice(0, 1))
+    assert draw(lazy, index).shape == (1, 1, 1), "napari does not mind"
+    ((channels, *_),) = told  # type: ignore[misc]
+    assert channels == range(60)
+    spectra.let(1)
+    for _ in range(20_000):
+        if stack.at_hand(stack.owed) is not None:  # type: ignore[arg-type]
+            break
+        threading.Event().wait(0.001)
+    drawn = draw(lazy, index)
+    assert stack.owed is None
+    expected = [spectra.spectrum(n).intensities for n in range(3)]
+    assert np.array_equal(drawn[:, 0].T, expected)
+    # Back on the slider the many channels are forgotten.
+    spectra.let(1)
+    draw(lazy, 5)
+    _wait_for(stack, 5)
+    draw(lazy, 5)
+    assert stack._part is None
+
+
+def test_what_is_too_large_napari_does_not_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr("napari_scope.layers.msi_stack.warn", warned.append)
+    spectra, stack, lazy = _held()
+    monkeypatch.setattr("napari_scope.layers.msi_stack._MOST_DRAWN", 4 * 60 * 6 - 1)
+    for listener in (None, lambda: None):
+        stack.listen(listener)
+        assert draw(lazy, slice(None)).shape == (1, 1, 1)
+    assert stack.owed is None
+    (sentence,) = warned
+    assert "60 channels of brain at once" in sentence
+    spectra.let(1)
+    assert np.asarray(lazy[:]).shape == (60, 2, 3), "a script gets it"
+
+
+def test_many_channels_that_cannot_be_read_are_black(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr("napari_scope.layers.msi_stack.warn", warned.append)
+    spectra, stack, lazy = _held()
+    spectra.error = FormatError("the disk is gone")
+    spectra.let(10)
+    stack.listen(lambda: None)
+    draw(lazy, slice(0, 9))
+    for _ in range(20_000):
+        if stack.at_hand((range(9), range(2), range(3))) is not None:
+            break
+        threading.Event().wait(0.001)
+    assert not draw(lazy, slice(0, 9)).any()
+    assert stack.owed is None
+    assert len(warned) == 1
+    with pytest.raises(FormatError, match="disk is gone"):
+        np.asarray(lazy[0:9])
+
+
 def test_a_stack_is_not_pickled() -> None:
     with pytest.raises(pickle.PicklingError, match="open the file where"):
         pickle.dumps(_held()[1])

@@ -17,7 +17,6 @@ Examples
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -151,7 +150,7 @@ def bright_limits(image: npt.NDArray[np.float32]) -> Limits | None:
     """
     values = image.reshape(-1)
     values = values[:: max(1, len(values) // _MOST_LOOKED_AT)]
-    above = values[values > 0]
+    above = values[(values > 0) & np.isfinite(values)]
     if not len(above):
         return None
     high = float(np.percentile(above, _BRIGHT))
@@ -219,10 +218,9 @@ def _regions(origin: MSILayer, name: str, visible: bool) -> LayerData:
 
 
 def _name(origin: MSILayer, *, alone: bool) -> str:
-    path = Path(origin.reader.basename)
-    stem = path.name if path.is_dir() else path.stem
+    title = origin.reader.title
     data_set = "" if alone else origin.data.spectra.name or str(origin.dataset)
-    return f"{stem} - {data_set}" if data_set else stem
+    return f"{title} - {data_set}" if data_set else title
 
 
 def _step(mz: npt.NDArray[Any]) -> float | None:

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scope.formats.msi.axes import InterpolatedAxis
+from napari_scope.formats.msi.blocks import finite
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from napari_scope.formats.msi import MSIData
 
     Planes = npt.NDArray[np.float32]
 
-__all__ = ["neighbours", "planes"]
+__all__ = ["neighbours", "part", "planes"]
 
 _AROUND = 8
 _MOST_BYTES = 32 << 20
+_MOST_AT_ONCE = 256 << 20  # bytes that are read in one pass over the spectra
 
 
 def neighbours(data: MSIData, channel: int) -> range:
@@ -53,7 +57,38 @@ def planes(data: MSIData, channels: range) -> Planes:
         values = _interpolated(data, axis.mz[channels.start : channels.stop])
     else:
         values = np.stack([data.window(*axis.window(c)) for c in channels])
-    return np.stack([data.image(row.astype(np.float32)) for row in values])
+    return np.stack([data.image(finite(row.astype(np.float32))) for row in values])
+
+
+def part(data: MSIData, wanted: Sequence[range]) -> Planes:
+    """Return a part of many channels, in as few passes over the spectra as memory lets.
+
+    Parameters
+    ----------
+    data : MSIData
+        The data set.
+    wanted : sequence of range
+        Channels, z if it is a volume, y, x.
+
+    Returns
+    -------
+    ndarray of float32, (channels, y, x) or (channels, z, y, x)
+        The values; 0 for what is no finite number.
+
+    Raises
+    ------
+    ScopeError
+        If the spectra cannot be read.
+    """
+    channels, *places = wanted
+    out = np.zeros(tuple(map(len, wanted)), np.float32)
+    each = max(1, _MOST_AT_ONCE // max(1, 8 * int(np.prod(out.shape[1:]))))
+    where = [slice(p.start, p.stop, p.step) for p in reversed(places)]
+    for first in range(0, len(channels), each):
+        some = channels[first : first + each]
+        cube = data[(*where, slice(some.start, some.stop, some.step))]
+        out[first : first + each] = finite(cube.astype(np.float32)).T
+    return out
 
 
 def _interpolated(data: MSIData, at: npt.NDArray[np.float64]) -> Planes:

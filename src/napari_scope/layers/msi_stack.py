@@ -9,11 +9,15 @@ layer in the GUI's thread, while a window listens (`MzStack.listen`). It gets th
 channel if it is there within 25 ms; otherwise it keeps the picture that it has, the
 channel is read in a thread, and the listener is told that there is something to wait
 for (`MzStack.owed`). The newest channel that was asked for is read first.
+
+The same holds for parts of many channels at once: napari wants them when axes are
+rolled, or in 3D. They are read in one pass over the file. What would take too much
+memory napari does not get at all, which is said once.
 """
 
 from __future__ import annotations
 
-import sys
+import math
 import threading
 import weakref
 from collections import OrderedDict
@@ -22,11 +26,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_scope.errors import DatasetClosedError, ScopeError
-from napari_scope.layers.msi_planes import neighbours, planes
+from napari_scope.layers.msi_asking import is_drawing, is_slicing
+from napari_scope.layers.msi_planes import neighbours, part, planes
 from napari_scope.layers.notices import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     import numpy.typing as npt
 
@@ -34,12 +40,16 @@ if TYPE_CHECKING:
     from napari_scope.layers.msi import MSILayer
 
     Plane = npt.NDArray[np.float32]
+    Part: TypeAlias = tuple[range, ...]
+    Wanted: TypeAlias = int | Part
 
 __all__ = ["MzStack"]
 
 _PATIENCE_S: Final = 0.025
 _MOST_BYTES: Final = 64 << 20
 _LEAST_KEPT: Final = 32
+_MOST_SAID: Final = 3
+_MOST_DRAWN: Final = 256 << 20  # bytes of many channels at once
 
 
 class MzStack:
@@ -57,16 +67,16 @@ class MzStack:
     def __init__(self, origin: MSILayer) -> None:
         self.origin = origin
         self._data = origin.data
-        width, height, depth = self._data.pixels.shape
-        image = (depth, height, width) if depth > 1 else (height, width)
-        self.shape: tuple[int, ...] = (len(self._data.axis), *image)
+        self.shape: tuple[int, ...] = self._data.shape[::-1]
+        image = self.shape[1:]
         self.frame_ndim = len(image)
-        self.shown: int | None = None
+        self.shown: Wanted | None = None
+        self._part: tuple[Part, Plane] | None = None
         self._kept: OrderedDict[int, Plane] = OrderedDict()
         self._most = max(_LEAST_KEPT, _MOST_BYTES // max(1, 4 * int(np.prod(image))))
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
-        self._wanted: int | None = None
+        self._wanted: Wanted | None = None
         self._working = False
         self._problems: set[str] = set()
         self._listener: Callable[[], None] | None = None
@@ -89,14 +99,26 @@ class MzStack:
 
     def read(self, block: Block) -> Plane:
         """Read a part of some channels."""
-        channels = range(block[0].start, block[0].stop, block[0].step or 1)
-        if len(channels) == 1:
-            return self._plane(channels[0])[block[1:]][np.newaxis].copy()
-        shape = (len(range(s.start, s.stop, s.step or 1)) for s in block)
-        out = np.zeros(tuple(shape), np.float32)
-        for place, channel in zip(out, channels, strict=True):
-            place[...] = self.plane(channel)[block[1:]]
-        return out
+        wanted = tuple(range(s.start, s.stop, s.step or 1) for s in block)
+        if len(wanted[0]) == 1:
+            return self._plane(wanted[0][0])[block[1:]][np.newaxis].copy()
+        if not is_slicing():
+            return part(self._data, wanted)
+        size = 4 * math.prod(map(len, wanted))
+        if size > _MOST_DRAWN:
+            self._say(
+                f"{len(wanted[0])} channels of {self.origin.reader.title} at once are "
+                f"{size / 1e9:.1f} GB: napari does not draw them; leave m/z on a slider"
+            )
+            return self._nothing()
+        if self._listener is None or not is_drawing():
+            return part(self._data, wanted)
+        found = self._soon(wanted)
+        return self._nothing() if found is None else found
+
+    def _nothing(self) -> Plane:
+        # One pixel: napari does not mind, and a volume of zeros takes memory, too.
+        return np.zeros((1,) * len(self.shape), np.float32)
 
     def plane(self, channel: int) -> Plane:
         """Return a channel, waiting for it; the array is not to be written to.
@@ -111,18 +133,29 @@ class MzStack:
             found = self._read(channel)
         return found
 
-    def at_hand(self, channel: int) -> Plane | None:
-        """Return a channel if it is in memory."""
+    def at_hand(self, wanted: Wanted) -> Plane | None:
+        """Return a channel, or a part of many, if it is in memory."""
         with self._lock:
-            found = self._kept.get(channel)
-            if found is not None:
-                self._kept.move_to_end(channel)
-            return found
+            return self._found(wanted)
+
+    def _found(self, wanted: Wanted) -> Plane | None:
+        if not isinstance(wanted, int):
+            kept = self._part
+            return kept[1] if kept is not None and kept[0] == wanted else None
+        found = self._kept.get(wanted)
+        if found is not None:
+            self._kept.move_to_end(wanted)
+        return found
 
     def _plane(self, channel: int) -> Plane:
-        if self._listener is None or not _is_drawing():
+        if self._listener is None or not is_drawing():
             return self.plane(channel)
-        return self._soon(channel)
+        found = self._soon(channel)
+        if found is not None:
+            return found
+        # The picture that napari has, until the next one is there.
+        before = self.at_hand(self.shown) if isinstance(self.shown, int) else None
+        return np.zeros(self.shape[1:], np.float32) if before is None else before
 
     # ---- napari, drawing
 
@@ -137,15 +170,19 @@ class MzStack:
         self._listener = listener
 
     @property
-    def owed(self) -> int | None:
-        """The channel that napari asked for and has not been given yet."""
+    def owed(self) -> Wanted | None:
+        """What napari asked for and has not been given yet.
+
+        The number of a channel, or the ranges of a part of many.
+        """
         wanted = self._wanted
         return None if wanted is None or wanted == self.shown else wanted
 
-    def _soon(self, channel: int) -> Plane:
+    def _soon(self, wanted: Wanted) -> Plane | None:
+        """Return what is wanted if it comes soon; else let it be read."""
         with self._lock:
-            self._wanted = channel
-            if channel not in self._kept:
+            self._wanted = wanted
+            if self._found(wanted) is None:
                 if not self._working:
                     self._working = True
                     threading.Thread(
@@ -154,37 +191,48 @@ class MzStack:
                         name="napari-scope m/z",
                         daemon=True,
                     ).start()
-                self._arrived.wait_for(lambda: channel in self._kept, _PATIENCE_S)
-            found = self._kept.get(channel)
+                self._arrived.wait_for(
+                    lambda: self._found(wanted) is not None, _PATIENCE_S
+                )
+            found = self._found(wanted)
             if found is not None:
-                self.shown = channel
+                self.shown = wanted
+                if isinstance(wanted, int):
+                    self._part = None
                 return found
-            before = None if self.shown is None else self._kept.get(self.shown)
         if self._listener is not None:
             self._listener()
-        return np.zeros(self.shape[1:], np.float32) if before is None else before
+        return None
 
-    def _next(self) -> int | None:
+    def _next(self) -> Wanted | None:
         """Return what the thread is to read; None ends it."""
         with self._lock:
             wanted = self._wanted
-            if wanted is None or wanted in self._kept:
+            if wanted is None or self._found(wanted) is not None:
                 self._working = False
                 return None
             return wanted
 
-    def _read_shown(self, channel: int) -> None:
-        """Read a channel that is to be drawn; what cannot be read is black."""
+    def _read_shown(self, wanted: Wanted) -> None:
+        """Read what is to be drawn; what cannot be read is black."""
         try:
-            self._read(channel)
-        except (ScopeError, OSError, ValueError) as error:
-            self._keep(channel, np.zeros(self.shape[1:], np.float32))
-            sentence = str(error)
-            if sentence not in self._problems and not isinstance(
-                error, DatasetClosedError
-            ):
-                self._problems.add(sentence)
-                warn(f"What cannot be read is black: {sentence}")
+            if isinstance(wanted, int):
+                self._read(wanted)
+            else:
+                self._keep_part(wanted, part(self._data, wanted))
+        except (ScopeError, OSError, ValueError, MemoryError) as error:
+            if isinstance(wanted, int):
+                self._keep(wanted, np.zeros(self.shape[1:], np.float32))
+            else:
+                self._keep_part(wanted, self._nothing())
+            if not isinstance(error, DatasetClosedError):
+                self._say(f"What cannot be read is black: {error}")
+
+    def _say(self, sentence: str) -> None:
+        # Each channel of a file that was cut off fails at a place of its own.
+        if sentence not in self._problems and len(self._problems) < _MOST_SAID:
+            self._problems.add(sentence)
+            warn(sentence)
 
     # ---- memory
 
@@ -206,6 +254,11 @@ class MzStack:
                 del self._kept[oldest]
             self._arrived.notify_all()
 
+    def _keep_part(self, wanted: Part, read: Plane) -> None:
+        with self._lock:
+            self._part = wanted, read
+            self._arrived.notify_all()
+
     def __getstate__(self) -> object:
         """Refuse to be pickled, in words."""
         import pickle
@@ -218,24 +271,6 @@ class MzStack:
 
 def _work(of: weakref.ref[MzStack]) -> None:
     """Read what is wanted until nothing more is."""
-    while (stack := of()) is not None and (channel := stack._next()) is not None:
-        stack._read_shown(channel)
+    while (stack := of()) is not None and (wanted := stack._next()) is not None:
+        stack._read_shown(wanted)
         del stack
-
-
-def _is_drawing() -> bool:
-    """Return whether it is napari that asks, to draw a layer in the GUI's thread.
-
-    The first function on the way up that is neither ours nor numpy's tells. A script or
-    a plugin is never taken for napari; if napari did its drawing elsewhere one day, it
-    would be made to wait.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        name: str = frame.f_globals.get("__name__", "")
-        if not name.startswith(("napari_scope.", "numpy")):
-            return name.startswith("napari.layers.") and name.endswith("._slice")
-        frame = frame.f_back
-    return False

@@ -90,6 +90,82 @@ def test_the_slider_speaks_of_the_data_set_that_is_seen(viewer: Any) -> None:
     assert _label(viewer) == "m/z 110.0000"
 
 
+def test_a_stack_is_shown_by_who_moves_the_slider_alone(
+    viewer: Any, qtbot: QtBot
+) -> None:
+    slider = mz_slider(viewer)
+    assert slider is not None
+    even = over_one_axis([50.0, 52.0, 54.0])
+    _, first, _ = _add(viewer, reader_to_layers(memory_reader(even)))
+    slider._settle()
+    slider.show_mz(54)
+    assert (_label(viewer), first.visible) == ("m/z 54.0000", False)
+    # napari moves the slider when a layer with more channels comes.
+    more = over_one_axis(np.arange(900) / 9 + 20)
+    _add(viewer, reader_to_layers(memory_reader(more)))
+    assert not any(stack_of(layer) and layer.visible for layer in viewer.layers)
+    qtbot.waitUntil(lambda: viewer.dims.range[0].stop > 100)
+    qtbot.waitUntil(lambda: not slider._settled.isActive())
+    slider.show_mz(50)
+    assert not first.visible
+    viewer.layers.selection.active = first
+    viewer.dims.set_point(0, 52)
+    assert any(stack_of(layer) and layer.visible for layer in viewer.layers)
+
+
+def test_the_slider_begins_where_the_first_data_set_has_channels(
+    viewer: Any, qtbot: QtBot
+) -> None:
+    long = over_one_axis(np.arange(100) ** 2 + 20.0)
+    layers = _add(viewer, reader_to_layers(memory_reader(over_one_axis(), long)))
+    viewer.dims.set_current_step(0, 50)  # where napari puts it: in the longest one
+    slider = mz_slider(viewer)
+    assert slider is not None
+    qtbot.waitUntil(lambda: _label(viewer) == "m/z 102.0000")
+    first, second = layers[2:4]
+    second.visible = True
+    viewer.dims.set_current_step(0, 50)
+    assert _label(viewer) == "m/z 2520.0000"
+    first.visible = True
+    viewer.layers.selection.active = first
+    assert (_label(viewer), slider.mz) == ("m/z -", None)
+    first.visible = False
+    assert _label(viewer) == "m/z 2520.0000"
+
+
+def test_without_a_slider_the_axis_has_its_plain_name(viewer: Any) -> None:
+    _add(viewer, reader_to_layers(memory_reader(over_one_axis())))
+    slider = mz_slider(viewer)
+    assert slider is not None
+    slider._settle()
+    viewer.dims.ndisplay = 3
+    assert viewer.dims.axis_labels[0] == "m/z"
+    viewer.dims.ndisplay = 2
+    assert viewer.dims.axis_labels[0] == "m/z 100.0000"
+
+
+def test_duplicates_share_their_channels(viewer: Any, qtbot: QtBot) -> None:
+    spectra = held()
+    mz_slider(viewer)
+    spectra.totals = np.ones(5)
+    _, stack, _ = _add(viewer, reader_to_layers(memory_reader(spectra), wait=False))
+    data, arguments, kind = stack.as_layer_data_tuple()
+    copy = viewer._add_layer_from_data(data, {**arguments, "name": "copy"}, kind)[0]
+    assert stack_of(copy) is stack_of(stack)
+    stack.visible = copy.visible = True
+    viewer.dims.set_current_step(0, 59)
+    assert not _raw(stack).any()
+    spectra.let(100)
+    qtbot.waitUntil(lambda: bool(_raw(stack).any()) and bool(_raw(copy).any()))
+    viewer.layers.remove(copy)
+    while spectra.gate.acquire(blocking=False):
+        pass
+    viewer.dims.set_current_step(0, 1)  # the window would wait for ever
+    spectra.let(100)
+    value = spectra.spectrum(0).intensities[1]
+    qtbot.waitUntil(lambda: _raw(stack)[0, 0] == value)
+
+
 def test_the_contrast_follows_until_the_user_sets_it(viewer: Any) -> None:
     _, stack, _ = _add(viewer, reader_to_layers(memory_reader(over_one_axis())))
     mz_slider(viewer)

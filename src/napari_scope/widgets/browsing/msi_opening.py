@@ -19,9 +19,16 @@ from napari_scope.layers.msi import msi_of
 if TYPE_CHECKING:
     Path = str | os.PathLike[str]
 
-__all__ = ["is_shown_already"]
+__all__ = ["has_window", "is_shown_already"]
 
 _TOGETHER: Final = (frozenset((".imzml", ".ibd")), frozenset((".hdr", ".img", ".t2m")))
+
+
+def has_window() -> bool:
+    """Return whether there is a viewer with a window that something can be tied to."""
+    import napari
+
+    return getattr(napari.current_viewer(), "window", None) is not None
 
 
 def is_shown_already(path: Path, viewer: Any = None) -> bool:

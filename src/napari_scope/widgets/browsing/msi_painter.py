@@ -24,11 +24,14 @@ from napari_scope.layers.msi_stack import MzStack
 from napari_scope.layers.notices import warn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import napari.viewer
     from qtpy.QtWidgets import QWidget
 
     from napari_scope.formats.msi import MSIData
     from napari_scope.layers.describe import Limits
+    from napari_scope.layers.msi_stack import Wanted
 
 __all__ = ["MSIPainter", "stack_of"]
 
@@ -50,6 +53,7 @@ class _Sorting:
     """One data set whose peaks are sorted in a thread."""
 
     def __init__(self, data: MSIData) -> None:
+        self.data = weakref.ref(data)
         self.cancelled = threading.Event()
         weakref.finalize(self, self.cancelled.set)  # when the window goes, too
         threading.Thread(
@@ -119,7 +123,7 @@ class MSIPainter(QObject):
         viewer.layers.events.removed.disconnect(self._on_removed)
         viewer.dims.events.current_step.disconnect(self._on_step)
         for layer in viewer.layers:
-            self._let_go(layer)
+            self._let_go(layer, others=())
 
     # ---- what comes and goes
 
@@ -127,7 +131,7 @@ class MSIPainter(QObject):
         self._take(event.value)
 
     def _on_removed(self, event: Any) -> None:
-        self._let_go(event.value)
+        self._let_go(event.value, others=self._viewer.layers)
 
     def _take(self, layer: Any) -> None:
         origin = msi_of(layer.metadata)
@@ -142,11 +146,13 @@ class MSIPainter(QObject):
         elif origin.totals is not None:
             self._paint_totals(layer)
 
-    def _let_go(self, layer: Any) -> None:
+    def _let_go(self, layer: Any, others: Iterable[Any]) -> None:
         stack = stack_of(layer)
         if stack is not None:
-            stack.listen(None)
             layer.events.visible.disconnect(self._on_visible)
+            # A duplicate of the layer shows the same stack.
+            if not any(stack_of(other) is stack for other in others):
+                stack.listen(None)
         sorting = self._sorting.pop(layer, None)
         if sorting is not None:
             sorting.cancelled.set()
@@ -159,6 +165,7 @@ class MSIPainter(QObject):
 
     def _look(self) -> None:
         busy = False
+        waiting: list[tuple[Any, MzStack, Wanted]] = []
         for layer in list(self._viewer.layers):
             origin = msi_of(layer.metadata)
             if origin is None:
@@ -166,8 +173,10 @@ class MSIPainter(QObject):
             if origin.totals is not None:
                 busy |= self._paint_totals(layer)
             stack = stack_of(layer)
-            if stack is not None and layer.visible:
-                busy |= self._paint_stack(layer, stack)
+            if stack is not None and layer.visible and stack.owed is not None:
+                waiting.append((layer, stack, stack.owed))
+        for layer, stack, owed in waiting:
+            busy |= self._paint_stack(layer, stack, owed)
         if not busy:
             self._timer.stop()
 
@@ -187,11 +196,8 @@ class MSIPainter(QObject):
             self.painted.emit()
         return not done
 
-    def _paint_stack(self, layer: Any, stack: MzStack) -> bool:
+    def _paint_stack(self, layer: Any, stack: MzStack, owed: Wanted) -> bool:
         """Show the channel if it has come; return whether it is waited for."""
-        owed = stack.owed
-        if owed is None:
-            return False
         self._sort_peaks(layer, stack)
         if stack.at_hand(owed) is None:
             return True
@@ -208,9 +214,11 @@ class MSIPainter(QObject):
 
     def _on_visible(self, event: Any) -> None:
         stack = stack_of(event.source)
-        if stack is not None and event.source.visible:
+        if stack is None:
+            return
+        if event.source.visible:
             self._follow_stack(event.source, stack)
-            self.painted.emit()
+        self.painted.emit()  # the slider may speak of another stack now
 
     # ---- contrast
 
@@ -235,7 +243,8 @@ class MSIPainter(QObject):
 
     def _sort_peaks(self, layer: Any, stack: MzStack) -> None:
         data = stack.origin.data
-        if layer not in self._sorting and not data.index_ready:
+        under_way = any(one.data() is data for one in self._sorting.values())
+        if not under_way and not data.index_ready:
             self._sorting[layer] = _Sorting(data)
 
 

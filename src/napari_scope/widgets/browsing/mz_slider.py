@@ -15,7 +15,7 @@ Examples
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
@@ -23,14 +23,13 @@ from qtpy.QtCore import QObject, QTimer
 from napari_scope.layers.msi import msi_of
 from napari_scope.layers.msi_build import MZ
 from napari_scope.widgets.browsing.msi_painter import MSIPainter, stack_of
+from napari_scope.widgets.browsing.status_words import StatusWords
 
 if TYPE_CHECKING:
     import napari.viewer
     from qtpy.QtWidgets import QWidget
 
 __all__ = ["MzSlider", "mz_slider", "mz_text"]
-
-_MARK: Final = "  ·  "
 
 
 def mz_text(mz: float) -> str:
@@ -58,9 +57,10 @@ class MzSlider(QObject):
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget) -> None:
         super().__init__(parent)
         self._viewer: Any = viewer
-        self._status: object = None
         self._offered: weakref.WeakSet[Any] = weakref.WeakSet()
         self._step: int | None = None
+        self._moved = False  # by the user
+        self._known: tuple[int, ...] = ()
         self.painter = MSIPainter(viewer, parent)
         self.painter.painted.connect(self._write)
         # napari moves the sliders itself while layers are added.
@@ -70,8 +70,10 @@ class MzSlider(QObject):
         viewer.layers.events.inserted.connect(self._on_layers, position="last")
         viewer.layers.events.removed.connect(self._on_layers, position="last")
         viewer.dims.events.current_step.connect(self._on_step, position="last")
-        viewer.layers.selection.events.active.connect(self._on_active)
-        viewer.events.status.connect(self._on_status, position="last")
+        viewer.layers.selection.events.active.connect(self._on_other)
+        viewer.dims.events.order.connect(self._on_other, position="last")
+        viewer.dims.events.ndisplay.connect(self._on_other, position="last")
+        self._status = StatusWords(viewer, self._words)
         self._on_layers()
 
     def stop(self) -> None:
@@ -84,8 +86,10 @@ class MzSlider(QObject):
         viewer.layers.events.inserted.disconnect(self._on_layers)
         viewer.layers.events.removed.disconnect(self._on_layers)
         viewer.dims.events.current_step.disconnect(self._on_step)
-        viewer.layers.selection.events.active.disconnect(self._on_active)
-        viewer.events.status.disconnect(self._on_status)
+        viewer.layers.selection.events.active.disconnect(self._on_other)
+        viewer.dims.events.order.disconnect(self._on_other)
+        viewer.dims.events.ndisplay.disconnect(self._on_other)
+        self._status.stop()
 
     @property
     def layer(self) -> Any:
@@ -123,14 +127,25 @@ class MzSlider(QObject):
         return float(axis[channel]) if 0 <= channel < len(axis) else None
 
     def show_mz(self, mz: float) -> None:
-        """Move the slider to the channel nearest to an m/z; nothing without a stack."""
+        """Move the slider to the channel nearest to an m/z; nothing without a stack.
+
+        A stack that is hidden stays hidden: only a slider that the user moves shows it.
+        """
         layer = self.layer
         stack = None if layer is None else stack_of(layer)
         if stack is None or not len(stack.mz):
             return
         channel = int(np.abs(stack.mz - mz).argmin())
+        self._go_to(layer, channel)
+
+    def _go_to(self, layer: Any, channel: int) -> None:
         world = layer.data_to_world((channel, *(0,) * (layer.ndim - 1)))
+        self._step = None
         self._viewer.dims.set_point(self._axis_of(layer), float(world[0]))
+        self._note_step(layer)
+
+    def _note_step(self, layer: Any) -> None:
+        self._step = self._viewer.dims.current_step[self._axis_of(layer)]
 
     # ---- the slider
 
@@ -142,12 +157,22 @@ class MzSlider(QObject):
         self._settled.start(0)
 
     def _settle(self) -> None:
+        self._known = self._layers_now()
         layer = self.layer
         if layer is not None:
-            self._step = self._viewer.dims.current_step[self._axis_of(layer)]
+            self._note_step(layer)
+            stack = stack_of(layer)
+            # napari begins in the middle of the longest stack, perhaps beyond this one.
+            if stack is not None and self.mz is None and not self._moved:
+                self._go_to(layer, len(stack.mz) // 2)
+        else:
+            self._moved = False
         self._write()
 
-    def _on_active(self, event: Any) -> None:
+    def _layers_now(self) -> tuple[int, ...]:
+        return tuple(map(id, self._viewer.layers))
+
+    def _on_other(self, event: Any) -> None:
         self._write()
 
     def _on_step(self, event: Any) -> None:
@@ -155,8 +180,10 @@ class MzSlider(QObject):
         if layer is None:
             return
         step = self._viewer.dims.current_step[self._axis_of(layer)]
-        if self._step is not None and step != self._step:
+        by_napari = self._step is None or self._known != self._layers_now()
+        if not by_napari and step != self._step:
             self._step = step
+            self._moved = True
             if not layer.visible and layer not in self._offered:
                 self._offered.add(layer)
                 layer.visible = True
@@ -166,34 +193,25 @@ class MzSlider(QObject):
         """Write the m/z onto the slider."""
         layer, mz = self.layer, self.mz
         stack = None if layer is None else stack_of(layer)
-        if stack is None or mz is None:
+        if stack is None:
             return
-        waits = layer.visible and stack.owed is not None
-        text = mz_text(mz) + (" …" if waits else "")
-        axis, names = self._axis_of(layer), list(self._viewer.dims.axis_labels)
+        axis, dims = self._axis_of(layer), self._viewer.dims
+        names = list(dims.axis_labels)
+        if axis in dims.displayed:  # there is no slider
+            text = MZ
+        elif mz is None:  # it stands where only another stack has channels
+            text = f"{MZ} -"
+        else:
+            waits = layer.visible and stack.owed is not None
+            text = mz_text(mz) + (" …" if waits else "")
         if names[axis] != text:
             names[axis] = text
             self._viewer.dims.axis_labels = tuple(names)
 
-    # ---- the status bar
-
-    def _on_status(self, event: Any) -> None:
-        status = event.value
-        if status == self._status or not self._viewer.mouse_over_canvas:
-            return
+    def _words(self) -> str:
+        """Return what the status bar says; empty without a channel that is seen."""
         layer, mz = self.layer, self.mz
-        if mz is None or not layer.visible:
-            return
-        words = mz_text(mz)
-        if isinstance(status, dict):
-            coordinates = status.get("coordinates", "")
-            changed: object = {**status, "coordinates": f"{words}{_MARK}{coordinates}"}
-        elif isinstance(status, str) and status not in ("", "Ready"):
-            changed = f"{words}{_MARK}{status}"
-        else:
-            return
-        self._status = changed
-        self._viewer.status = changed
+        return mz_text(mz) if mz is not None and layer.visible else ""
 
 
 def _data_set(layer: Any) -> tuple[int, int] | None:

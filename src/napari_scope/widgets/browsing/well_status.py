@@ -1,8 +1,7 @@
 """Names the well and field under the cursor in napari's status bar.
 
-napari works out the text of the status bar in a thread and sets it in the GUI thread.
-`WellStatus` hears of that and puts row, column and field of the active plate layer in
-front of the coordinates. It reads nothing: what a look at the plate has not read yet
+`WellStatus` puts row, column and field of the active plate layer in front of the
+coordinates. It reads nothing: what a look at the plate has not read yet
 has no field. One for each viewer is enough, however many plates it shows; it lives as
 long as the viewer's window.
 
@@ -14,11 +13,12 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
 from napari_scope.layers import origin_of
+from napari_scope.widgets.browsing.status_words import StatusWords
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from napari_scope.model import Axes
 
 __all__ = ["WellStatus", "show_wells", "well_text"]
-
-_MARK: Final = "  ·  "
 
 
 class WellStatus(QObject):
@@ -45,15 +43,11 @@ class WellStatus(QObject):
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget) -> None:
         super().__init__(parent)
         self._viewer: Any = viewer
-        self._ours: object = None
-        # Behind napari's own: what it shows is replaced, not the other way round.
-        viewer.events.status.connect(self._on_status, position="last")
+        self._status = StatusWords(viewer, self.text)
 
     def stop(self) -> None:
         """Leave the status as it is from now on; idempotent."""
-        if self._viewer is not None:
-            self._viewer.events.status.disconnect(self._on_status)
-            self._viewer = None
+        self._status.stop()
 
     def text(self) -> str:
         """Return the words on what is under the cursor; empty beside a plate."""
@@ -72,23 +66,6 @@ class WellStatus(QObject):
             )
             return well_text(origin.frame_axes(position)) if inside else ""
         return ""
-
-    def _on_status(self, event: Any) -> None:
-        status = event.value
-        if status == self._ours or not self._viewer.mouse_over_canvas:
-            return
-        words = self.text()
-        if not words:
-            return
-        if isinstance(status, dict):
-            coordinates = status.get("coordinates", "")
-            changed: object = {**status, "coordinates": f"{words}{_MARK}{coordinates}"}
-        elif isinstance(status, str) and status not in ("", "Ready"):
-            changed = f"{words}{_MARK}{status}"
-        else:
-            return
-        self._ours = changed
-        self._viewer.status = changed
 
 
 def well_text(axes: Axes | None) -> str:
