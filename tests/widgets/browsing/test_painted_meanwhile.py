@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +35,26 @@ def test_what_is_raised_comes_out(qtbot: QtBot) -> None:
 
     with pytest.raises(ValueError, match="no such thing"):
         painted_meanwhile(call, "test call")
+
+
+def test_what_is_raised_keeps_nothing_of_the_call(qtbot: QtBot) -> None:
+    class File:
+        pass
+
+    opened: list[weakref.ref[File]] = []
+
+    def call() -> None:
+        file = File()
+        opened.append(weakref.ref(file))
+        raise ValueError("no such thing")
+
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            painted_meanwhile(call, "test call")
+        assert opened[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_the_cursor_says_that_something_is_under_way(qtbot: QtBot) -> None:

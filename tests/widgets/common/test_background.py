@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +44,37 @@ def test_exception_is_handed_over_as_a_value(qtbot: QtBot) -> None:
     assert isinstance(caught.args[0], ValueError)
     with qtbot.waitSignal(call.finished):
         call.start(lambda: None, "again")
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_exception_keeps_nothing_of_its_call(qtbot: QtBot, closed: bool) -> None:
+    class File:
+        pass
+
+    parent, gate = QObject(), threading.Event()
+    call = BackgroundCall(parent, abandon=True)
+    opened: list[weakref.ref[File]] = []
+
+    def fail() -> None:
+        file = File()
+        opened.append(weakref.ref(file))
+        assert gate.wait(30)
+        raise ValueError("no")
+
+    gc.disable()
+    try:
+        call.start(fail, "worker")
+        thread = call._thread
+        assert thread is not None
+        qtbot.waitUntil(lambda: bool(opened))
+        if closed:
+            call.close()
+        gate.set()
+        thread.join(30)
+        qtbot.waitUntil(lambda: not call.busy)
+        assert opened[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_only_one_call_at_a_time(qtbot: QtBot) -> None:

@@ -31,6 +31,7 @@ from napari_scope.formats.msi_unread import why_not
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from napari_scope.formats.msi.resting_file import RestingFile
     from napari_scope.formats.msi.spectra import Spectra
 
     PathLike = str | os.PathLike[str]
@@ -214,6 +215,15 @@ class RawFolderReader(MultiDataRegionReader):
             for one in reader._dependencies_of(index - first)
             if one["dataset"] is not None
         ]
+
+    @property
+    def resting_files(self) -> tuple[RestingFile, ...]:
+        """The files of all readers that may rest while nobody shows them."""
+        return tuple(
+            file
+            for reader in self.readers
+            for file in getattr(reader, "resting_files", ())
+        )
 
     def _close(self) -> None:
         for reader in self.readers:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
+    from napari_scope.formats.msi.resting_file import RestingFile
     from napari_scope.formats.msi.spectra import MetadataValue, Spectra
 
     Chosen = tuple[int, Sequence[int] | None]
@@ -82,6 +83,12 @@ class PartReader(MSIReader, listed=False):
         if regions is None:
             return sets[number]
         return Subset(sets[number], sets[number].pixels.numbers_of(regions))
+
+    @property
+    def resting_files(self) -> tuple[RestingFile, ...]:
+        """The files of the reader that may rest while nobody shows them."""
+        found: tuple[RestingFile, ...] = getattr(self._of, "resting_files", ())
+        return found
 
     def _close(self) -> None:
         self._of.close_file()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_scope.errors import CancelledError, ScopeError
+from napari_scope.formats.msi.resting_file import rest, wake
 from napari_scope.layers.msi import msi_of
 from napari_scope.layers.msi_build import bright_limits
 from napari_scope.layers.msi_stack import MzStack
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import napari.viewer
     from qtpy.QtWidgets import QWidget
 
-    from napari_scope.formats.msi import MSIData
+    from napari_scope.formats.msi import MSIData, MSIReader
     from napari_scope.layers.describe import Limits
     from napari_scope.layers.msi_stack import Wanted
 
@@ -94,7 +95,8 @@ class MSIPainter(QObject):
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget) -> None:
         super().__init__(parent)
-        self._viewer: Any = viewer
+        # A dock of the Plugins menu has a proxy, which gives nothing that is private.
+        self._viewer: Any = getattr(viewer, "__wrapped__", viewer)
         self._versions: weakref.WeakKeyDictionary[Any, int] = (
             weakref.WeakKeyDictionary()
         )
@@ -131,12 +133,25 @@ class MSIPainter(QObject):
         self._take(event.value)
 
     def _on_removed(self, event: Any) -> None:
-        self._let_go(event.value, others=self._viewer.layers)
+        layer, layers = event.value, self._viewer.layers
+        self._let_go(layer, others=layers)
+        # napari may remember the layer as the one that has the keys, as long as no
+        # other has them, and with it the file.
+        selection = layers.selection
+        if getattr(selection, "_current", None) is layer:
+            selection._current = None
+        origin = msi_of(layer.metadata)
+        if origin is not None and not _shows(layers, origin.reader):
+            # Whoever still refers to it, it is closed: on Windows a file that is open
+            # cannot be deleted. What is read of it, in another viewer or once the layer
+            # is put back, opens it.
+            rest(origin.reader)
 
     def _take(self, layer: Any) -> None:
         origin = msi_of(layer.metadata)
         if origin is None:
             return
+        wake(origin.reader)
         stack = stack_of(layer)
         if stack is not None:
             stack.listen(self._start)
@@ -246,6 +261,12 @@ class MSIPainter(QObject):
         under_way = any(one.data() is data for one in self._sorting.values())
         if not under_way and not data.index_ready:
             self._sorting[layer] = _Sorting(data)
+
+
+def _shows(layers: Iterable[Any], reader: MSIReader) -> bool:
+    """Return whether one of some layers is of a file."""
+    origins = (msi_of(layer.metadata) for layer in layers)
+    return any(origin is not None and origin.reader is reader for origin in origins)
 
 
 def _limits(layer: Any) -> Limits:

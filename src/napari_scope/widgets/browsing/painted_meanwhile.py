@@ -60,7 +60,8 @@ def painted_meanwhile(call: Callable[[], _Result], name: str) -> _Result:
     if thread.is_alive():
         _paint_until_done(thread)
     if errors:
-        raise errors[0]
+        # Left in the list it would keep its own frames, and what they have opened.
+        raise errors.pop()
     return results[0]
 
 

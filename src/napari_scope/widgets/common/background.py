@@ -41,6 +41,7 @@ class _Outcome:
 
     result: object = None
     error: BaseException | None = None
+    dropped: bool = False  # nobody waits for it any more
 
 
 class BackgroundCall(QObject):
@@ -98,7 +99,8 @@ class BackgroundCall(QObject):
             try:
                 outcome.result = call()
             except BaseException as error:  # handed over whole, whatever it is
-                outcome.error = error
+                if not outcome.dropped:
+                    outcome.error = error
 
         self._thread = threading.Thread(target=guarded, name=name, daemon=True)
         if not self._abandon:
@@ -113,6 +115,9 @@ class BackgroundCall(QObject):
         """
         self._timer.stop()
         thread, self._thread = self._thread, None
+        outcome, self._outcome = self._outcome, _Outcome()
+        outcome.dropped = True
+        outcome.error = None
         if thread is None or self._abandon:
             return
         thread.join(_PATIENCE_S)
@@ -131,7 +136,10 @@ class BackgroundCall(QObject):
         if outcome.error is None:
             self.finished.emit(outcome.result)
         else:
-            self.failed.emit(outcome.error)
+            error, outcome.error = outcome.error, None
+            # The frames of the call hold the outcome: with the error in it they would
+            # keep each other, and the files that were read, until a collection.
+            self.failed.emit(error)
 
 
 def _say_left_behind(text: str) -> None:

@@ -24,6 +24,7 @@ from napari_scope.formats.msi.analyze.header import (
 )
 from napari_scope.formats.msi.analyze.spectra import AnalyzeSpectra
 from napari_scope.formats.msi.reader import MSIReader
+from napari_scope.formats.msi.resting_file import RestingFile
 from napari_scope.formats.msi.spectra import MetadataValue, PixelSize
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class AnalyzeReader(MSIReader):
         basename: PathLike | None = None,
         requires_slicing: bool = True,
     ) -> None:
-        self._file: DataFile | None = None
+        self._file: RestingFile | None = None
         names = (hdr_filename, t2m_filename, img_filename)
         given = [name for name in names if name is not None]
         # A reader is made from a path alone, and that is the first argument.
@@ -146,7 +147,7 @@ class AnalyzeReader(MSIReader):
         header = AnalyzeHeader.parse(data, files.hdr, size)
         self.header = header
         try:
-            self._file = DataFile.open(files.img)
+            self._file = RestingFile(files.img)
         except OSError as error:
             raise _unreadable(files.img, error) from error
         mz = self._axis(files, header, self._file.size())
@@ -198,6 +199,11 @@ class AnalyzeReader(MSIReader):
                 )
         self.problems = tuple(problems)
         return mz
+
+    @property
+    def resting_files(self) -> tuple[RestingFile, ...]:
+        """The file of the spectra, which may rest while nobody shows it."""
+        return () if self._file is None else (self._file,)
 
     def _close(self) -> None:
         if self._file is not None:

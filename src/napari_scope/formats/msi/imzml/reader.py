@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from napari_scope.errors import FormatError
-from napari_scope.fileio import DataFile
 from napari_scope.formats.msi.described import described
 from napari_scope.formats.msi.imzml import terms
 from napari_scope.formats.msi.imzml.document import read_strictly
@@ -32,12 +31,14 @@ from napari_scope.formats.msi.imzml.layout import lay_out
 from napari_scope.formats.msi.imzml.mixed import MixedSpectra
 from napari_scope.formats.msi.imzml.spectra import ImzMLSpectra
 from napari_scope.formats.msi.reader import MSIReader
+from napari_scope.formats.msi.resting_file import RestingFile
 from napari_scope.formats.msi.spectra import MetadataValue
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
+    from napari_scope.fileio import DataFile
     from napari_scope.formats.msi.imzml.layout import Layout
     from napari_scope.formats.msi.spectra import Spectra
 
@@ -94,7 +95,7 @@ class ImzMLReader(MSIReader):
     ) -> None:
         self._resolution = resolution
         self._strict = strict
-        self._file: DataFile | None = None
+        self._file: RestingFile | None = None
         self._found: ImzMLSpectra | MixedSpectra | None = None
         self._problems: tuple[str, ...] = ()
         super().__init__(basename, requires_slicing)
@@ -144,7 +145,7 @@ class ImzMLReader(MSIReader):
             raise FormatError("there is no spectrum", path=path)
         self.ibd_path = ibd
         try:
-            self._file = DataFile.open(ibd)
+            self._file = RestingFile(ibd)
         except OSError as error:
             raise FormatError(
                 f"{ibd.name} cannot be opened: {error.strerror}", path=ibd
@@ -294,6 +295,11 @@ class ImzMLReader(MSIReader):
         """Return what is known of the sample, the software and the processing."""
         parts = (*_PARTS[1:4], *_PARTS[6:])
         return described(self.document.root, parts)
+
+    @property
+    def resting_files(self) -> tuple[RestingFile, ...]:
+        """The file of the spectra, which may rest while nobody shows it."""
+        return () if self._file is None else (self._file,)
 
     def _close(self) -> None:
         if self._file is not None:

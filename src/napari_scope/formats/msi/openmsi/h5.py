@@ -93,7 +93,7 @@ def import_h5py(path: PathLike) -> Any:
         raise FormatError(
             f"OpenMSI HDF5 needs the package h5py, which cannot be imported ({error})",
             path=path,
-            hint="pip install 'napari-scope[msi]'",
+            hint="install it with: pip install h5py",
         ) from error
 
 
