@@ -212,7 +212,7 @@ def _(files: Files) -> None:
 def _(files: Files) -> None:
     expected = {
         "img_file": (False, False), "imzml_file": (False, False),
-        "mzml_file": (False, True), "bruckerflex_file": (True, True),
+        "mzml_file": (True, True), "bruckerflex_file": (True, True),
         "omsi_file": (True, True),
     }  # fmt: skip
     for name, (regions, sets) in expected.items():

@@ -98,6 +98,14 @@ def test_a_list_of_another_name_stands_for_the_folder_that_fits(tmp_path: Path) 
     assert folders_of_lists(str(tmp_path), names) == {"tissue"}
 
 
+def test_a_list_that_is_none_stands_for_no_folder(tmp_path: Path) -> None:
+    listed = write_tissue(tmp_path)
+    listed.write_text("no list at all")
+    assert is_acquisition(tmp_path / "tissue")
+    assert folders_of_lists(str(tmp_path), [listed.name, "tissue"]) == set()
+    assert files_of(listed) == (str(listed),)
+
+
 def test_a_changed_list_is_read_again(tmp_path: Path) -> None:
     listed = write_tissue(tmp_path).rename(tmp_path / "liver Spot List.txt")
     assert folders_of_lists(str(tmp_path), [listed.name]) == {"tissue"}

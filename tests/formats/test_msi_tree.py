@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from tests.formats.msi_folder import ENTRIES, write_mixed, write_scans, write_tissue
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.msi_tree import msi_tree
+from napari_scope.formats.msi import PixelTable, Spectrum
+from napari_scope.formats.msi.memory import MemorySpectra
+from napari_scope.formats.msi_tree import _data_set, msi_tree, spectra_facts
 from napari_scope.formats.tree import open_tree
 from napari_scope.formats.tree_node import MSIPart
 
@@ -42,6 +45,17 @@ def test_data_sets_are_listed(tmp_path: Path) -> None:
     assert second.msi == MSIPart(root.place, 1)
     assert (second.facts.shape, second.facts.mz) == ((2, 2), (110.0, 290.0))
     assert second.path == "1" and second.can_open
+
+
+def test_a_data_set_of_nothing_is_told_and_not_opened() -> None:
+    axis = np.linspace(100, 200, 5)
+    none = MemorySpectra.over(axis, np.zeros((0, 5)), PixelTable.of([], []), "none")
+    node = _data_set("a.h5", none, 3)
+    assert (node.msi, node.problem) == (None, "it has no spectrum")
+    assert not node.can_open
+    # One m/z is no range.
+    one = Spectrum(np.array([500.0]), np.ones(1))
+    assert spectra_facts(MemorySpectra("", PixelTable.of([0], [0]), [one])).mz == ()
 
 
 def test_regions_are_listed(tmp_path: Path) -> None:

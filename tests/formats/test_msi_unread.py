@@ -75,3 +75,37 @@ def test_opening_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.d" / "analysis.tdf").touch()
     with pytest.raises(FormatError, match=r"a\.d holds raw data.* export them"):
         open_msi(tmp_path / "a.d")
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("a.ibd", ".imzML"), ("b.IBD", ".imzML"), ("a.t2m", ".hdr and .img")],
+)
+def test_a_file_without_its_partner_says_which(
+    tmp_path: Path, name: str, missing: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"spectra")
+    with pytest.raises(FormatError, match=f"the {missing} file .* is missing"):
+        open_msi(path)
+    for suffix in (".imzML", ".hdr", ".img"):
+        path.with_suffix(suffix).touch()
+    assert why_not(path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "hint"),
+    [
+        ("a.imzML", b"", "the file is empty"),
+        ("a.imzML", b"{}", "does not begin like mzML"),
+        ("a.mzML", b"\0\0", "does not begin like mzML"),
+        ("a.hdr", b"ncols 3", "three files of one name"),
+        ("a.txt", b"text", "the formats are"),
+    ],
+)
+def test_a_file_that_is_called_like_ours_gets_a_hint(
+    tmp_path: Path, name: str, data: bytes, hint: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(FormatError, match=hint):
+        open_msi(tmp_path / name)

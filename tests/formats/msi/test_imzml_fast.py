@@ -301,7 +301,7 @@ def mutated(rng: random.Random, data: bytes) -> bytes:
     return data[: a.start()] + b.group() + middle + a.group() + data[b.end() :]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_both_ways_agree_on_mutated_files(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     sources = [path.read_bytes() for path in SAMPLES]
@@ -312,11 +312,11 @@ def test_both_ways_agree_on_mutated_files(tmp_path: Path, seed: int) -> None:
         sources.append(write(tmp_path, spectra, **how).read_bytes())
     path = tmp_path / "b.imzML"
     outcomes = []
-    for _ in range(400):
+    for _ in range(300):
         data = rng.choice(sources)
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             data = mutated(rng, data) or b"<"
         path.write_bytes(data)
         outcomes.append(agree(path))
     # Each outcome was met often, or nothing would have been compared.
-    assert all(outcomes.count(one) > 30 for one in ("same", "left", "refused"))
+    assert all(outcomes.count(one) > 20 for one in ("same", "left", "refused"))

@@ -48,7 +48,7 @@ def arrays(layout: Layout) -> list[Arrays]:
     st.lists(st.tuples(*[ANY] * 6, st.integers(0, 2)), min_size=1, max_size=6),
     st.integers(0, 300),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_whatever_the_numbers_are_nothing_beyond_the_file_is_read(
     rows: list[tuple[int, ...]], size: int
 ) -> None:

@@ -134,7 +134,7 @@ def write_ours(path: Path, case: Case) -> None:
 
 
 @given(st.randoms(use_true_random=False).map(case_of))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_we_write_is_read(
     tmp_path_factory: pytest.TempPathFactory, case: Case
 ) -> None:

@@ -62,6 +62,21 @@ def test_what_is_picked_is_there_and_nothing_else(
         assert reader.title == tmp_path.name
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("mouse Spot List.txt", "mouse"), ("a.b SPOT LIST.TXT", "a.b")],
+)
+def test_a_list_is_called_like_its_sample(
+    tmp_path: Path, name: str, title: str
+) -> None:
+    made = flex.write_sample(tmp_path, {(0, 1, 1): [1, 2]})
+    path = made.rename(made.with_name(name))
+    with BrukerFlexReader(path, spot_folder=tmp_path / "tissue") as reader:
+        assert reader.title == title
+    with open_msi(tmp_path / "tissue") as reader:
+        assert reader.title == "tissue"
+
+
 def test_a_pixel_of_an_image_stays_where_it_is(tmp_path: Path) -> None:
     place = flex.write_spot(tmp_path, flex.spot_name(12, 6, 1), [1, 2])
     with open_msi(place / "fid") as reader:

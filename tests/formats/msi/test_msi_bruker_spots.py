@@ -175,7 +175,7 @@ def test_a_list_whose_folder_has_another_name(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     (sample / "renamed").rename(elsewhere)
     shutil.rmtree(sample / "another")
-    with pytest.raises(NoSpotsError, match="spot_folder= names it"):
+    with pytest.raises(NoSpotsError, match="beside the list, or name it by"):
         find_spots(spot_list)
     assert len(find_spots(spot_list, elsewhere).spots) == 4
     with pytest.raises(NoSpotsError, match="no spots"):

@@ -22,9 +22,11 @@ from napari_scope.formats.msi import PixelSize, PixelTable, Spectrum, open_msi
 from napari_scope.formats.msi.convert import Ion, convert_msi, parse_ions, read_ions
 from napari_scope.formats.msi.convert_compare import compare_spectra
 from napari_scope.formats.msi.convert_subset import Subset
+from napari_scope.formats.msi.convert_zarr import ion_member
 from napari_scope.formats.msi.imzml.writer import write_imzml
 from napari_scope.formats.msi.memory import MemorySpectra
 from napari_scope.formats.msi.openmsi.writer import write_openmsi
+from napari_scope.formats.msi.passes import never
 
 if TYPE_CHECKING:
     from napari_scope.formats.msi import MSIReader, Spectra
@@ -107,6 +109,16 @@ def test_each_data_set_is_an_imzml_file(two_sets: Path, tmp_path: Path) -> None:
                 )
     one = convert_msi(two_sets, tmp_path / "one.imzML", dataset=1)
     assert [path.name for path in one.targets] == ["one.imzML"] and one.spectra == 3
+
+
+def test_data_sets_of_one_name_are_files_of_different_ones(tmp_path: Path) -> None:
+    sets = [_common(name=name) for name in ("MS", "ms", "MS ", "")]
+    write_openmsi(sets, tmp_path / "a.h5")
+    report = convert_msi(tmp_path / "a.h5", tmp_path / "b.imzML", verify=False)
+    # Some file systems take large and small letters for the same.
+    names = [path.name.lower() for path in report.targets]
+    assert len(set(names)) == 4
+    assert all(path.is_file() for path in report.targets)
 
 
 def test_a_region_alone(two_sets: Path, tmp_path: Path) -> None:
@@ -211,6 +223,19 @@ def test_viewers_know_how_bright_an_image_is(
     for name in ("a", "b"):
         image = open_dataset(tmp_path / f"{name}.ome.zarr").images[0]
         np.testing.assert_array_equal(np.asarray(image.levels[0]), expected)
+    # Whoever writes may ask for a channel again.
+    with open_msi(tmp_path / "a.h5") as reader:
+        pixels = ion_member(reader.data, ions, "", {}, cancelled=never).pixels
+        for k in (2, 0, 1, 0):
+            found = pixels.read((slice(k, k + 1), slice(None), slice(1, 2)))
+            np.testing.assert_array_equal(found, [expected[k][:, 1:2]])
+
+
+def test_of_many_ions_the_first_are_seen(two_sets: Path, tmp_path: Path) -> None:
+    ions = [Ion(mz) for mz in range(110, 170, 10)]
+    convert_msi(two_sets, tmp_path / "a.ome.zarr", ions=ions, dataset=0)
+    channels = open_dataset(tmp_path / "a.ome.zarr").images[0].channels
+    assert [channel.visible for channel in channels] == [True] * 4 + [False] * 2
 
 
 def test_ion_images_are_not_computed_in_vain(
@@ -291,6 +316,7 @@ def test_settings_that_do_not_fit(two_sets: Path, tmp_path: Path) -> None:
         ("a.ome.zarr", "no compression 'gzip'", {"compression": "gzip"}),
         ("a.imzML", "ions are chosen for OME-Zarr", {"ions": [Ion(150)]}),
         ("a.ome.zarr", "neither normalised", {"normalise": "tic"}),
+        ("a.ome.zarr", "nor clipped", {"hotspot": 0.99}),
         ("a.h5", "no data set 2", {"dataset": 2}),
         ("a.h5", "no region 7", {"dataset": 0, "regions": [7]}),
         ("a.ome.zarr", "no region 7", {"dataset": 0, "regions": [7]}),
@@ -304,11 +330,22 @@ def test_settings_that_do_not_fit(two_sets: Path, tmp_path: Path) -> None:
     convert_msi(two_sets, tmp_path / "b.imzML", dataset=0)
     with pytest.raises(SettingsError, match="what is converted"):
         convert_msi(tmp_path / "b.ibd", tmp_path / "b.imzML", overwrite=True)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for path in (two_sets, tmp_path / "b.imzML", tmp_path / "b.ibd"):
+        path.rename(folder / path.name)  # several files are one source
+    for name in ("c.h5", "deep/c.ome.zarr"):
+        with pytest.raises(SettingsError, match="lies in, what is converted"):
+            convert_msi(folder, folder / name)
+    assert sorted(p.name for p in folder.iterdir()) == ["b.ibd", "b.imzML", "source.h5"]
 
 
 def test_an_ion_beyond_the_spectra_is_told(two_sets: Path, tmp_path: Path) -> None:
-    report = convert_msi(two_sets, tmp_path / "a.ome.zarr", ions=[Ion(900)], dataset=0)
-    assert report.notes[0] == "m/z 900 ± 0.25 Da lies outside of m/z 100 to 200"
+    ions = [Ion(100), Ion(900), Ion(200)]  # the ends belong to them
+    report = convert_msi(two_sets, tmp_path / "a.ome.zarr", ions=ions, dataset=0)
+    assert [note for note in report.notes if "outside" in note] == [
+        "m/z 900 ± 0.25 Da lies outside of m/z 100 to 200"
+    ]
 
 
 def test_a_part_acts_as_if_it_were_all() -> None:
@@ -358,6 +395,15 @@ def test_differences_are_found() -> None:
     other = [Spectrum(MZ + (k == 3), one.spectrum(k)[1]) for k in range(5)]
     with pytest.raises(FormatError, match="x 4, y 7, z 0 differs"):
         compare_spectra(one, MemorySpectra("", one.pixels, other))
+    other = [Spectrum(MZ, one.spectrum(k)[1] * (1 + (k == 2))) for k in range(5)]
+    with pytest.raises(FormatError, match="x 3, y 7, z 0 differs"):
+        compare_spectra(one, MemorySpectra("", one.pixels, other))
+    # A pixel more, or fewer, in an image of the same size.
+    more = PixelTable.of([3, 4, 5, 3, 4, 5], [6, 6, 6, 7, 7, 7])
+    full = MemorySpectra.over(MZ, np.ones((6, 40), "f4"), more)
+    for pair in ((one, full), (full, one)):
+        with pytest.raises(FormatError, match="other pixels"):
+            compare_spectra(*pair)
 
 
 # Lists of ions
@@ -375,6 +421,18 @@ def test_tables_of_ions_as_people_write_them(tmp_path: Path) -> None:
     assert parse_ions("mz,name\n301.2,12") == [Ion(301.2, name="12")]
     assert parse_ions("mz,name\n301.2,PC;Na")[0].name == "PC;Na"
     assert parse_ions('name,mz,unit\n"a, b",5,PPM') == [Ion(5, 0.25, "ppm", "a, b")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_tables_of_spreadsheets(tmp_path: Path, encoding: str) -> None:
+    table = tmp_path / "ions.txt"
+    text = "Name\tm/z [Da]\tTolerance (mDa)\nSäure\t885,55\t5\nb\t301,2\t\n"
+    table.write_bytes(text.encode(encoding))
+    assert read_ions(table, tolerance=7, unit="ppm") == [
+        Ion(885.55, 0.005, "Da", "Säure"),
+        Ion(301.2, 7, "ppm", "b"),
+    ]
+    assert parse_ions("mz,ppm\n301.2,5")[0] == Ion(301.2, 5, "ppm")
 
 
 @pytest.mark.parametrize(
@@ -401,7 +459,7 @@ def test_tables_that_are_none(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_files_that_are_no_table(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"mz\n\xff\xfe")
+    (tmp_path / "a").write_bytes(b"mz\n\xff\xfe")  # letters of Windows, no number
     for path in (tmp_path / "a", tmp_path / "none", tmp_path):
         with pytest.raises(FormatError):
             read_ions(path)

@@ -120,13 +120,14 @@ def test_an_old_target_survives_a_full_disk(
     assert caught.value.path == str(old) and _bytes(old.parent) == before
 
 
+@pytest.mark.parametrize("where", ["images.write_array", "arrays.replace_file"])
 def test_a_full_disk_is_told_of_the_store_that_was_asked_for(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("napari_scope.formats.ngff.saving.images.write_array", full)
+    monkeypatch.setattr(f"napari_scope.formats.ngff.saving.{where}", full)
     target = tmp_path / "new" / "a.ome.zarr"
     with pytest.raises(DiskSpaceError, match="disk is full") as caught:
         convert_msi(source, target)
@@ -287,6 +288,39 @@ def test_numbers_that_imzml_cannot_hold_are_refused(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.h5"]
     report = convert_msi(tmp_path / "a.h5", tmp_path / "b.h5")
     assert report.compared == 3
+
+
+def test_a_source_that_is_damaged_is_told_of_not_the_target(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: Any, **__: Any) -> None:
+        raise FormatError("a spectrum is damaged", path=source)
+
+    monkeypatch.setattr("napari_scope.formats.msi.imzml.writer.write_imzml", damaged)
+    with pytest.raises(FormatError, match=r"^a spectrum is damaged") as caught:
+        convert_msi(source, tmp_path / "b.imzML")
+    assert caught.value.path == str(source)
+
+
+def test_several_spectra_of_a_pixel_are_left_out_only_where_they_must_be(
+    tmp_path: Path,
+) -> None:
+    table = PixelTable.of([0, 0, 1], [0, 0, 0])
+    alike = MemorySpectra.over(MZ, np.arange(120.0).reshape(3, 40), table, "alike")
+    spectra = [Spectrum(MZ[:n], np.full(n, 1.0 * n)) for n in (3, 5, 7)]
+    for one, words in (
+        (alike, ()),
+        (
+            MemorySpectra("own", table, spectra),
+            ("own: 1 spectra lie where a later one lies, too, and were left out",),
+        ),
+    ):
+        source = write_imzml(one, tmp_path / f"{one.name}.imzML")
+        with open_msi(source) as reader:
+            reader.data_sets[0].name = one.name
+            report = convert_msi(reader, tmp_path / f"{one.name}.h5")
+            problems = reader.problems
+        assert report.notes == (*words, *problems)
 
 
 def test_analyses_that_are_not_copied_are_told(source: Path, tmp_path: Path) -> None:

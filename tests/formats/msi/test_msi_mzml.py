@@ -95,6 +95,32 @@ def test_the_folder_of_a_spot_tells_place_and_region(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
+def test_regions_of_spots_can_be_chosen(tmp_path: Path) -> None:
+    axis = np.linspace(100, 200, 50)
+    places = [(12, 6, 0), (13, 6, 0), (40, 9, 1)]
+    scans = [
+        bruker(Scan(axis, np.full(50, n + 1, np.float32), profile=True), *place)
+        for n, place in enumerate(places)
+    ]
+    with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
+        assert reader.supports_regions() and reader.get_number_of_regions() == 2
+        assert [one["origin"] for one in reader.get_regions()] == [[12, 6], [40, 9]]
+        reader.set_dataset_selection(0)
+        links = reader.get_dataset_dependencies()
+        assert [one["link_name"] for one in links] == ["msi_region_0", "msi_region_1"]
+        reader.set_region_selection(1)
+        assert reader.shape == (1, 1, 50) and reader[0, 0, 3] == 3
+        (link,) = reader.get_dataset_dependencies()
+        assert (link["link_name"], link["dependency_type"]) == ("msi_full", "subset")
+        with pytest.raises(ValueError, match="no region 2"):
+            reader.set_region_selection(2)
+        reader.set_region_selection([0, 1])
+        assert reader.shape == (29, 4, 50)
+    with MzMLReader(write_mzml(tmp_path / "b.mzML", scans[:2])) as reader:
+        reader.set_dataset_selection(0)
+        assert reader.get_dataset_dependencies() == []
+
+
 @pytest.mark.parametrize("referred", [True, False])
 def test_the_name_of_a_source_file_tells_the_place(
     tmp_path: Path, referred: bool
@@ -130,6 +156,8 @@ def test_spectra_without_a_place_among_others_are_left_out(tmp_path: Path) -> No
     with MzMLReader(write_mzml(tmp_path / "a.mzML", scans)) as reader:
         assert len(reader.data) == 4
         assert any("1 of 5 spectra have no place" in one for one in reader.problems)
+        assert reader.scan_datasets.tolist() == [0, 0, 0, 0, -1]
+        assert reader.coordinates.tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [-1, -1]]
 
 
 def test_of_several_spectra_of_a_pixel_the_last_one_is_shown(tmp_path: Path) -> None:
@@ -172,6 +200,8 @@ def test_each_kind_of_scan_is_a_data_set(two_kinds: Path) -> None:
         reader.set_dataset_selection(1)
         np.testing.assert_array_equal(reader.data.spectrum_at(1, 1).mz, peaks(13)[0])
         assert len(list(reader.spectrum_iter())) == 4
+        assert reader.scan_datasets.tolist() == [0, 1] * 4
+        assert reader.coordinates[::2].tolist() == [[0, 0], [1, 0], [0, 1], [1, 1]]
         with pytest.raises(ValueError, match="no data set 2"):
             reader.set_dataset_selection(2)
 

@@ -151,6 +151,17 @@ def test_entities_are_refused(tmp_path: Path, doctype: str) -> None:
     path = _changed(_file(tmp_path), lambda text: text.replace("?>", "?>" + doctype, 1))
     with pytest.raises(FormatError, match="entity"):
         MzMLReader(path)
+    with pytest.raises(FormatError, match="entity"):
+        open_msi(path)
+
+
+def test_a_document_type_without_declarations_is_no_harm(tmp_path: Path) -> None:
+    path = _changed(
+        _file(tmp_path), lambda text: text.replace("?>", "?><!DOCTYPE indexedmzML>", 1)
+    )
+    with open_msi(path) as reader:
+        assert isinstance(reader, MzMLReader)
+        assert _values(reader) == _totals(*range(N))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QObject, QTimer
+from tests.formats.msi_folder import write_imzml
 
 from napari_scope.formats.ngff.nodes import open_ome_zarr
+from napari_scope.widgets.browsing.first_view import select_what_is_seen
 from napari_scope.widgets.browsing.store_opener import StoreOpener
 
 if TYPE_CHECKING:
@@ -68,6 +70,38 @@ def test_closed_in_between_no_more_layers_come(
     qtbot.wait(50)
     assert len(viewer.layers) == 1
     assert not told and not opener.busy
+
+
+def test_layers_that_are_removed_while_others_come_are_no_trouble(
+    opener: StoreOpener, tmp_path: Path, qtbot: QtBot
+) -> None:
+    viewer: Any = opener._viewer
+    failed: list[object] = []
+    opener.failed.connect(failed.append)
+
+    def remove(event: Any) -> None:
+        if event.value.visible:
+            QTimer.singleShot(0, lambda: viewer.layers.remove(event.value))
+
+    viewer.layers.events.inserted.connect(remove)
+    source = write_imzml(tmp_path / "brain.imzML")
+    with qtbot.waitSignal(opener.opened):
+        opener.open(str(source), "auto")
+    qtbot.waitUntil(lambda: [one.name for one in viewer.layers] == ["brain m/z"])
+    assert not failed and not opener.busy
+
+
+def test_of_layers_that_are_added_hidden_one_that_is_seen_is_selected() -> None:
+    viewer = ViewerModel()
+    seen = viewer.add_image(np.zeros((2, 2)))
+    hidden = viewer.add_image(np.zeros((2, 2)), visible=False)
+    assert viewer.layers.selection.active is hidden
+    select_what_is_seen(viewer)
+    assert viewer.layers.selection.active is seen
+    seen.visible = False
+    viewer.layers.selection.active = hidden
+    select_what_is_seen(viewer)
+    assert viewer.layers.selection.active is hidden
 
 
 def test_a_layer_that_napari_refuses_is_said(

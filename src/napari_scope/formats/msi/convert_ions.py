@@ -2,7 +2,8 @@ r"""Lists of ions: an m/z with a tolerance and a name, as a table of text has th
 
 The table (CSV, separated by commas, semicolons or tabs) has the columns ``mz``, and if
 wanted ``name``, ``tolerance`` and ``unit`` (Da or ppm), in any order, named in its
-first line. Without names of columns the first one is the m/z, a second one the name.
+first line; so is a unit there, as in "tolerance (mDa)". Without names of columns the
+first one is the m/z, a second one the name.
 
 Examples
 --------
@@ -14,11 +15,14 @@ Ion(mz=885.55, tolerance=0.1, unit='Da', name='PI 38:4')
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scope.errors import FormatError, SettingsError
@@ -28,13 +32,18 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-__all__ = ["Ion", "parse_ions", "read_ions"]
+__all__ = ["Ion", "decoded", "parse_ions", "read_ions"]
 
 _MOST_BYTES = 1 << 24
+_REMARK = re.compile(r"\s*[(\[]\s*([^)\]]*)")  # of a heading: "m/z [Da]"
+_UNITS: dict[str, tuple[ToleranceUnit, float]] = {
+    "da": ("Da", 1), "ppm": ("ppm", 1), "u": ("Da", 1), "m/z": ("Da", 1),
+    "th": ("Da", 1), "mda": ("Da", 0.001),
+}  # fmt: skip
 _COLUMNS = {
     "mz": ("mz", "m/z", "mass", "mz value"),
     "name": ("name", "label", "ion", "compound"),
-    "tolerance": ("tolerance", "tol", "width"),
+    "tolerance": ("tolerance", "tol", "width", "window", "±", "ppm", "da", "mda"),
     "unit": ("unit", "tolerance unit", "units"),
 }
 
@@ -90,7 +99,7 @@ def read_ions(
     Parameters
     ----------
     path : str or PathLike
-        A text file, UTF-8.
+        A text file; see `decoded`.
     tolerance : float
         Of ions for which the table has none.
     unit : {"Da", "ppm"}
@@ -104,10 +113,7 @@ def read_ions(
     try:
         if os.path.getsize(path) > _MOST_BYTES:
             raise FormatError("the file is too large for a list of ions", path=path)
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except UnicodeDecodeError as error:
-        raise FormatError("the list of ions is no text in UTF-8", path=path) from error
+        text = decoded(Path(path).read_bytes())
     except OSError as error:
         raise FormatError(
             f"the list of ions cannot be read, {error.strerror or error}", path=path
@@ -118,13 +124,23 @@ def read_ions(
         raise FormatError(error.message, path=path, hint=error.hint) from error
 
 
+def decoded(data: bytes) -> str:
+    """Return the text of a file: UTF-8, UTF-16 with its mark, or an older Windows's."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
 def parse_ions(
     text: str, *, tolerance: float = 0.25, unit: ToleranceUnit = "Da"
 ) -> list[Ion]:
     """Return the ions of a table; see `read_ions`."""
     rows = csv.reader(io.StringIO(text), delimiter=_mark(text))
     columns: dict[str, int] | None = None
-    most, is_headed = 2, False
+    most, is_headed, headed = 2, False, ""
     ions = []
     try:
         for row in rows:
@@ -137,6 +153,7 @@ def parse_ions(
                     columns = {"mz": 0, "name": 1}
                 else:
                     most, is_headed = len(cells), True
+                    headed = _unit_of(cells, columns)
                     continue
             if len(cells) > most or (not is_headed and _is_split(cells)):
                 raise FormatError(
@@ -144,7 +161,7 @@ def parse_ions(
                     "or a comma in a number",
                     hint="separate columns by semicolons, or write 885.55",
                 )
-            ions.append(_ion(cells, columns, tolerance, unit, rows.line_num))
+            ions.append(_ion(cells, columns, (tolerance, unit, headed), rows.line_num))
     except csv.Error as error:
         raise FormatError(f"line {rows.line_num} is no table, {error}") from error
     if not ions:
@@ -172,7 +189,7 @@ def _is_split(cells: list[str]) -> bool:
 
 def _columns(cells: list[str]) -> dict[str, int] | None:
     """Return where the columns are, if this is the line of their names."""
-    words = [cell.lower() for cell in cells]
+    words = [_REMARK.split(cell.lower())[0].strip() for cell in cells]
     found = {
         column: words.index(name)
         for column, names in _COLUMNS.items()
@@ -182,30 +199,35 @@ def _columns(cells: list[str]) -> dict[str, int] | None:
     return found if "mz" in found else None
 
 
+def _unit_of(cells: list[str], columns: dict[str, int]) -> str:
+    """Return the unit that the heading of the tolerances names, if any."""
+    if "tolerance" not in columns:
+        return ""
+    words = [part.strip() for part in _REMARK.split(cells[columns["tolerance"]])]
+    return next((word for word in reversed(words) if word.lower() in _UNITS), "")
+
+
 def _ion(
     cells: list[str],
     columns: dict[str, int],
-    tolerance: float,
-    unit: ToleranceUnit,
+    default: tuple[float, ToleranceUnit, str],
     line: int,
 ) -> Ion:
+    """Return the ion of a line; `default` ends with the unit of the heading."""
+
     def cell(column: str) -> str:
         index = columns.get(column, len(cells))
         return cells[index] if index < len(cells) else ""
 
-    units: dict[str, ToleranceUnit] = {
-        "da": "Da", "ppm": "ppm", "u": "Da", "m/z": "Da", "th": "Da"
-    }  # fmt: skip
-    own = cell("unit")
-    if own and own.lower() not in units:
+    tolerance, unit, headed = default
+    own = cell("unit") or (headed if cell("tolerance") else "")
+    if own and own.lower() not in _UNITS:
         raise FormatError(f"line {line}: the unit is Da or ppm, not {own!r}")
+    unit, factor = _UNITS[own.lower()] if own else (unit, 1)
     try:
-        return Ion(
-            _number(cell("mz")),
-            _number(cell("tolerance")) if cell("tolerance") else tolerance,
-            units[own.lower()] if own else unit,
-            cell("name"),
-        )
+        if cell("tolerance"):
+            tolerance = _number(cell("tolerance")) * factor
+        return Ion(_number(cell("mz")), tolerance, unit, cell("name"))
     except ValueError as error:
         words = error.message if isinstance(error, SettingsError) else str(error)
         raise FormatError(f"line {line}: {words}") from error

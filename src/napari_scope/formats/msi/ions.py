@@ -10,7 +10,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -119,5 +119,5 @@ def _in_any(mz: npt.NDArray[Any], windows: Windows) -> Numbers:
     return np.flatnonzero(begun > ended)
 
 
-def _first(mz: npt.NDArray[Any], value: float, side: str) -> int:
-    return int(np.searchsorted(mz, np.float64(value), side))  # type: ignore[call-overload]
+def _first(mz: npt.NDArray[Any], value: float, side: Literal["left", "right"]) -> int:
+    return int(np.searchsorted(mz, np.float64(value), side))

@@ -76,6 +76,23 @@ def open_msi(path: Path, format: str | None = None) -> MSIReader:
             raise FormatError(said, path=path)
         raise FormatError(
             "no mass-spectrometry images of a known format", path=path,
-            hint=f"the formats are {', '.join(sorted(formats))}",
+            hint=_hint_of(path) or f"the formats are {', '.join(sorted(formats))}",
         )  # fmt: skip
     return reader(path)
+
+
+def _hint_of(path: Path) -> str:
+    """Return what may be wrong with a file that is called like one of ours."""
+    name = os.fspath(path).lower()
+    if not os.path.isfile(path):
+        return ""
+    if name.endswith((".hdr", ".img")):
+        return (
+            "Analyze images with spectra are three files of one name, side by side: "
+            ".hdr, .img and .t2m"
+        )
+    if name.endswith((".imzml", ".mzml")):
+        if not os.path.getsize(path):
+            return "the file is empty"
+        return "the file does not begin like mzML; was it copied whole?"
+    return ""

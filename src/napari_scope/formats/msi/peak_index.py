@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -233,13 +233,13 @@ class PeakIndex:
             return np.where(np.isneginf(highest), 0.0, highest)
         return total / np.maximum(count, 1) if how == "mean" else total
 
-    def _first(self, mz: float, side: str) -> int:
+    def _first(self, mz: float, side: Literal["left", "right"]) -> int:
         """Return the place of the first peak at (left) or above (right) an m/z."""
-        which = int(np.searchsorted(self._samples, mz, side))  # type: ignore[call-overload]
+        which = int(np.searchsorted(self._samples, mz, side))
         start = max(0, which - 1) * _SAMPLE
         stop = min(self.peaks, which * _SAMPLE + 1)
         near = self._store.take(0, start, stop)
-        return start + int(np.searchsorted(near, mz, side))  # type: ignore[call-overload]
+        return start + int(np.searchsorted(near, mz, side))
 
     def close(self) -> None:
         """Let go of the memory, or of the file.

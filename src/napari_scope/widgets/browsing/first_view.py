@@ -5,7 +5,8 @@ sliders in its middle. The tiles of a well or the rest of a plate would lie besi
 window, and the first layer of a plate, the names of its rows, has no sliders: the plate
 would be seen at the lowest plane, mostly out of focus. Both are done once more when all
 layers are there, unless there were layers before: then the view stays where the user
-looks.
+looks. Of layers that are added hidden, like the stack of mass spectra, napari would
+select the last; the highest that is seen is selected instead.
 
 Examples
 --------
@@ -21,9 +22,10 @@ from qtpy.QtCore import QTimer
 from napari_scope.widgets.browsing.first_look import middle
 
 if TYPE_CHECKING:
+    import napari.components
     import napari.viewer
 
-__all__ = ["show_all_when_added"]
+__all__ = ["select_what_is_seen", "show_all_when_added"]
 
 
 def show_all_when_added(viewer: napari.viewer.Viewer | None = None) -> None:
@@ -48,6 +50,7 @@ def show_all_when_added(viewer: napari.viewer.Viewer | None = None) -> None:
     def fit() -> None:
         timer.deleteLater()
         if len(wanted.layers) > 1:
+            select_what_is_seen(wanted)
             wanted.reset_view()
             steps = tuple(middle(wanted.dims.nsteps))
             if wanted.layers[0].ndim < len(steps) and wanted.dims.current_step != steps:
@@ -55,3 +58,11 @@ def show_all_when_added(viewer: napari.viewer.Viewer | None = None) -> None:
 
     timer.timeout.connect(fit)
     timer.start(0)
+
+
+def select_what_is_seen(viewer: napari.components.ViewerModel) -> None:
+    """Select the highest layer that is seen, if a hidden one is selected."""
+    active = viewer.layers.selection.active
+    seen = [layer for layer in viewer.layers if layer.visible]
+    if active is not None and not active.visible and seen:
+        viewer.layers.selection.active = seen[-1]

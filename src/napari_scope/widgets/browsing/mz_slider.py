@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     import napari.viewer
     from qtpy.QtWidgets import QWidget
 
-__all__ = ["MzSlider", "mz_slider", "mz_text"]
+__all__ = ["MzSlider", "mz_slider", "slider_text"]
 
 
-def mz_text(mz: float) -> str:
+def slider_text(mz: float) -> str:
     """Return an m/z as people read it.
 
     Examples
     --------
-    >>> mz_text(885.549612), mz_text(12000.4)
+    >>> slider_text(885.549612), slider_text(12000.4)
     ('m/z 885.5496', 'm/z 12000.40')
     """
     return f"{MZ} {mz:.{4 if mz < 10_000 else 2}f}"
@@ -203,7 +203,7 @@ class MzSlider(QObject):
             text = f"{MZ} -"
         else:
             waits = layer.visible and stack.owed is not None
-            text = mz_text(mz) + (" …" if waits else "")
+            text = slider_text(mz) + (" …" if waits else "")
         if names[axis] != text:
             names[axis] = text
             self._viewer.dims.axis_labels = tuple(names)
@@ -211,7 +211,7 @@ class MzSlider(QObject):
     def _words(self) -> str:
         """Return what the status bar says; empty without a channel that is seen."""
         layer, mz = self.layer, self.mz
-        return mz_text(mz) if mz is not None and layer.visible else ""
+        return slider_text(mz) if mz is not None and layer.visible else ""
 
 
 def _data_set(layer: Any) -> tuple[int, int] | None:

@@ -230,7 +230,7 @@ class StoreOpener(QObject):
             # It has a number behind its name because the old one was still there.
             if old:
                 layer.name = arguments["name"]
-        seen = [layer for layer in new if layer.visible]
+        seen = [layer for layer in new if layer.visible and layer in viewer.layers]
         active = viewer.layers.selection.active
         if seen and active in new and not active.visible:
             # The stack of mass spectra comes last, and is shown when it is asked for.

@@ -19,30 +19,50 @@ from qtpy.QtWidgets import (
 from napari_scope.widgets.common.icons import AMBER, icon
 
 if TYPE_CHECKING:
+    from napari_scope.formats.msi import MSIReader
     from napari_scope.layers.msi import MSILayer
 
 __all__ = ["DataBar", "links_of"]
 
 _ARROW_ROOM: Final = "   "  # napari's style draws the arrow of a menu over the text
+_BACK: Final = "Linked from"
 
 
 def links_of(origin: MSILayer) -> list[tuple[str, int]]:
-    """Return the data sets that belong to one: in which way, and their numbers."""
+    """Return the data sets that belong to one: in which way, and their numbers.
+
+    A file may tell a link at one of its ends only; it can be followed both ways.
+    """
     reader = origin.reader
     found: list[Any] = reader.get_dataset_dependencies()
+    of_each: list[Any] = []
     if found and isinstance(found[0], list):
+        of_each = found
         found = found[origin.dataset] if origin.dataset < len(found) else []
     elif (reader.select_dataset or 0) != origin.dataset:
         found = []
-    number = len(reader.data_sets)
-    return [
-        (str(link["link_name"]), int(link["dataset"]))
+    links = [
+        (str(link["link_name"]), number)
         for link in found
-        if link.get("dataset") is not None
-        and link.get("region") is None
-        and 0 <= int(link["dataset"]) < number
-        and int(link["dataset"]) != origin.dataset
+        if (number := _data_set_of(link, reader)) not in (None, origin.dataset)
     ]
+    known = {number for _, number in links}
+    links += [
+        (_BACK, other)
+        for other, there in enumerate(of_each)
+        if other != origin.dataset
+        and other not in known
+        and any(_data_set_of(link, reader) == origin.dataset for link in there)
+    ]
+    return links
+
+
+def _data_set_of(link: dict[str, Any], reader: MSIReader) -> int | None:
+    """Return the data set that a link leads to; None if it leads elsewhere."""
+    number = link.get("dataset")
+    if number is None or link.get("region") is not None:
+        return None
+    return int(number) if 0 <= int(number) < len(reader.data_sets) else None
 
 
 class DataBar(QWidget):

@@ -57,7 +57,8 @@ class LookedAt(QObject):
         self.regions: tuple[int, ...] | None = None
         # The selected layer says something when it becomes the selected one, only then.
         self._known: Callable[[], Any] = lambda: None
-        self._new: weakref.WeakSet[Any] = weakref.WeakSet()
+        # Of what was opened before, napari may have selected what is hidden, too.
+        self._new: weakref.WeakSet[Any] = weakref.WeakSet(viewer.layers)
         # The layers of a file come one by one, and each is selected for a moment.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)

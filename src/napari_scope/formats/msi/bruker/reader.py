@@ -173,8 +173,13 @@ class BrukerFlexReader(FlexFunctions, MultiDataRegionReader):
 
     @property
     def title(self) -> str:
-        """What to call the data: of a single spectrum the spot."""
-        return self._mapped[0][0].name if self.is_single else super().title
+        """What to call the data: of a list the sample, of one spectrum the spot."""
+        if self.is_single:
+            return self._mapped[0][0].name
+        name = Path(self.basename).name
+        if name.lower().endswith(LIST_SUFFIX):
+            return name[: -len(LIST_SUFFIX)] or super().title
+        return super().title
 
     def _open(self) -> Sequence[Spectra]:
         found = find_spots(Path(self.basename), self._spot_folder)

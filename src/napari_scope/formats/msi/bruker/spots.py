@@ -222,7 +222,7 @@ def _of_list(path: Path, spot_folder: Path | None) -> Spots:
         raise NoSpotsError(
             f"no folder with the spots of the list was found in {path.parent}",
             path=path,
-            hint="spot_folder= names it where it lies elsewhere",
+            hint="put it beside the list, or name it by spot_folder= in Python",
         )
     by_place: dict[tuple[int, int, int, int], list[tuple[str, SpotName]]] = {}
     for name, place in _names_in(folder)[0]:

@@ -26,7 +26,8 @@ _SUFFIX: Final = ".mzml"
 _HEAD: Final = 4096
 _ROOT: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*\?>\s*|<!--.*?-->\s*)*"
-    rb"<(?:[A-Za-z]\w*:)?(?:indexedmzML|mzML)[\s>]",
+    # Whoever opens one with declarations shall be told why it is refused.
+    rb"<(?:!DOCTYPE|(?:[A-Za-z]\w*:)?(?:indexedmzML|mzML))[\s>]",
     re.S,
 )
 _SIZED: Final = re.compile(

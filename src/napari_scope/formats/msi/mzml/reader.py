@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from napari_scope.errors import FormatError
-from napari_scope.fileio import DataFile
-from napari_scope.formats.msi.choosing import MultiDataReader
+from napari_scope.formats.msi.choosing import MultiDataRegionReader
 from napari_scope.formats.msi.described import described
 from napari_scope.formats.msi.mzml.fast import read_fast, salvage
 from napari_scope.formats.msi.mzml.files import (
@@ -35,6 +34,7 @@ from napari_scope.formats.msi.mzml.scan_types import find_types
 from napari_scope.formats.msi.mzml.spectra import MzMLSpectra
 from napari_scope.formats.msi.mzml.strict import read_strictly
 from napari_scope.formats.msi.pixels import PixelTable
+from napari_scope.formats.msi.resting_file import RestingFile
 from napari_scope.formats.msi.spectra import MetadataValue
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ _METHOD: Final = (
 )  # fmt: skip
 
 
-class MzMLReader(MultiDataReader):
+class MzMLReader(MultiDataRegionReader):
     """Reads mzML, one data set for each kind of scan.
+
+    Regions are those that the names of Bruker's spots tell (``R01X012Y006``).
 
     Parameters
     ----------
@@ -81,6 +83,8 @@ class MzMLReader(MultiDataReader):
         The kinds of scans, in the order of the data sets.
     mzml_type : str
         How the file tells where its spectra lie, one of `available_mzml_types`.
+    scan_datasets : ndarray of int64, (scans,)
+        The data set of each scan of the file; -1 of those that are left out.
 
     Raises
     ------
@@ -100,7 +104,7 @@ class MzMLReader(MultiDataReader):
         if not 0 < resolution < 1e6:
             raise ValueError(f"the resolution is in ppm and above 0, not {resolution}")
         self.resolution = resolution
-        self._file: DataFile | None = None
+        self._file: RestingFile | None = None
         self._found: tuple[MzMLSpectra, ...] = ()
         self._problems: tuple[str, ...] = ()
         super().__init__(basename, requires_slicing)
@@ -152,10 +156,11 @@ class MzMLReader(MultiDataReader):
         places = find_places(scans, number, document.root)
         self.mzml_type = places.flavour
         number, left_out = self._choose(number, places)
+        self.scan_datasets = number
         self._parents = find_parents(
             self.scan_types, number, scans.texts["id"], scans.texts["ref"]
         )
-        self._file = DataFile.open(plain)
+        self._file = RestingFile(plain)
         self.problems = (
             *self._choice(path), *([problem] if problem else []),
             *document.problems, *self._miscounts(), *problems, *places.problems,
@@ -166,6 +171,18 @@ class MzMLReader(MultiDataReader):
             for index, kind in enumerate(self.scan_types)
         )
         return self._found
+
+    @property
+    def coordinates(self) -> Numbers:
+        """Return x and y of each scan of the file, (scans, 2), from 0.
+
+        -1 of those that are left out.
+        """
+        found = np.full((len(self.scan_datasets), 2), -1)
+        for index, spectra in enumerate(self._found):
+            pixels = spectra.pixels
+            found[self.scan_datasets == index] = np.stack([pixels.x, pixels.y], 1)
+        return found
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -300,6 +317,12 @@ class MzMLReader(MultiDataReader):
             for link, other in found
         ]
 
+    def _region_dependencies(self, dataset: int | None) -> list[dict[str, Any]]:
+        """Return how regions and the whole belong together, where there are several."""
+        if len(self._regions) < 2:
+            return []
+        return super()._region_dependencies(dataset)
+
     def get_instrument_metadata(self) -> dict[str, MetadataValue]:
         """Return what is known of the instrument."""
         return described(self.document.root, _INSTRUMENT)
@@ -307,6 +330,11 @@ class MzMLReader(MultiDataReader):
     def get_method_metadata(self) -> dict[str, MetadataValue]:
         """Return what is known of the sample, the software and the processing."""
         return described(self.document.root, _METHOD)
+
+    @property
+    def resting_files(self) -> tuple[RestingFile, ...]:
+        """The file of the spectra, which may rest while nobody shows it."""
+        return () if self._file is None else (self._file,)
 
     def _close(self) -> None:
         if self._file is not None:
