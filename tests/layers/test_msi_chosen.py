@@ -51,6 +51,34 @@ def test_one_data_set(tmp_path: Path) -> None:
     assert len(origin.reader.data_sets) == 1 and origin["format"] == "mzml"
 
 
+def test_a_region_that_is_chosen_twice_is_opened_once(tmp_path: Path) -> None:
+    place = str(write_tissue(tmp_path))
+    opened = msi_parts([MSIPart(place, 0, 1), MSIPart(place, 0, 1)])
+    data = _origin(opened.layers[0]).data
+    assert (len(data), data.pixels.duplicates) == (2, 0)
+
+
+def test_a_file_whose_layers_cannot_be_made_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_scans(tmp_path / "scans.mzML")
+    reader = open_msi(path)
+    ended: list[None] = []
+    close = reader.close_file
+    monkeypatch.setattr(reader, "close_file", lambda: (ended.append(None), close()))
+
+    def fail(*_: object, **__: object) -> None:
+        raise FormatError("a spectrum is damaged")
+
+    monkeypatch.setattr("napari_scope.formats.msi.open_msi", lambda _: reader)
+    monkeypatch.setattr("napari_scope.layers.msi_build.reader_to_layers", fail)
+    for part in (MSIPart(str(path)), MSIPart(str(path), 1)):
+        with pytest.raises(FormatError, match="damaged"):
+            msi_parts([part])
+        assert ended
+        ended.clear()
+
+
 def test_a_region_lies_where_it_does_in_the_whole(tmp_path: Path) -> None:
     place = str(write_tissue(tmp_path))
     opened = msi_parts([MSIPart(place, 0, 1)])

@@ -8,7 +8,8 @@ from tests.formats.msi.imzml_files import One, Wild
 from tests.formats.msi_folder import write_imzml, write_scans, write_tissue
 
 from napari_scope.errors import FormatError
-from napari_scope.formats.msi import open_msi
+from napari_scope.formats.msi import PixelTable, open_msi
+from napari_scope.formats.msi.memory import MemorySpectra
 from napari_scope.layers import msi_overview
 from napari_scope.layers.msi_overview import msi_picture
 from napari_scope.layers.overview import look_into, thumbnail
@@ -60,6 +61,26 @@ def test_of_a_large_file_a_grid_of_pixels_is_read(
         expected = reader.data.tic_image()[::5, ::5]
     np.testing.assert_allclose(found, expected)
     assert found.shape == (4, 4)
+
+
+def test_of_a_volume_the_plane_in_the_middle_is_shown() -> None:
+    # Planes 7, 10 and 11, of 5; far from where the image begins.
+    places = [(10, 20, 7), (11, 20, 10), (12, 21, 10), (10, 20, 11), (12, 20, 11)]
+    table = PixelTable.of(*np.array(places).T)
+    values = np.arange(1.0, 6)[:, np.newaxis] * [1, 2]
+    spectra = MemorySpectra.over(np.array([100.0, 200.0]), values, table)
+    found = msi_overview._sums(spectra, None, 128)
+    nan = np.nan
+    np.testing.assert_array_equal(found, [[nan, 6, nan], [nan, nan, 9]])
+
+
+def test_one_very_bright_pixel_does_not_make_the_others_dark() -> None:
+    image = np.ones((20, 20))
+    image[3, 4], image[0, 0] = 1e6, 0
+    painted = msi_overview._painted(image)
+    assert painted is not None
+    assert tuple(painted[5, 5]) == tuple(painted[3, 4]) == (253, 231, 37)
+    assert tuple(painted[0, 0]) == (68, 1, 84)
 
 
 def test_sums_that_the_file_tells_are_taken(

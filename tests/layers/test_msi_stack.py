@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.layers.msi_readers import HeldSpectra, held, memory_reader
+from tests.layers.msi_readers import HeldSpectra, each_its_own, held, memory_reader
 
 from napari_scope.arrays import LazyArray
-from napari_scope.errors import FormatError
+from napari_scope.errors import DatasetClosedError, FormatError
+from napari_scope.formats.msi.axes import InterpolatedAxis
 from napari_scope.layers.msi import MSILayer
+from napari_scope.layers.msi_asking import is_drawing, is_slicing
+from napari_scope.layers.msi_planes import planes
 from napari_scope.layers.msi_stack import MzStack
 
 # What napari's own slicing does, in a module of the name that it has there.
@@ -53,6 +56,90 @@ def test_neighbours_come_along_and_the_oldest_go() -> None:
     spectra.let(1)
     np.asarray(lazy[50])
     assert sum(stack.at_hand(channel) is not None for channel in range(60)) == 3
+
+
+def test_what_is_kept_keeps_nothing_else_and_what_is_shown_stays() -> None:
+    spectra, stack, lazy = _held()
+    stack.listen(lambda: None)
+    spectra.let(9)
+    draw(lazy, 20)
+    _wait_for(stack, 20)
+    draw(lazy, 20)
+    assert stack.shown == 20
+    kept = stack.at_hand(12)
+    assert kept is not None and kept.base is None  # a view holds all neighbours
+    stack._most = 3
+    np.asarray(lazy[50])
+    assert stack.at_hand(20) is not None  # the picture until the next one comes
+    assert sum(stack.at_hand(channel) is not None for channel in range(60)) == 3
+
+
+def test_a_file_that_was_closed_is_nothing_to_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, stack, lazy = _held()
+    told: list[str] = []
+    stack.listen(lambda: None)
+    monkeypatch.setattr("napari_scope.layers.msi_stack.warn", told.append)
+    for channel, error in ((5, DatasetClosedError("closed")), (6, OSError("gone"))):
+
+        def fail(*_: Any, error: Exception = error) -> Any:
+            raise error
+
+        monkeypatch.setattr("napari_scope.layers.msi_stack.planes", fail)
+        draw(lazy, channel)
+        _wait_for(stack, channel)
+    for _ in range(20_000):
+        if told:
+            break
+        threading.Event().wait(0.001)
+    assert told == ["What cannot be read is black: gone"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["napari.layers.image._slice"], True),
+        (["napari.layers.image._slice", "numpy.lib", "napari_scope.arrays"], True),
+        (["napari.layers.image._slice", "my_plugin"], False),
+        (["my_plugin", "numpy.lib"], False),
+        (["napari.layers.image.image"], False),
+        (["another._slice"], False),
+    ],
+)
+def test_whether_napari_slices(names: list[str], found: bool) -> None:
+    """The last of the names is who asks."""
+    ask: Any = is_slicing
+    for name in reversed(names):
+        module = types.ModuleType(name)
+        module.__dict__["ask"] = ask
+        exec("def call():\n    return ask()\n", module.__dict__)
+        ask = module.__dict__["call"]
+    assert ask() is found
+    if found:
+        assert _in_a_thread(is_drawing) is False
+
+
+def _in_a_thread(call: Any) -> Any:
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_each_channel_of_profiles_is_that_of_the_cube() -> None:
+    data = memory_reader(each_its_own(is_profile=True)).whole(0)
+    assert isinstance(data.axis, InterpolatedAxis)
+    every = planes(data, range(len(data.axis)))
+    for channel in range(0, len(data.axis), 7):
+        (one,) = planes(data, range(channel, channel + 1))
+        np.testing.assert_allclose(one, every[channel], rtol=1e-6)
+    number = 1
+    mz, values = data.spectra.spectrum(number)
+    expected = np.interp(data.axis.mz, mz, values, left=0, right=0)
+    place = np.argwhere(data.image(np.arange(len(data)) == number) > 0)[0]
+    np.testing.assert_allclose(every[:, place[0], place[1]], expected, rtol=1e-6)
 
 
 def test_what_is_returned_belongs_to_who_asked() -> None:

@@ -433,9 +433,14 @@ def test_hands_on_a_real_window(
     qtbot.wait(50)
     native = canvas.native
     middle = QPoint(native.width() // 2, native.height() // 2)
-    qtbot.mouseMove(native, middle + QPoint(3, 3))
-    qtbot.mouseMove(native, middle)
-    qtbot.waitUntil(lambda: made.spectra.cursor is not None)
+
+    def hovered() -> bool:
+        # What is under a mouse that rests is read once; layers may come meanwhile.
+        qtbot.mouseMove(native, middle + QPoint(3, 3))
+        qtbot.mouseMove(native, middle)
+        return made.spectra.cursor is not None
+
+    qtbot.waitUntil(hovered)
     qtbot.mouseClick(native, Qt.MouseButton.LeftButton, pos=middle)
     qtbot.waitUntil(lambda: "Clicked pixel" in names(made))
     x, y = 12 // 2, 8 // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from tests.widgets.spectrum.msi_samples import (
     write_peaks,
 )
 
+from napari_scope.errors import CancelledError
 from napari_scope.formats.msi import open_msi
 from napari_scope.layers.msi import MSILayer
 from napari_scope.layers.msi_build import reader_to_layers
-from napari_scope.widgets.spectrum import slider_link, spectrum_dock
+from napari_scope.widgets.spectrum import ion_desk, slider_link, spectrum_dock
+from napari_scope.widgets.spectrum.ion_choice import ion_image
 from napari_scope.widgets.spectrum.looked_at import LookedAt, title_of
 from napari_scope.widgets.spectrum.mz_targets import MzTarget
 from napari_scope.widgets.spectrum.pixel_watch import PixelWatch
@@ -169,6 +172,10 @@ def test_marker_and_slider_go_together(
     assert told == [100.0]
     viewer.dims.set_current_step(1, 0)  # another slider
     assert told == [100.0]
+    for step in (1, 0):  # there and back
+        viewer.dims.set_current_step(0, step)
+    assert told == [100.0, 200.0, 100.0]
+    del told[1:]
     # napari moves sliders while layers come.
     viewer.add_image(np.zeros((5, 1, 4)))
     viewer.dims.set_current_step(0, 1)
@@ -238,6 +245,64 @@ def test_the_mz_goes_along_but_covers_nothing(
     rest(qtbot, dock)
     assert dock.plot.marker == RING
     assert "885.55" in preview.name and not preview.visible
+
+
+def test_what_is_to_be_kept_is_kept_whatever_comes_after(
+    dock: SpectrumDock,
+    viewer: Any,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for layer in layers_of(open_msi(write_peaks(tmp_path / "a.imzML"))):
+        viewer.add_layer(layer)
+    rest(qtbot, dock)
+    gate = threading.Event()
+
+    def slow(data: Any, choice: Any, regions: Any, cancelled: Any) -> Any:
+        assert gate.wait(30)
+        return ion_image(data, choice, regions, cancelled)
+
+    monkeypatch.setattr(ion_desk, "ion_image", slow)
+    for mz in (RING, EVERYWHERE):
+        dock.plot.picked.emit(mz)
+        dock.ions.add()
+    dock.plot.picked.emit(DISC)  # the marker moves on while they are read
+    gate.set()
+    rest(qtbot, dock)
+    kept = [x.name for x in viewer.layers if x.name.startswith("m/z ")]
+    assert len(kept) == 2 and "700" in kept[0] and "885.55" in kept[1], kept
+    assert dock.ions.layers.preview.name == "Marker: m/z 500.25 ± 10 ppm"
+
+
+def test_what_is_to_be_kept_of_a_file_that_is_gone_is_not(
+    dock: SpectrumDock,
+    viewer: Any,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layers = layers_of(open_msi(write_peaks(tmp_path / "a.imzML")))
+    for layer in layers:
+        viewer.add_layer(layer)
+    rest(qtbot, dock)
+    ended = threading.Event()
+
+    def slow(data: Any, choice: Any, regions: Any, cancelled: Any) -> Any:
+        while not cancelled():
+            ended.wait(0.001)
+        ended.set()
+        raise CancelledError("it was cancelled")
+
+    monkeypatch.setattr(ion_desk, "ion_image", slow)
+    dock.pages.form.set_mz(RING)
+    for _ in range(2):
+        dock.ions.add()
+    viewer.layers.clear()
+    rest(qtbot, dock)
+    qtbot.waitUntil(ended.is_set)
+    assert not viewer.layers
+    assert dock.error_panel.isHidden()
 
 
 def test_the_dock_of_the_menu(

@@ -84,6 +84,19 @@ def save(
     return offered[0]
 
 
+def test_spectra_that_are_not_drawn_are_not_saved(
+    dock: SpectrumDock, qtbot: QtBot, tmp_path: Path, told: list[str]
+) -> None:
+    traces = dock.pages.traces
+    mz = np.array([100.0, 200.0])
+    for name in ("seen", "hidden"):
+        traces.put(Trace(name, Spectrum(mz, mz), shown=name == "seen"))
+    dock.saving.spectra(tmp_path / "a.csv")
+    qtbot.waitUntil(lambda: not dock.busy)
+    text = (tmp_path / "a.csv").read_text(encoding="utf-8")
+    assert "seen" in text and "hidden" not in text
+
+
 def test_other_programs_read_what_is_saved(
     dock: SpectrumDock,
     qtbot: QtBot,

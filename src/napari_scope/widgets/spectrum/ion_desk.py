@@ -1,12 +1,14 @@
 """Where ion images come from: the marker in the plot, the form, the list.
 
 The image of the marker is read as soon as it moves, the newest first, and shown in the
-layer that follows. Many images are long work.
+layer that follows. What is to be kept is read in a thread of its own, one after the
+other: the marker may move on meanwhile. Many images are long work.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,9 @@ from napari_scope.widgets.spectrum.newest_reading import NewestReading
 from napari_scope.widgets.spectrum.slider_link import SliderLink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_scope.layers.msi import MSILayer
     from napari_scope.widgets.spectrum.ion_choice import IonChoice
     from napari_scope.widgets.spectrum.ion_form import IonForm
     from napari_scope.widgets.spectrum.long_work import LongWork
@@ -88,6 +93,12 @@ class IonDesk(QObject):
         self._reading = NewestReading(self, "napari-scope ion image")
         self._reading.finished.connect(self._on_image)
         self._reading.failed.connect(self._on_failed)
+        self._wanted: deque[tuple[MSILayer, IonChoice, tuple[int, ...] | None]]
+        self._wanted = deque()  # what is to be kept; the first one is read
+        self._left = threading.Event()
+        self._keeping = NewestReading(self, "napari-scope kept ion image")
+        self._keeping.finished.connect(self._on_kept)
+        self._keeping.failed.connect(self._on_not_kept)
         self._slider = SliderLink(viewer, looked_at, self)
         self._slider.moved.connect(self._on_slider)
         form.changed.connect(self.choose)
@@ -101,17 +112,24 @@ class IonDesk(QObject):
     @property
     def busy(self) -> bool:
         """Whether an image is read."""
-        return self._reading.busy
+        return self._reading.busy or bool(self._wanted)
 
     def close(self) -> None:
-        """Let go of the viewer, end the thread."""
+        """Let go of the viewer, end the threads."""
         self._slider.stop()
         self._outdated.set()
         self._reading.close()
+        self._wanted.clear()
+        self._left.set()
+        self._keeping.close()
 
     def _on_changed(self, before: Any) -> None:
         self._outdated.set()
         self._reading.forget()
+        self._wanted.clear()
+        self._left.set()
+        self._left = threading.Event()
+        self._keeping.forget()
         self.layers.let_go()
         origin = self._at.origin
         gone = origin is None or (before and origin.reader is not before.reader)
@@ -139,7 +157,7 @@ class IonDesk(QObject):
         self._plot.set_marker(choice.mz, choice.half_width)
         self._slider.show_mz(choice.mz)
         if self._form.follows:
-            self._read(choice, "follow")
+            self._follow(choice)
 
     def look_here(self) -> None:
         """Take the m/z along to another data set; its image only if one is shown."""
@@ -162,42 +180,62 @@ class IonDesk(QObject):
     def _refresh_preview(self, choice: IonChoice) -> None:
         layer = self.layers.preview
         if self._form.follows and layer is not None and layer.visible:
-            self._read(choice, "follow")
+            self._follow(choice)
 
     def add(self) -> None:
         """Keep the ion image of the marker as a layer of its own."""
-        choice = self._form.value()
-        if choice is not None:
-            self._read(choice, "keep")
+        origin, choice = self._at.origin, self._form.value()
+        if origin is not None and choice is not None:
+            self._wanted.append((origin, choice, self._at.regions))
+            if len(self._wanted) == 1:
+                self._keep_next()
 
-    def _read(self, choice: IonChoice, what: str) -> None:
+    def _keep_next(self) -> None:
+        if self._wanted:
+            origin, choice, regions = self._wanted[0]
+            self._keeping.do(
+                (origin, choice),
+                partial(ion_image, origin.data, choice, regions, self._left.is_set),
+            )
+
+    def _follow(self, choice: IonChoice) -> None:
         origin, regions = self._at.origin, self._at.regions
         if origin is None:
             return
-        if what == "follow":  # what is kept was asked for by name
-            self._outdated.set()
+        self._outdated.set()
         self._outdated = outdated = threading.Event()
         self._reading.do(
-            (what, origin, choice),
+            (origin, choice),
             partial(ion_image, origin.data, choice, regions, outdated.is_set),
         )
 
     def _on_image(self, key: Any, image: Any) -> None:
-        what, origin, choice = key
+        self._show(key, image, self.layers.follow)
+
+    def _on_kept(self, key: Any, image: Any) -> None:
+        self._wanted.popleft()
+        self._show(key, image, self.layers.keep)
+        self._keep_next()
+
+    def _show(self, key: Any, image: Any, take: Callable[..., object]) -> None:
+        origin, choice = key
         self.read.emit()
         if not self._at.is_same(origin):
             return
-        if what == "follow":
-            self.layers.follow(origin, choice, image)
-        else:
-            self.layers.keep(origin, choice, image)
+        take(origin, choice, image)
         if not image.any():
             self.said.emit(f"{choice.name}: nothing there. Is the window too narrow?")
 
     def _on_failed(self, key: Any, error: Any) -> None:
+        origin, choice = key
         self.read.emit()
-        if self._at.is_same(key[1]) and not isinstance(error, CancelledError):
-            self.failed.emit(f"No ion image of {key[2].name}", error)
+        if self._at.is_same(origin) and not isinstance(error, CancelledError):
+            self.failed.emit(f"No ion image of {choice.name}", error)
+
+    def _on_not_kept(self, key: Any, error: Any) -> None:
+        self._wanted.popleft()
+        self._on_failed(key, error)
+        self._keep_next()
 
     # ---- the list
 

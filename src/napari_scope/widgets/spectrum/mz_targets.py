@@ -13,7 +13,6 @@ Examples
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import math
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_scope.formats.msi import ToleranceUnit
 
-__all__ = ["MOST_TARGETS", "MzTarget", "decoded", "parse_targets", "targets_csv"]
+__all__ = ["MOST_TARGETS", "MzTarget", "parse_targets", "targets_csv"]
 
 MOST_TARGETS: Final = 10_000
 _NUMBER: Final = re.compile(
@@ -70,16 +69,6 @@ def _number(text: str, comma: bool) -> tuple[float, str] | None:
     except ValueError:
         return None
     return (value, found[2] or "") if math.isfinite(value) else None
-
-
-def decoded(data: bytes) -> str:
-    """Return the text of a file: UTF-8, UTF-16 with its mark, or an older Windows's."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def parse_targets(text: str) -> tuple[tuple[MzTarget, ...], tuple[str, ...]]:

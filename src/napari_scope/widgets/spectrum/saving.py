@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_scope.errors import OutputExistsError, ScopeError
+from napari_scope.formats.msi.convert_ions import decoded
 from napari_scope.widgets.common.error_panel import explain
 from napari_scope.widgets.common.notices import notify
 from napari_scope.widgets.common.small_files import save_text
@@ -21,11 +22,7 @@ from napari_scope.widgets.spectrum.exports import (
 )
 from napari_scope.widgets.spectrum.ion_layers import ion_layers_of
 from napari_scope.widgets.spectrum.looked_at import title_of
-from napari_scope.widgets.spectrum.mz_targets import (
-    decoded,
-    parse_targets,
-    targets_csv,
-)
+from napari_scope.widgets.spectrum.mz_targets import parse_targets, targets_csv
 from napari_scope.widgets.spectrum.tables_out import regions_csv, spectra_csv
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ under the mouse is in no list: it is drawn as long as no other is.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ from napari_scope.widgets.spectrum.pixel_watch import PixelWatch
 from napari_scope.widgets.spectrum.summaries import Part, pixel_trace, summarised
 
 if TYPE_CHECKING:
+    from napari_scope.layers.msi import MSILayer
     from napari_scope.widgets.spectrum.long_work import LongWork
     from napari_scope.widgets.spectrum.looked_at import LookedAt
     from napari_scope.widgets.spectrum.pixel_watch import Pixel
@@ -116,7 +118,8 @@ class SpectraDesk(QObject):
             self._traces.clear_traces()
             return
         if before is not None:
-            self._traces.put_aside(title_of(before))
+            self._traces.put_aside(title_of(before), _identity(before))
+            self._traces.take_back(_identity(origin))
         self._summarise(Part("mean", "Mean"), only_small=True)
 
     # ---- single pixels
@@ -210,3 +213,7 @@ class SpectraDesk(QObject):
             then,
             key=origin.reader,
         )
+
+
+def _identity(origin: MSILayer) -> str:
+    return f"{origin.dataset} of {os.fspath(origin.reader.basename)}"

@@ -56,6 +56,8 @@ class Trace:
         Whether it is drawn as a line; otherwise each value is a stick.
     shown : bool
         Whether it is drawn at all.
+    owner, own : str
+        If it is put aside: which data set it is of, and its name there.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Trace:
     color: str = CURVE_COLORS[0]
     is_profile: bool = False
     shown: bool = True
+    owner: str = ""
+    own: str = ""
 
     @staticmethod
     def of(

@@ -94,12 +94,30 @@ class TraceList(QListWidget):
         self._traces = []
         self._show()
 
-    def put_aside(self, owner: str) -> None:
-        """Name all after their owner: other traces of the same names are to come."""
+    def put_aside(self, title: str, owner: str) -> None:
+        """Name new ones after their data set: others of the same names are to come.
+
+        Parameters
+        ----------
+        title : str
+            What the data set is called.
+        owner : str
+            What tells it from all others.
+        """
         self._traces = [
             trace
-            if trace.name.startswith(f"{owner}: ")
-            else replace(trace, name=f"{owner}: {trace.name}")
+            if trace.owner
+            else replace(
+                trace, name=f"{title}: {trace.name}", owner=owner, own=trace.name
+            )
+            for trace in self._traces
+        ]
+        self._show()
+
+    def take_back(self, owner: str) -> None:
+        """Give those of a data set that is looked at again their own names."""
+        self._traces = [
+            replace(trace, name=trace.own, owner="") if trace.owner == owner else trace
             for trace in self._traces
         ]
         self._show()
