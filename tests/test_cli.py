@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.cli.in_process import run_here
 from tests.stream.streams import frame_of, make_sink, make_spec
 
 from napari_scope.cli import main
@@ -139,7 +140,7 @@ def test_acquire_packed_in_two_formats(tmp_path: Path, plan: Path) -> None:
 
     formats = ["--format", "ome-zarr", "--format", "ome-tiff"]
     codecs = ["--compression", "blosc-lz4", "--compression", "zlib"]
-    done = scope(
+    done = run_here(
         "acquire", plan, "--out", "r", *formats, *codecs, "--chunk", 256, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
@@ -153,19 +154,19 @@ def test_acquire_packed_in_two_formats(tmp_path: Path, plan: Path) -> None:
 def test_positions_of_ome_tiff_are_a_folder(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text("stage_positions: [{x: 0, y: 0}, {x: 600, y: 0}]\n")
-    done = scope("acquire", plan, "--out", "r.ome.tiff", cwd=tmp_path)
+    done = run_here("acquire", plan, "--out", "r.ome.tiff", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "  ome-tiff: r\n" in done.stdout
     assert len([*(tmp_path / "r").glob("*.tiff")]) == 2
-    done = scope("acquire", plan, "--out", "r.ome.tiff", cwd=tmp_path)
+    done = run_here("acquire", plan, "--out", "r.ome.tiff", cwd=tmp_path)
     assert done.returncode == 1
     assert "exists already" in done.stderr
 
 
 def test_info(tmp_path: Path, plan: Path) -> None:
-    scope("acquire", plan, "--out", "run", "--format", "both", cwd=tmp_path)
+    run_here("acquire", plan, "--out", "run", "--format", "both", cwd=tmp_path)
     for name, version in [("run.ome.zarr", "0.5"), ("run.ndtiff", "3.3")]:
-        done = scope("info", name, "--json", cwd=tmp_path)
+        done = run_here("info", name, "--json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         facts = json.loads(done.stdout)
         assert facts["format_version"] == version
@@ -178,7 +179,7 @@ def test_info(tmp_path: Path, plan: Path) -> None:
             "dropped": 0,
             "closed": True,
         }
-        table = scope("info", name, cwd=tmp_path)
+        table = run_here("info", name, cwd=tmp_path)
         assert "3 x 2 x 512 x 512" in table.stdout
         assert "6 of 6 frames" in table.stdout
 
@@ -193,7 +194,7 @@ def test_info_of_a_store_that_is_being_written(tmp_path: Path) -> None:
         assert "being written" in done.stdout
         facts = json.loads(scope("info", "run.ndtiff", "--json", cwd=tmp_path).stdout)
         assert (facts["frames"], facts["finished"]) == (1, False)
-    done = scope("info", "run.ndtiff", cwd=tmp_path)
+    done = run_here("info", "run.ndtiff", cwd=tmp_path)
     assert "being written" not in done.stdout
 
 
@@ -210,14 +211,14 @@ def test_info_of_names_that_are_commands_to_a_terminal(tmp_path: Path) -> None:
     data = bytearray(index.read_bytes())
     data[-16] = 5  # a frame that cannot be read, for a problem with its axes
     index.write_bytes(data)
-    done = scope("info", "run", cwd=tmp_path, COLUMNS="400")
+    done = run_here("info", "run", cwd=tmp_path, COLUMNS="400")
     assert done.returncode == 0, done.stderr
     for text in (done.stdout, done.stderr):
         assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
     assert f"[red]A{shown}" in done.stdout
     assert f"c{shown}" in done.stdout
     assert f"position=[red]A{shown}" in done.stderr
-    failed = scope("info", f"no{clear}where", cwd=tmp_path)
+    failed = run_here("info", f"no{clear}where", cwd=tmp_path)
     assert failed.returncode == 1
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(failed.stderr)
     assert f"no{shown}where" in failed.stderr
@@ -236,13 +237,13 @@ def few_frames(path: Path, count: int = 4, **more: Any) -> None:
 
 def test_convert_there_and_back(tmp_path: Path) -> None:
     few_frames(tmp_path / "a")
-    done = scope("convert", "a", "b.ome.zarr", cwd=tmp_path)
+    done = run_here("convert", "a", "b.ome.zarr", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "finished: 8 of 8 frames converted" in done.stdout
     assert "  ome-zarr: b.ome.zarr\n" in done.stdout
     assert "8 of 8 frames read back and the same" in done.stdout
     command = ["convert", "b.ome.zarr", "c", "--format", "ndtiff", "--no-verify"]
-    done = scope(*command, cwd=tmp_path)
+    done = run_here(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "read back" not in done.stdout
     first, last = (open_dataset(tmp_path / name).images[0] for name in "ac")
@@ -258,17 +259,17 @@ def test_convert_says_what_is_missing_or_different(tmp_path: Path) -> None:
             axes = {"time": t, "channel": channel, "position": "P"}
             writer.put(axes, np.ones((8, 9, 3), "u1"))
         writer.put({"position": "Q"}, np.ones((8, 9), "u2"))
-    done = scope("convert", "a", "b.zarr", cwd=tmp_path)
+    done = run_here("convert", "a", "b.zarr", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "finished: 10 of 10 frames" in done.stdout
     assert "3 frames are missing in the source and marked as such" in done.stdout
     assert "note: P" in done.stdout
     assert "the colours become the channels" in done.stdout
-    done = scope("convert", "a", "c.ndtiff", cwd=tmp_path)
+    done = run_here("convert", "a", "c.ndtiff", cwd=tmp_path)
     assert done.returncode == 1
     assert "--image" in done.stderr
     name = open_dataset(tmp_path / "a").images[1].name
-    done = scope("convert", "a", "c.ndtiff", "--image", name, cwd=tmp_path)
+    done = run_here("convert", "a", "c.ndtiff", "--image", name, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "finished: 1 of 1 frames" in done.stdout
 
@@ -334,7 +335,7 @@ main()
     assert "7 of 8 frames converted" in skip.stdout
     text = "not readable, skipped time=2, channel=FITC: the file is cut (a.tif)"
     assert text in skip.stdout
-    facts = scope("info", "c.zarr", cwd=tmp_path).stdout
+    facts = run_here("info", "c.zarr", cwd=tmp_path).stdout
     assert "1 skipped" in facts
 
 
@@ -380,7 +381,7 @@ main()
     assert "of 200 frames converted" in out
     assert "closed as interrupted; what was written can be opened" in out
     assert "Traceback" not in errors
-    facts = json.loads(scope("info", "b.zarr", "--json", cwd=tmp_path).stdout)
+    facts = json.loads(run_here("info", "b.zarr", "--json", cwd=tmp_path).stdout)
     assert not facts["journal"]["closed"]
     assert 4 <= facts["journal"]["saved"] < 200
 
@@ -412,12 +413,12 @@ main()
 
 def test_recover(tmp_path: Path) -> None:
     few_frames(tmp_path / "a")
-    done = scope("recover", "a", cwd=tmp_path)
+    done = run_here("recover", "a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "a: 8 frames kept, 0 recovered, 0 dropped" in done.stdout
     assert not (tmp_path / "a" / "NDTiff.index.recovered").exists()
     (tmp_path / "a" / "NDTiff.index").unlink()
-    done = scope("recover", "a", cwd=tmp_path)
+    done = run_here("recover", "a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "a: 0 frames kept, 8 recovered, 0 dropped" in done.stdout
     assert "written: NDTiff.index.recovered" in done.stdout
@@ -433,7 +434,7 @@ def test_recover_finds_nothing(tmp_path: Path, left: str) -> None:
         path.unlink()
     for path in (tmp_path / "a").glob("*.tif"):
         os.truncate(path, 200)
-    done = scope("recover", "a", cwd=tmp_path)
+    done = run_here("recover", "a", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.strip().splitlines()
@@ -449,10 +450,10 @@ def test_recover_ome_tiff(tmp_path: Path) -> None:
         s.flush()
         for path in tmp_path.glob("a*"):
             shutil.copy(path, tmp_path / "copy")
-    done = scope("recover", "copy/a", cwd=tmp_path)
+    done = run_here("recover", "copy/a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("copy/a: recovered, 1 of 5 frames saved, 4 missing")
-    done = scope("recover", "copy/a", cwd=tmp_path)
+    done = run_here("recover", "copy/a", cwd=tmp_path)
     assert done.stdout.startswith("copy/a: nothing to do, 1 of 5 frames saved")
 
 
@@ -467,19 +468,19 @@ def test_recover_a_run(tmp_path: Path, format: str) -> None:
         assert "still being written" in done.stderr
         stream.flush()
         shutil.copytree(tmp_path / "alive", tmp_path / "killed")  # as a kill leaves it
-    done = scope("recover", "killed", cwd=tmp_path)
+    done = run_here("recover", "killed", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
     assert first == "killed: recovered, 4 of 6 frames saved, 2 missing"
     assert "  missing time=5" in rest
-    done = scope("recover", "killed", cwd=tmp_path)
+    done = run_here("recover", "killed", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("killed: nothing to do, 4 of 6 frames saved")
     if format == "ndtiff":
         assert "killed: 4 frames kept, 0 recovered, 0 dropped" in done.stdout
         (tmp_path / "killed" / "frames.jsonl").write_bytes(bytes(100))
         (tmp_path / "killed" / "NDTiff.index").unlink()
-        done = scope("recover", "killed", cwd=tmp_path)
+        done = run_here("recover", "killed", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "no frame of the run is known" in done.stdout
         assert "killed: 0 frames kept, 4 recovered, 0 dropped" in done.stdout
@@ -629,7 +630,7 @@ def test_a_signal_cancels_and_closes(
     assert process.returncode == code
     assert "cancelled" in out
     assert "ome-zarr: r.ome.zarr" in out
-    facts = json.loads(scope("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
+    facts = json.loads(run_here("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
     assert facts["journal"]["closed"]
     assert 4 <= facts["journal"]["saved"] < 1000
 
@@ -679,7 +680,7 @@ def test_a_second_signal_does_not_keep_files_from_being_closed(tmp_path: Path) -
     assert "closing the files" in errors
     assert "cancelled" in out
     assert "ome-zarr: r.ome.zarr" in out
-    facts = json.loads(scope("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
+    facts = json.loads(run_here("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
     assert facts["journal"]["closed"]
 
 
@@ -695,7 +696,7 @@ def test_a_third_signal_ends_the_program_and_says_where_the_data_are(
     assert process.returncode == 130
     assert "of 1000 frames saved so far, the files were not closed" in out
     assert "ome-zarr: r.ome.zarr" in out
-    facts = json.loads(scope("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
+    facts = json.loads(run_here("info", "r.ome.zarr", "--json", cwd=tmp_path).stdout)
     assert not facts["journal"]["closed"]
     assert facts["journal"]["saved"] >= 4
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import useq
 from pymmcore_plus import CMMCorePlus
+from tests.cli.in_process import run_here
 
 from napari_scope.acquire import CoreOwner, Output
 from napari_scope.cli.choosing import numbered
@@ -49,27 +49,15 @@ def core() -> Iterator[CMMCorePlus]:
         yield owner.core
 
 
-def scope(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "napari_scope.cli", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "error"},
-    )
-
-
 def test_events_and_scripts(tmp_path: Path) -> None:
     (tmp_path / "events.json").write_text(json.dumps(EVENTS))
-    done = scope("acquire", "events.json", "--out", "e.ndtiff", cwd=tmp_path)
+    done = run_here("acquire", "events.json", "--out", "e.ndtiff", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "6 of 6 frames saved" in done.stdout
     (image,) = open_dataset(tmp_path / "e.ndtiff").images
     assert image.levels[0].shape == (3, 2, 512, 512)
     (tmp_path / "plan.py").write_text(SCRIPT.format(count=3, interval=0))
-    done = scope("acquire", "plan.py", "--out", "s", cwd=tmp_path)
+    done = run_here("acquire", "plan.py", "--out", "s", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "finished: 3 frames saved" in done.stdout
     (image,) = open_dataset(tmp_path / "s.ome.zarr").images
@@ -79,10 +67,12 @@ def test_events_and_scripts(tmp_path: Path) -> None:
 def test_on_error(tmp_path: Path) -> None:
     bad = {"axes": {"time": 9}, "properties": [["Camera", "Nothing", "1"]]}
     (tmp_path / "e.json").write_text(json.dumps([{"axes": {"time": 0}}, bad]))
-    done = scope("acquire", "e.json", "--out", "a", cwd=tmp_path)
+    done = run_here("acquire", "e.json", "--out", "a", cwd=tmp_path)
     assert done.returncode == 1
     assert "Nothing" in done.stderr
-    done = scope("acquire", "e.json", "--out", "b", "--on-error", "skip", cwd=tmp_path)
+    done = run_here(
+        "acquire", "e.json", "--out", "b", "--on-error", "skip", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "1 of 2 frames saved" in done.stdout
     assert "skipped time=9" in done.stdout
@@ -92,17 +82,17 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "e.json").write_text(json.dumps([{"axes": {}}]))
     arguments = ("acquire", "e.json", "--out", "r", "--overwrite", "no")
     for name in ("r.ome.zarr", "r_001.ome.zarr"):
-        done = scope(*arguments, cwd=tmp_path)
+        done = run_here(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert f"ome-zarr: {name}\n" in done.stdout
-    done = scope("acquire", "e.json", "--out", "r", "--dry-run", cwd=tmp_path)
+    done = run_here("acquire", "e.json", "--out", "r", "--dry-run", cwd=tmp_path)
     assert done.returncode == 1
     assert "exists already: r.ome.zarr" in done.stdout
 
 
 def test_a_dry_run_says_what_would_be_and_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "e.json").write_text(json.dumps(EVENTS))
-    done = scope(
+    done = run_here(
         "acquire", "e.json", "--out", "r", "--format", "both", "--dry-run", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
@@ -115,7 +105,7 @@ def test_a_dry_run_says_what_would_be_and_takes_nothing(tmp_path: Path) -> None:
         {"axes": {"time": 7}, "channel": {"group": "Channel", "config": "X"}},
     ]
     (tmp_path / "e.json").write_text(json.dumps(wrong))
-    done = scope("acquire", "e.json", "--out", "r", "--dry-run", cwd=tmp_path)
+    done = run_here("acquire", "e.json", "--out", "r", "--dry-run", cwd=tmp_path)
     assert done.returncode == 1
     assert "event 6 is refused: unknown key 'exposre'" in done.stdout
     assert "event 7 is refused: the channel group 'Channel'" in done.stdout
@@ -157,7 +147,7 @@ def test_ctrl_c_saves_what_was_taken(tmp_path: Path, name: str) -> None:
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "cancelled" in out
-    facts = json.loads(scope("info", "r.ndtiff", "--json", cwd=tmp_path).stdout)
+    facts = json.loads(run_here("info", "r.ndtiff", "--json", cwd=tmp_path).stdout)
     assert facts["journal"]["closed"]
     assert 2 <= facts["journal"]["saved"] < 500
 

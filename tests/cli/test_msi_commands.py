@@ -87,6 +87,16 @@ def test_info_says_what_is_in_a_file(brain: Path) -> None:
     assert "x" * 500 in text and "voltage: 2.5 kV" in text
 
 
+def test_info_tells_where_an_image_begins_unless_at_0(tmp_path: Path) -> None:
+    for x, words in ((0, "first pixel: 0, 6"), (4, "first pixel: 4, 6")):
+        table = PixelTable.of([x, x + 1], [6, 6])
+        spectra = MemorySpectra.over(MZ, np.ones((2, 40)), table)
+        assert words in run("info", write_openmsi(spectra, tmp_path / f"{x}.h5"))
+    table = PixelTable.of([0, 1], [0, 0])
+    spectra = MemorySpectra.over(MZ, np.ones((2, 40)), table)
+    assert "first pixel" not in run("info", write_openmsi(spectra, tmp_path / "c.h5"))
+
+
 def test_info_as_json(brain: Path) -> None:
     facts = json.loads(run("info", "--json", brain))
     assert facts["format"] == "openmsi" and facts["size"] == brain.stat().st_size

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.formats.msi_folder import write_imzml, write_scans, write_tissue
@@ -8,7 +9,7 @@ from tests.formats.msi_folder import write_imzml, write_scans, write_tissue
 from napari_scope.errors import OutputExistsError
 from napari_scope.formats import open_dataset
 from napari_scope.formats.msi import open_msi
-from napari_scope.formats.msi.convert import Ion
+from napari_scope.formats.msi.convert import Ion, convert_msi
 from napari_scope.stream.msi_jobs import (
     MSIOptions,
     free_msi_target,
@@ -47,6 +48,30 @@ def test_whole_spectra_of_a_part(tmp_path: Path, kind: str, name: str) -> None:
     assert result.text.endswith(", read back and the same")
     with open_msi(target) as reader:
         assert len(reader.data) == 2
+
+
+def test_all_that_was_chosen_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_scans(tmp_path / "scans.mzML")
+    asked: list[dict[str, Any]] = []
+
+    def convert(*places: object, **settings: Any) -> object:
+        asked.append(settings)
+        return convert_msi(*places, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("napari_scope.formats.msi.convert.convert_msi", convert)
+    packed = MSIOptions("openmsi", compression="gzip", verify=False)
+    result = msi_convert_job(path, tmp_path / "a.h5", packed).run(silent, lambda: False)
+    assert result.text.endswith("converted to OpenMSI HDF5")  # not compared
+    ions = MSIOptions(ions=(Ion(150.0, 1),), normalise="tic", version="0.4")
+    job = msi_convert_job(path, tmp_path / "a.ome.zarr", ions, dataset=1, regions=[0])
+    job.run(silent, lambda: False)
+    names = "compression", "verify", "normalise", "version", "dataset", "regions"
+    assert [tuple(one[name] for name in names) for one in asked] == [
+        ("gzip", False, "none", None, None, None),
+        (None, True, "tic", "0.4", 1, [0]),
+    ]
 
 
 def test_what_was_cancelled_leaves_nothing(tmp_path: Path) -> None:

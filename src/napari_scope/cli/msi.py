@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from napari_scope.cli.running import Interrupts
-    from napari_scope.formats.msi.convert import Ion, MSIConversion
+    from napari_scope.formats.msi.convert import Ion, MSIConversion, MSIKind
     from napari_scope.formats.msi.windows import ToleranceUnit
 
 __all__ = [
@@ -70,8 +70,8 @@ def is_msi(path: str) -> bool:
     return False
 
 
-def msi_kind(target: Path, chosen: str | None) -> str:
-    """Return what a target is to be.
+def msi_kind(target: Path, chosen: str | None) -> MSIKind:
+    """Return what a target is to be: as chosen, or else as its suffix says.
 
     Raises
     ------
@@ -80,8 +80,10 @@ def msi_kind(target: Path, chosen: str | None) -> str:
     """
     from napari_scope.formats.msi.convert import kind_of_target
 
+    kinds: tuple[MSIKind, ...] = ("imzml", "openmsi", "ome-zarr")
     kind = chosen or kind_of_target(target)
-    if kind not in ("imzml", "openmsi", "ome-zarr"):
+    found = next((one for one in kinds if one == kind), None)
+    if found is None:
         why = f"mass-spectrometry images are not converted to {kind}"
         raise SettingsError(
             why
@@ -91,7 +93,7 @@ def msi_kind(target: Path, chosen: str | None) -> str:
             path=target,
             hint="use .imzML, .h5 (OpenMSI) or .ome.zarr (ion images)",
         )
-    return kind
+    return found
 
 
 def wanted_ions(
@@ -110,7 +112,7 @@ def wanted_ions(
 def convert_images(
     source: str,
     target: Path,
-    kind: str,
+    kind: MSIKind,
     bar: Progress,
     interrupts: Interrupts,
     **settings: Any,
@@ -123,7 +125,7 @@ def convert_images(
         File or folder.
     target : Path
         What to make.
-    kind : str
+    kind : {"imzml", "openmsi", "ome-zarr"}
         See `napari_scope.formats.msi.convert.convert_msi`, as for ``settings``.
     bar : Progress
         Where to show it.
@@ -151,7 +153,7 @@ def convert_images(
         return convert_msi(
             source,
             target,
-            kind,  # type: ignore[arg-type]
+            kind,
             progress=show,
             cancelled=lambda: interrupts.count > 0,
             **settings,
