@@ -9,7 +9,7 @@ import stage
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["pictures"]
+__all__ = ["pictures", "write_section"]
 
 _IONS = (
     ("PE 38:4", 766.539, 0.32, 0.42, 0.16, 600.0),
@@ -25,7 +25,7 @@ def pictures(folder: Path) -> list[Path]:
     with stage.window() as viewer:
         from napari_scope.widgets.spectrum.spectrum_dock import SpectrumDock
 
-        path = _section(stage.keep_away() / "section.imzML")
+        path = write_section(stage.keep_away() / "section.imzML")
         dock = SpectrumDock(viewer)
         viewer.window.add_dock_widget(dock, name="Spectra", area="bottom")
         stage.rest(0.3)
@@ -89,7 +89,7 @@ def _fill_list(dock: Any) -> None:
     dock.pages.table.add(MzTarget(name, mz, 10.0, "ppm") for name, mz, *_ in _IONS)
 
 
-def _section(path: Path) -> Path:
+def write_section(path: Path) -> Path:
     """Write a section of lipids with a border, a core and noise."""
     import numpy as np
 
