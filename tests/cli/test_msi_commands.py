@@ -257,6 +257,7 @@ def test_errors_say_what_to_do(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_conversion_and_leaves_nothing(
     tmp_path: Path, number: signal.Signals

@@ -28,7 +28,6 @@ from napari_scope.formats.ngff.pyramid.build import delete_pyramid
 from napari_scope.formats.ngff.pyramid.targets import pyramid_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -134,14 +133,6 @@ def test_what_is_no_image(tmp_path: Path) -> None:
     for path in (tmp_path / "group", tmp_path / "nothing", tmp_path):
         with pytest.raises(FormatError):
             run(path)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let Ctrl+C reach the program: background jobs of a shell ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

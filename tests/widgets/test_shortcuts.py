@@ -30,6 +30,7 @@ DOCKS = (
     "space.explorer_dock:ExplorerDock",
     "frames.metadata_dock:MetadataDock",
     "browsing.browse_dock:BrowseDock",
+    "spectrum.spectrum_dock:SpectrumDock",
     "log.log_dock:LogDock",
 )
 WINDOW_KEYS = {

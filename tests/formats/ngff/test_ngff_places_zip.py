@@ -241,7 +241,7 @@ def test_a_long_directory_is_not_read_to_tell_the_format(
 ) -> None:
     import sys
 
-    detection = sys.modules["napari_scope.formats.detect"]
+    detection = sys.modules["napari_scope.formats.zarr_sniff"]
     monkeypatch.setattr(detection, "_MOST_OF_DIRECTORY", 100)
     write_image(tmp_path / "a", "yx", pixels((4, 4)))
     comment = json.dumps({"ome": {"version": "0.5"}}).encode()

@@ -152,7 +152,7 @@ class StoreBox(QGroupBox):
         )
         self.spectra_button = _button(
             "spectra",
-            "&Spectra",
+            "Spectr&a",
             "Open the Spectra dock: spectra and ion images of this data",
         )
         self.spectra_button.setVisible(False)

@@ -53,10 +53,10 @@ class Pages(QTabWidget):
         self.table = MzTable()
         self.traces = TraceList()
         self.about = FieldView()
-        self.addTab(_scrolled(self.form), "I&on image")
-        self.addTab(self._spectra_page(), "&Spectra")
-        self.addTab(self._list_page(), "&List")
-        self.addTab(self.about, "&File")
+        self.addTab(_scrolled(self.form), "Io&n image")
+        self.addTab(self._spectra_page(), "Spect&ra")
+        self.addTab(self._list_page(), "L&ist")
+        self.addTab(self.about, "Fil&e")
         for place, tip in enumerate(
             (
                 "The ion image of the marker",
@@ -104,7 +104,7 @@ class Pages(QTabWidget):
         self.drop_button = _tool("delete", "Remove the selected rows")
         self.drop_button.clicked.connect(self.table.remove_selected)
         self.all_button = _button(
-            "Add &ticked", "Add the ion images of all ticked rows as coloured layers"
+            "A&dd ticked", "Add the ion images of all ticked rows as coloured layers"
         )
         bottom = _row((self.all_button,))
         bottom.addStretch(1)
