@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
 OF_OTHERS = (
-    "OSError in napari when a folder is opened by a script",
+    "OSError, or *reader 'napari' is not a compatible reader*, "
+    "when a script opens data",
+    "Reader 'napari-scope' was selected to open …, but refused the file",
+    "Inconsistent units across layers",
     "napari asks which reader to take",
     "napari ends with a segmentation fault when a layer is removed",
     "a blue question mark instead of an icon",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from napari_scope.cli import main
+from napari_scope.cli.printing import err_console, out_console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,9 @@ def run_here(*arguments: object, cwd: Path, **env: str) -> Done:
         contextlib.chdir(cwd),
         patch.object(sys, "argv", ["napari-scope", *map(str, arguments)]),
         patch.dict(os.environ, {"COLUMNS": "200", **env}),
+        # They have measured the terminal when they were first imported.
+        patch.object(out_console, "_width", 200),
+        patch.object(err_console, "_width", 200),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
