@@ -45,3 +45,20 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         with pytest.raises(OutputExistsError, match="exists already"):
             StoreRoot(taken)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_another_program_made_in_the_same_moment_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = StoreRoot._mark
+
+    def late(root: StoreRoot) -> None:
+        (root.folder / WRITING_NAME).write_text("the other")
+        (root.folder / SETTINGS_NAME).write_text("its settings")
+        mark(root)
+
+    monkeypatch.setattr(StoreRoot, "_mark", late)
+    with pytest.raises(OutputExistsError, match="exists already"):
+        StoreRoot(tmp_path / "run")
+    assert (tmp_path / "run" / WRITING_NAME).read_text() == "the other"
+    assert (tmp_path / "run" / SETTINGS_NAME).read_text() == "its settings"

@@ -194,6 +194,17 @@ def test_a_sequence_built_by_clicking_is_acquired_and_reopened(
         viewer.layers.clear()
 
 
+def test_a_run_that_ended_a_moment_ago_is_in_nobodys_way(
+    dock: AcquireDock, qtbot: QtBot
+) -> None:
+    dock.editor.setValue(SHORT)
+    dock.microscope._lock_reason = "A run goes on"  # as long as nobody looks again
+    dock.start()
+    assert dock.errors.isHidden()
+    _end(dock, qtbot)
+    assert dock.run is not None and dock.run.state is RunState.FINISHED
+
+
 def test_a_run_is_paused_resumed_and_another_cancelled(
     dock: AcquireDock, qtbot: QtBot, tmp_path: Path
 ) -> None:

@@ -99,6 +99,18 @@ def frames(widget: QWidget) -> list[QWidget]:
     return [one for one in widget.findChildren(QWidget) if one.isVisible()]
 
 
+def take_focus(widget: QWidget, qtbot: QtBot) -> None:
+    """Give a widget the keyboard, also where windows of other programs take it away."""
+
+    def has_it() -> bool:
+        widget.clearFocus()
+        widget.window().activateWindow()
+        widget.setFocus()
+        return widget.hasFocus()
+
+    qtbot.waitUntil(has_it)
+
+
 def picture(widget: QWidget) -> QImage:
     return widget.grab().toImage()
 
@@ -135,9 +147,9 @@ def test_the_focus_is_seen_where_it_was_not_clicked(dock: Dock) -> None:
 
 
 def test_a_frame_may_go_with_its_widget(dock: Dock, qtbot: QtBot) -> None:
-    dock.last.setFocus()
+    take_focus(dock.last, qtbot)
     (frame,) = (w for w in dock.last.children() if type(w).__name__ == "_Frame")
     with qtbot.waitSignal(frame.destroyed):
         dock.last.deleteLater()
-    dock.first.setFocus()
+    take_focus(dock.first, qtbot)
     assert any(type(w).__name__ == "_Frame" for w in dock.first.children())

@@ -93,15 +93,18 @@ class StoreRoot:
             if any(self.folder.iterdir()):
                 raise FileExistsError
         except (FileExistsError, NotADirectoryError):
-            raise OutputExistsError(
-                "the output exists already",
-                path=self.folder,
-                hint="choose another name; nothing is ever overwritten",
-            ) from None
+            raise _exists(self.folder) from None
         except OSError as error:
             raise stream_error(error, self.folder) from error
         try:
             self._mark()
+        except FileExistsError:
+            # Another program was quicker by a moment: what is there now is its own.
+            raise _exists(self.folder) from None
+        except OSError as error:
+            self.remove()
+            raise stream_error(error, self.folder) from error
+        try:
             self._write_settings()
         except OSError as error:
             self.remove()
@@ -158,3 +161,11 @@ class StoreRoot:
         quietly((self.folder / WRITING_NAME).unlink)
         if self._made:
             quietly(self.folder.rmdir)
+
+
+def _exists(folder: Path) -> OutputExistsError:
+    return OutputExistsError(
+        "the output exists already",
+        path=folder,
+        hint="choose another name; nothing is ever overwritten",
+    )

@@ -159,7 +159,8 @@ class AcquireDock(ScopeDock):
         if self.running:
             return
         self._clear_errors()
-        if reason := self.microscope.lock_reason:  # the button does not know yet
+        self.microscope.look()  # what ended or began a moment ago
+        if reason := self.microscope.lock_reason:
             self._show_refusal(AcquisitionError(reason, hint="wait for its end"))
             return
         try:

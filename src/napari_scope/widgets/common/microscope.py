@@ -141,7 +141,7 @@ class Microscope(QObject):
         # Runs that are not ours announce themselves to nobody: they are looked for.
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self.look)
         self._windows = Windows(self)
         self._windows.all_gone.connect(self._on_windows_gone)
         self._wake()
@@ -191,7 +191,7 @@ class Microscope(QObject):
         self._timer.start()
         if self._owner.has_devices:
             self._learn_devices()
-        self._look()
+        self.look()
 
     def _rest(self) -> None:
         """Stop timers and threads; devices stay loaded."""
@@ -303,7 +303,7 @@ class Microscope(QObject):
         self._core.suspended = True
         self._loader.load(path)
         self.loading.emit()
-        self._look()
+        self.look()
 
     def load_at_start(self) -> None:
         """Load what the preferences say, unless devices are loaded already."""
@@ -326,7 +326,7 @@ class Microscope(QObject):
         self._core.forget_events()
         self._core.suspended = self.running
         self._learn_devices()
-        self._look()
+        self.look()
         events = self._core.events
         events.systemConfigurationLoaded.disconnect(self._on_other_load)
         events.systemConfigurationLoaded.emit()
@@ -336,7 +336,7 @@ class Microscope(QObject):
         """Take note that a script or another plugin has loaded a configuration."""
         if not self.is_loading and not self._closed:
             self._learn_devices()
-            self._look()
+            self.look()
             self.loaded.emit()
 
     # ---- the lock
@@ -356,7 +356,8 @@ class Microscope(QObject):
         let = self._gate.lets_through and self.calls.is_here
         return "" if let else self.lock_reason
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look now whether the microscope is free; it is done ten times a second."""
         if self._closed:
             return
         for user in self._users:
@@ -390,11 +391,11 @@ class Microscope(QObject):
 
     def _on_run_started(self, run: object) -> None:
         self._core.suspended = True
-        self._look()
+        self.look()
         self.run_started.emit(run)
 
     def _on_run_ended(self, run: object) -> None:
         if not self.is_loading:
             self._core.suspended = False
-        self._look()
+        self.look()
         self.run_ended.emit(run)
