@@ -103,7 +103,7 @@ def benchmarks() -> list[Benchmark]:
 
 def large_benchmarks() -> list[Benchmark]:
     """Return those with 100,000 spectra, for which the peers take minutes."""
-    common = Stored("continuous", 100_000, 1_000)
+    common = Stored("continuous", 100_000, 2_000)
     peaks = Stored("processed", 100_000, 200)
     return [
         opened(common, over_peer=5),

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:hdf5plugin is missing:UserWarning"),
 ]
 
-COMMON = Stored("continuous", 60, 40)
+COMMON = Stored("continuous", 60, 41)  # one of them is the m/z that is looked at
 PEAKS = Stored("processed", 60, 30)
 BENCHMARKS: dict[str, Callable[[], Benchmark]] = {
     "open": lambda: msi.opened(COMMON, over_peer=1),
