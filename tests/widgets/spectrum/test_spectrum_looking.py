@@ -264,10 +264,14 @@ def test_what_is_to_be_kept_is_kept_whatever_comes_after(
         return ion_image(data, choice, regions, cancelled)
 
     monkeypatch.setattr(ion_desk, "ion_image", slow)
+    monkeypatch.setattr(ion_desk, "_MOST_WAITING", 2)
     for mz in (RING, EVERYWHERE):
         dock.plot.picked.emit(mz)
         dock.ions.add()
     dock.plot.picked.emit(DISC)  # the marker moves on while they are read
+    with qtbot.waitSignal(dock.ions.said) as said:
+        dock.ions.add()
+    assert said.args == ["2 ion images are being read: wait for them"]
     gate.set()
     rest(qtbot, dock)
     kept = [x.name for x in viewer.layers if x.name.startswith("m/z ")]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_scope.fileio import Buffer
     from napari_scope.formats.msi.reader import MSIReader
 
-__all__ = ["RestingFile", "rest", "wake"]
+__all__ = ["OneRestingFile", "RestingFile", "rest", "wake"]
 
 
 class RestingFile(DataFile):
@@ -134,6 +134,27 @@ class RestingFile(DataFile):
                 str(self.path),
             )
         return file
+
+
+class OneRestingFile:
+    """What readers of one file with spectra share; it comes before their base.
+
+    Attributes
+    ----------
+    _file : RestingFile, optional
+        The file, once it is open.
+    """
+
+    _file: RestingFile | None = None
+
+    @property
+    def resting_files(self) -> tuple[RestingFile, ...]:
+        """The file of the spectra, which may rest while nobody shows it."""
+        return () if self._file is None else (self._file,)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 def rest(reader: MSIReader) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from napari_scope.widgets.spectrum.spectrum_plot import SpectrumPlot
 
 __all__ = ["IonDesk"]
+
+_MOST_WAITING: Final = 64
+"""Ion images that may wait to be read and kept; more are refused, with a word."""
 
 
 class IonDesk(QObject):
@@ -185,10 +188,15 @@ class IonDesk(QObject):
     def add(self) -> None:
         """Keep the ion image of the marker as a layer of its own."""
         origin, choice = self._at.origin, self._form.value()
-        if origin is not None and choice is not None:
-            self._wanted.append((origin, choice, self._at.regions))
-            if len(self._wanted) == 1:
-                self._keep_next()
+        if origin is None or choice is None:
+            return
+        wanted = origin, choice, self._at.regions
+        if len(self._wanted) >= _MOST_WAITING:
+            self.said.emit(f"{_MOST_WAITING} ion images are being read: wait for them")
+            return
+        self._wanted.append(wanted)
+        if len(self._wanted) == 1:
+            self._keep_next()
 
     def _keep_next(self) -> None:
         if self._wanted:

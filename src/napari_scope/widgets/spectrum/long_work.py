@@ -69,6 +69,7 @@ class LongWork(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # One for each kind of work and file at most: the newest replaces its like.
         self._waiting: deque[_Work] = deque()
         self._now: _Work | None = None
         self._closed = False

@@ -168,10 +168,19 @@ class Saving(QObject):
         def chosen(path: Path) -> None:
             # The dialog has asked whether to replace what was typed, nothing else.
             meant = with_ending(path, ending)
-            if meant != path and meant.exists():
-                self.failed.emit(title, OutputExistsError("it exists", path=meant))
-            else:
+            if meant == path:
                 then(meant)
+                return
+
+            def looked(taken: bool) -> None:
+                if taken:
+                    error = OutputExistsError("it exists", path=meant)
+                    self.failed.emit(title, error)
+                else:
+                    then(meant)
+
+            # In a thread: the folder may be on a network.
+            self._work.do(title, lambda *_: meant.exists(), looked)
 
         ask_path(self._dock, title, start, kinds, chosen, save=True)
 

@@ -24,7 +24,7 @@ from napari_scope.formats.msi.analyze.header import (
 )
 from napari_scope.formats.msi.analyze.spectra import AnalyzeSpectra
 from napari_scope.formats.msi.reader import MSIReader
-from napari_scope.formats.msi.resting_file import RestingFile
+from napari_scope.formats.msi.resting_file import OneRestingFile, RestingFile
 from napari_scope.formats.msi.spectra import MetadataValue, PixelSize
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _HEADER: Final = 4096  # bytes that are read of a header
 _MOST_AXIS: Final = 256 << 20
 
 
-class AnalyzeReader(MSIReader):
+class AnalyzeReader(OneRestingFile, MSIReader):
     """Reads spectra over a plane from Analyze files.
 
     x and y are those of the file, dim[2] and dim[3] of the header: the cube is
@@ -85,7 +85,6 @@ class AnalyzeReader(MSIReader):
         basename: PathLike | None = None,
         requires_slicing: bool = True,
     ) -> None:
-        self._file: RestingFile | None = None
         names = (hdr_filename, t2m_filename, img_filename)
         given = [name for name in names if name is not None]
         # A reader is made from a path alone, and that is the first argument.
@@ -199,15 +198,6 @@ class AnalyzeReader(MSIReader):
                 )
         self.problems = tuple(problems)
         return mz
-
-    @property
-    def resting_files(self) -> tuple[RestingFile, ...]:
-        """The file of the spectra, which may rest while nobody shows it."""
-        return () if self._file is None else (self._file,)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _head_of(path: Path, most: int) -> tuple[bytes, int]:

@@ -31,7 +31,7 @@ from napari_scope.formats.msi.imzml.layout import lay_out
 from napari_scope.formats.msi.imzml.mixed import MixedSpectra
 from napari_scope.formats.msi.imzml.spectra import ImzMLSpectra
 from napari_scope.formats.msi.reader import MSIReader
-from napari_scope.formats.msi.resting_file import RestingFile
+from napari_scope.formats.msi.resting_file import OneRestingFile, RestingFile
 from napari_scope.formats.msi.spectra import MetadataValue
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _PARTS = (
 )  # fmt: skip
 
 
-class ImzMLReader(MSIReader):
+class ImzMLReader(OneRestingFile, MSIReader):
     """Reads imzML, continuous and processed.
 
     Parameters
@@ -95,7 +95,6 @@ class ImzMLReader(MSIReader):
     ) -> None:
         self._resolution = resolution
         self._strict = strict
-        self._file: RestingFile | None = None
         self._found: ImzMLSpectra | MixedSpectra | None = None
         self._problems: tuple[str, ...] = ()
         super().__init__(basename, requires_slicing)
@@ -295,15 +294,6 @@ class ImzMLReader(MSIReader):
         """Return what is known of the sample, the software and the processing."""
         parts = (*_PARTS[1:4], *_PARTS[6:])
         return described(self.document.root, parts)
-
-    @property
-    def resting_files(self) -> tuple[RestingFile, ...]:
-        """The file of the spectra, which may rest while nobody shows it."""
-        return () if self._file is None else (self._file,)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _swapped(identity: str) -> str:

@@ -34,7 +34,7 @@ from napari_scope.formats.msi.mzml.scan_types import find_types
 from napari_scope.formats.msi.mzml.spectra import MzMLSpectra
 from napari_scope.formats.msi.mzml.strict import read_strictly
 from napari_scope.formats.msi.pixels import PixelTable
-from napari_scope.formats.msi.resting_file import RestingFile
+from napari_scope.formats.msi.resting_file import OneRestingFile, RestingFile
 from napari_scope.formats.msi.spectra import MetadataValue
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ _METHOD: Final = (
 )  # fmt: skip
 
 
-class MzMLReader(MultiDataRegionReader):
+class MzMLReader(OneRestingFile, MultiDataRegionReader):
     """Reads mzML, one data set for each kind of scan.
 
     Regions are those that the names of Bruker's spots tell (``R01X012Y006``).
@@ -104,7 +104,6 @@ class MzMLReader(MultiDataRegionReader):
         if not 0 < resolution < 1e6:
             raise ValueError(f"the resolution is in ppm and above 0, not {resolution}")
         self.resolution = resolution
-        self._file: RestingFile | None = None
         self._found: tuple[MzMLSpectra, ...] = ()
         self._problems: tuple[str, ...] = ()
         super().__init__(basename, requires_slicing)
@@ -330,15 +329,6 @@ class MzMLReader(MultiDataRegionReader):
     def get_method_metadata(self) -> dict[str, MetadataValue]:
         """Return what is known of the sample, the software and the processing."""
         return described(self.document.root, _METHOD)
-
-    @property
-    def resting_files(self) -> tuple[RestingFile, ...]:
-        """The file of the spectra, which may rest while nobody shows it."""
-        return () if self._file is None else (self._file,)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _read(path: Path) -> Document:
